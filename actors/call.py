@@ -1,0 +1,106 @@
+"""What reaches a service: a call, who makes it, and what a call across a link gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from attrs import define, field, frozen
+
+from actors.endpoint import Endpoint
+from actors.settings import Compat
+
+__all__ = ["Call", "CallResponse", "Caller", "PeerIdentity", "RemoteCall"]
+
+
+@frozen
+class PeerIdentity:
+    """Whose subscriptions are whose: the security definition, and the cluster and connection of a native peer.
+
+    `cluster` and `connection` are empty for peers that cannot say them, Zato's own clients.
+    """
+
+    security: str
+    cluster: str = ""
+    connection: str = ""
+
+    @property
+    def is_lasting(self) -> bool:
+        """Tell whether a later link can prove to be the same peer."""
+        return bool(self.cluster and self.connection)
+
+    def __str__(self) -> str:
+        return f"{self.security} {self.cluster}/{self.connection}" if self.is_lasting else self.security
+
+
+@frozen
+class Caller:
+    """The peer that a call came from, over which session of which channel."""
+
+    session: str
+    channel: str
+    identity: PeerIdentity
+    client_id: str = ""
+    client_name: str = ""
+    peer: str = ""
+    wire: str = ""
+    compat: Compat = Compat.ZATO_3_2
+    services_allowed: tuple[str, ...] = ()
+    endpoint: Endpoint | None = None
+    is_admin: bool = False
+
+
+@frozen
+class Call:
+    """A call of a service: its input, and the caller where it came over a link."""
+
+    data: Any = None
+    caller: Caller | None = None
+
+
+@define
+class RemoteCall:
+    """A call on its way through an outgoing connection; the connection notes here what became of it."""
+
+    data: Any
+    was_sent: bool = False
+    last_error: str = field(default="")
+
+
+@frozen(repr=False)
+class CallResponse:
+    """The answer of a remote service; where its data is a dict, it reads and prints as that dict."""
+
+    id: str
+    timestamp: str
+    in_reply_to: str
+    data: Any
+    status: int = 200
+
+    @property
+    def is_ok(self) -> bool:
+        """Tell whether the status is 200."""
+        return self.status == 200
+
+    def __repr__(self) -> str:
+        return repr(self.data)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.data[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.data
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.data)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return an element of the data, or `default`."""
+        return self.data.get(key, default)
+
+    def keys(self) -> Any:
+        """Return the keys of the data."""
+        return self.data.keys()

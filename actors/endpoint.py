@@ -1,0 +1,87 @@
+"""Who may publish to, and subscribe to, which topics; and the patterns that say so.
+
+In a pattern `*` is anything within one level, also nothing, and `**` anything across levels. A pattern must match
+the whole name: levels are separated by `/` in topics and by `.` in the names of services.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+
+from attrs import frozen
+
+__all__ = ["Endpoint", "first_match", "matches"]
+
+_WITHIN = "*"
+_ACROSS = "**"
+
+
+@functools.lru_cache(maxsize=4096)
+def _parts(pattern: str) -> tuple[str, ...]:
+    """Split a pattern into its wildcards and the text between them."""
+    parts: list[str] = []
+    rest = pattern
+    while rest:
+        at = rest.find(_WITHIN)
+        if at < 0:
+            parts.append(rest)
+            break
+        if at:
+            parts.append(rest[:at])
+        stars = len(rest[at:]) - len(rest[at:].lstrip(_WITHIN))
+        parts.append(_WITHIN if stars == 1 else _ACROSS)
+        rest = rest[at + stars :]
+    return tuple(parts)
+
+
+def matches(pattern: str, name: str, separator: str) -> bool:
+    """Tell whether the pattern matches the whole name.
+
+    Walks all places that the pattern may have reached at once, so its time is bounded by the product of both
+    lengths, whatever the pattern.
+    """
+    reached = {0}
+    for part in _parts(pattern):
+        if part == _ACROSS:
+            reached = set(range(min(reached), len(name) + 1))
+        elif part == _WITHIN:
+            reached = _stretch(reached, name, separator)
+        else:
+            reached = {at + len(part) for at in reached if name.startswith(part, at)}
+        if not reached:
+            return False
+    return len(name) in reached
+
+
+def _stretch(reached: set[int], name: str, separator: str) -> set[int]:
+    """Add all places up to the next separator behind each."""
+    result: set[int] = set()
+    for at in sorted(reached):
+        if at in result:
+            continue
+        end = name.find(separator, at)
+        result.update(range(at, (len(name) if end < 0 else end) + 1))
+    return result
+
+
+def first_match(patterns: Iterable[str], name: str, separator: str) -> str | None:
+    """Return the first pattern that matches the whole name, or None."""
+    return next((pattern for pattern in patterns if matches(pattern, name, separator)), None)
+
+
+@frozen
+class Endpoint:
+    """What the peers of a channel, of a security definition, or a service may do with topics."""
+
+    name: str
+    publish: tuple[str, ...] = ()
+    subscribe: tuple[str, ...] = ()
+
+    def may_publish(self, topic: str) -> str | None:
+        """Return the pattern that allows publishing to the topic, or None."""
+        return first_match(self.publish, topic, "/")
+
+    def may_subscribe(self, topic: str) -> str | None:
+        """Return the pattern that allows subscribing to the topic, or None."""
+        return first_match(self.subscribe, topic, "/")

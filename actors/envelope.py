@@ -1,0 +1,84 @@
+"""A message between actors, and the slot that its answer goes into.
+
+The slot is settled once: by an answer, by an error, or by being abandoned when nobody waits any more. Whoever
+asks says what happens then (`on_settled`); whoever handles the message says how it learns that nobody waits
+(`on_abandoned`). Neither needs a task of its own for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+
+__all__ = ["Envelope", "ReplySlot"]
+
+
+class ReplySlot:
+    """Where the one answer to one message goes.
+
+    Args:
+        on_settled: Called once with the slot when it holds an answer or an error; not when it was abandoned.
+    """
+
+    __slots__ = ("_on_abandoned", "_on_settled", "error", "is_settled", "value")
+
+    def __init__(self, on_settled: Callable[[ReplySlot], None]) -> None:
+        self._on_settled = on_settled
+        self._on_abandoned: Callable[[], None] | None = None
+        self.is_settled = False
+        self.value: Any = None
+        self.error: Exception | None = None
+
+    def answer(self, value: object) -> None:
+        """Settle with a value; ignored where the slot is settled already."""
+        if not self.is_settled:
+            self.is_settled = True
+            self.value = value
+            self._on_abandoned = None
+            self._on_settled(self)
+
+    def fail(self, error: Exception) -> None:
+        """Settle with an error; ignored where the slot is settled already."""
+        if not self.is_settled:
+            self.is_settled = True
+            self.error = error
+            self._on_abandoned = None
+            self._on_settled(self)
+
+    def abandon(self) -> None:
+        """Tell the handler that nobody waits any more; ignored where the slot is settled already."""
+        if not self.is_settled:
+            self.is_settled = True
+            if self._on_abandoned is not None:
+                self._on_abandoned()
+                self._on_abandoned = None
+
+    def on_abandoned(self, callback: Callable[[], None] | None) -> None:
+        """Say what to call when nobody waits any more; at once where that is so already."""
+        if self.is_settled:
+            if callback is not None and self.value is None and self.error is None:
+                callback()
+        else:
+            self._on_abandoned = callback
+
+
+@define
+class Envelope:
+    """A payload on its way to an actor.
+
+    `deadline` is a point in Trio's time after which nobody waits; `size` what the payload counts against the
+    mailbox's bytes; `reply` is None where no answer is wanted.
+    """
+
+    payload: Any
+    cid: str = ""
+    deadline: float = field(default=float("inf"))
+    reply: ReplySlot | None = None
+    size: int = 0
+
+    @property
+    def is_wanted(self) -> bool:
+        """Tell whether handling it still serves anybody."""
+        return self.reply is None or not self.reply.is_settled

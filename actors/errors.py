@@ -1,0 +1,172 @@
+"""Every error that a user of Isthmus can catch.
+
+IsthmusError
+├── CallError            a call that ended without a result; `status` says how, HTTP-like
+│   ├── BadInput         400  the input was wrong; the message names what
+│   ├── Forbidden        403
+│   ├── NotFound         404
+│   │   └── ServiceNotFound
+│   ├── Conflict         409
+│   ├── Overloaded       503  too much waits already
+│   ├── RemoteError      500  (or what the remote said) the handler failed
+│   ├── InvokeTimeout    504  sent, and no answer within the time-out
+│   ├── LinkLost         502  the link broke while the call was under way; `sent` tells
+│   └── LinkDown         503  never sent: there was no link before the deadline
+├── ActorError           an actor could not take or answer a message
+│   ├── ActorNotFound, ActorCrashed, ActorStopped, MailboxFull, AskTimeout
+├── LinkClosed           a link ended: code, reason and origin (local, remote, network)
+├── DialFailed           no link came about; `part` tells which step failed
+└── ConfigurationError   clusters.toml cannot be used
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ActorCrashed",
+    "ActorError",
+    "ActorNotFound",
+    "ActorStopped",
+    "AskTimeout",
+    "BadInput",
+    "CallError",
+    "ConfigurationError",
+    "Conflict",
+    "DialFailed",
+    "Forbidden",
+    "InvokeTimeout",
+    "IsthmusError",
+    "LinkClosed",
+    "LinkDown",
+    "LinkLost",
+    "MailboxFull",
+    "NotFound",
+    "Overloaded",
+    "RemoteError",
+    "ServiceNotFound",
+]
+
+
+class IsthmusError(Exception):
+    """The base of all errors of this package."""
+
+
+class CallError(IsthmusError):
+    """A call ended without a result; `status` is HTTP-like, the text is for the caller to read."""
+
+    status: int = 500
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        if status is not None:
+            self.status = status
+
+
+class BadInput(CallError):
+    """The input cannot be used; the message names the element and what was expected."""
+
+    status = 400
+
+
+class Forbidden(CallError):
+    """The caller may not do this; the message gives no hint whether the object exists."""
+
+    status = 403
+
+
+class NotFound(CallError):
+    """The object named does not exist."""
+
+    status = 404
+
+
+class ServiceNotFound(NotFound):
+    """No service of that name runs in the cluster that was asked."""
+
+
+class Conflict(CallError):
+    """The request contradicts what is already there."""
+
+    status = 409
+
+
+class Overloaded(CallError):
+    """A limit is reached; the call was not begun and may be tried again later."""
+
+    status = 503
+
+
+class RemoteError(CallError):
+    """The handler failed; `status` is what the remote said."""
+
+
+class InvokeTimeout(CallError):
+    """The call was sent and no answer came within its time-out."""
+
+    status = 504
+
+
+class LinkLost(CallError):
+    """The link broke while the call was under way; `sent` tells whether it had been taken into a frame."""
+
+    status = 502
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class LinkDown(CallError):
+    """The call was never sent: no link came before the deadline, or none can come."""
+
+    status = 503
+
+
+class ActorError(IsthmusError):
+    """An actor could not take or answer a message."""
+
+
+class ActorNotFound(ActorError):
+    """No actor has that name."""
+
+
+class ActorCrashed(ActorError):
+    """The actor crashed while the message was in its hands; it is not handled again."""
+
+
+class ActorStopped(ActorError):
+    """The actor was stopped before it answered."""
+
+
+class MailboxFull(ActorError):
+    """The actor's mailbox had no room in time."""
+
+
+class AskTimeout(ActorError):
+    """The actor did not answer in time."""
+
+
+class LinkClosed(IsthmusError):
+    """A link ended: `code` and `reason` of the close, and `origin`: local, remote or network."""
+
+    def __init__(self, code: int, reason: str, origin: str) -> None:
+        super().__init__(f"link closed by {origin}: {code} {reason}".rstrip())
+        self.code = code
+        self.reason = reason
+        self.origin = origin
+
+
+class DialFailed(IsthmusError):
+    """No link came about; `part` is the step that failed: look-up, TCP, TLS, upgrade or session."""
+
+    def __init__(self, part: str, reason: str) -> None:
+        super().__init__(f"{part}: {reason}")
+        self.part = part
+        self.reason = reason
+
+
+class ConfigurationError(IsthmusError):
+    """The configuration cannot be used; `problems` are sentences, one for each thing that is wrong."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems

@@ -1,0 +1,44 @@
+"""Errors of calls as they travel: to a `Failure` message, and back to the error that a caller catches."""
+
+from __future__ import annotations
+
+from actors import errors
+from actors.errors import CallError, RemoteError
+from actors.messages import Failure
+
+__all__ = ["error_of", "failure_of"]
+
+_BY_KIND: dict[str, type[CallError]] = {
+    cls.__name__: cls
+    for cls in (
+        errors.BadInput,
+        errors.Conflict,
+        errors.Forbidden,
+        errors.NotFound,
+        errors.Overloaded,
+        errors.ServiceNotFound,
+    )
+}
+_BY_STATUS: dict[int, type[CallError]] = {
+    400: errors.BadInput,
+    403: errors.Forbidden,
+    404: errors.ServiceNotFound,
+    409: errors.Conflict,
+    503: errors.Overloaded,
+}
+
+
+def error_of(failure: Failure) -> CallError:
+    """Return the error that a remote's failure means: by its kind, else by its status."""
+    cls = _BY_KIND.get(failure.kind) or _BY_STATUS.get(failure.status, RemoteError)
+    return cls(failure.message, status=failure.status)
+
+
+def failure_of(error: Exception, message_id: str, in_reply_to: str) -> Failure:
+    """Return what the peer is told of an error: the text of those meant for callers, else just that it failed.
+
+    An error that is not a `CallError` may name internals, so a peer learns only its status.
+    """
+    if isinstance(error, CallError):
+        return Failure(message_id, in_reply_to, error.status, str(error), type(error).__name__)
+    return Failure(message_id, in_reply_to, 500, "Internal server error", "RemoteError")

@@ -1,0 +1,64 @@
+"""The events of a link that hook services receive, as `ctx`.
+
+A hook is a service; `self.request.input.ctx` holds one of these, and a handler whose parameter is annotated with
+one of them is given it directly. One service may serve all three: `ctx.type` tells.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from attrs import frozen
+
+__all__ = ["Closed", "Connected", "IncomingRequest", "MessageReceived"]
+
+
+@frozen
+class IncomingRequest:
+    """What a server sent: its frame's id and timestamp, and the data.
+
+    For messages of a subscription `data` is a list of message dicts, also for one; for a request of the server
+    it is the request, and what the hook returns is the answer.
+    """
+
+    id: str
+    timestamp: str
+    data: Any
+
+
+@frozen
+class Connected:
+    """The session with the remote channel exists; calls can be made, subscriptions follow.
+
+    `attempt` counts the dials since the last link; `conn` makes clients for calls over this connection.
+    """
+
+    type: ClassVar[str] = "connect"
+
+    config: Any
+    conn: Any
+    attempt: int = 1
+
+
+@frozen
+class MessageReceived:
+    """The remote sent messages of a subscription, or a request."""
+
+    type: ClassVar[str] = "message"
+
+    config: Any
+    conn: Any
+    data: IncomingRequest
+
+
+@frozen
+class Closed:
+    """The session is over; `origin` says who ended it: `local`, `remote` or `network`."""
+
+    type: ClassVar[str] = "close"
+
+    config: Any
+    conn: Any
+    code: int
+    reason: str
+    origin: str

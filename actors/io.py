@@ -1,0 +1,182 @@
+"""Typed input and output of services, through cattrs.
+
+Nothing is coerced: a str is no int. Conversion by an element's name is SimpleIO's business.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import uuid  # noqa: TID251 - the type, not a source of ids
+from collections.abc import Callable
+from typing import Any, get_origin
+
+import attrs
+import cattrs
+import msgspec
+from cattrs.errors import (
+    AttributeValidationNote,
+    ClassValidationError,
+    IterableValidationError,
+    IterableValidationNote,
+)
+
+from actors.errors import BadInput
+
+__all__ = ["input_reader", "unstructure"]
+
+_PLAIN = (str, int, float, bool, type(None))
+
+
+class _WrongType(TypeError):
+    """A value of another type than the one declared."""
+
+
+def _exactly(expected: type) -> Callable[[Any, Any], Any]:
+    def check(value: Any, _type: Any) -> Any:
+        is_ok = isinstance(value, expected) and (expected is bool or not isinstance(value, bool))
+        if expected is float and type(value) is int:
+            return float(value)
+        if not is_ok:
+            msg = f"expected {expected.__name__}, got {value!r}"
+            raise _WrongType(msg)
+        return value
+
+    return check
+
+
+def _from_text(cls: type, read: Callable[[str], Any], form: str) -> Callable[[Any, Any], Any]:
+    def convert(value: Any, _type: Any) -> Any:
+        if isinstance(value, cls):
+            return value
+        try:
+            return read(str(value))
+        except (ValueError, decimal.InvalidOperation):
+            msg = f"expected {form}, got {value!r}"
+            raise _WrongType(msg) from None
+
+    return convert
+
+
+def _make_converter() -> cattrs.Converter:
+    converter = cattrs.Converter(detailed_validation=True)
+    for plain in (str, int, float, bool):
+        converter.register_structure_hook(plain, _exactly(plain))
+    for cls, read, form in (
+        (datetime.datetime, datetime.datetime.fromisoformat, "an ISO 8601 date and time"),
+        (datetime.date, datetime.date.fromisoformat, "an ISO 8601 date"),
+        (decimal.Decimal, decimal.Decimal, "a decimal number"),
+        (uuid.UUID, uuid.UUID, "a UUID"),
+    ):
+        converter.register_structure_hook(cls, _from_text(cls, read, form))
+    return converter
+
+
+_converter = _make_converter()
+
+
+def input_reader(annotation: object) -> Callable[[object], Any]:
+    """Return what turns a payload into the type that a handler's parameter is annotated with.
+
+    The function returned raises `BadInput`, naming each wrong element and what was expected of it.
+    """
+    if annotation in (Any, None, object):
+        return lambda data: data
+    if annotation in (dict, list):
+        plain = annotation
+
+        def check(data: object) -> object:
+            if not isinstance(data, plain):
+                msg = f"expected {_type_name(plain)}, got {data!r}"
+                raise BadInput(msg)
+            return data
+
+        return check
+
+    is_model = isinstance(annotation, type) and (attrs.has(annotation) or dataclasses.is_dataclass(annotation))
+
+    def read(data: object) -> Any:
+        if is_model and not isinstance(data, dict):
+            msg = f"expected an object with the elements of {_type_name(annotation)}, got {data!r}"
+            raise BadInput(msg)
+        try:
+            return _converter.structure(data, annotation)  # type: ignore[arg-type]
+        except (ClassValidationError, IterableValidationError) as error:
+            raise BadInput("; ".join(_problems(error, ""))) from None
+        except Exception as error:  # cattrs raises what its hooks raise
+            raise BadInput(_problem(error, annotation, data)) from None
+
+    return read
+
+
+def _type_name(annotation: object) -> str:
+    return getattr(get_origin(annotation) or annotation, "__name__", str(annotation))
+
+
+def _problem(error: Exception, annotation: object, data: object) -> str:
+    if isinstance(error, _WrongType):
+        return str(error)
+    return f"expected {_type_name(annotation)}, got {data!r}"
+
+
+def _problems(group: BaseExceptionGroup[Any], path: str) -> list[str]:
+    """Flatten cattrs' tree of errors into `path: what is wrong`."""
+    problems: list[str] = []
+    for error in group.exceptions:
+        note = next(
+            (
+                note
+                for note in getattr(error, "__notes__", ())
+                if isinstance(note, AttributeValidationNote | IterableValidationNote)
+            ),
+            None,
+        )
+        here = path
+        if isinstance(note, AttributeValidationNote):
+            here = f"{path}.{note.name}" if path else note.name
+        elif isinstance(note, IterableValidationNote):
+            here = f"{path}[{note.index}]"
+        if isinstance(error, ClassValidationError | IterableValidationError):
+            problems += _problems(error, here)
+        elif isinstance(error, KeyError) and not isinstance(note, IterableValidationNote):
+            name = error.args[0]
+            problems.append(f"{here or name}: missing")
+        elif isinstance(error, _WrongType):
+            problems.append(f"{here or 'input'}: {error}")
+        else:
+            expected = _type_name(getattr(note, "type", "another type"))
+            problems.append(f"{here or 'input'}: expected {expected}: {error}")
+    return problems
+
+
+def unstructure(value: object) -> Any:
+    """Return the value as JSON can say it: models, enums, dates and the like become dicts, lists and text.
+
+    Raises:
+        TypeError: Naming the type that cannot be converted.
+    """
+    if isinstance(value, _PLAIN) and not isinstance(value, enum.Enum):
+        return value
+    if isinstance(value, dict):
+        return {
+            key if isinstance(key, str) else str(unstructure(key)): unstructure(item) for key, item in value.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [unstructure(item) for item in value]
+    cls: type[Any] = type(value)
+    if attrs.has(cls):
+        return {one.name: unstructure(getattr(value, one.name)) for one in attrs.fields(cls)}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {one.name: unstructure(getattr(value, one.name)) for one in dataclasses.fields(value)}
+    if isinstance(value, msgspec.Struct):
+        return unstructure(msgspec.structs.asdict(value))
+    if isinstance(value, enum.Enum):
+        return unstructure(value.value)
+    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, decimal.Decimal | uuid.UUID):
+        return str(value)
+    msg = f"a value of type {type(value).__name__} cannot be sent; use attrs classes, dicts, lists, text or numbers"
+    raise TypeError(msg)

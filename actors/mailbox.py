@@ -1,0 +1,107 @@
+"""A mailbox: the queue between those who send to an actor and the actor, its count and its bytes.
+
+It belongs to the actor's name, not to the instance, so it outlives a crash. What a drain lends is given back in
+front when the actor crashes before it got to it (`return_lent`); the message that was in hand at that moment is
+the actor's to answer and is never handled again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import trio
+
+from actors.envelope import Envelope
+from actors.errors import ActorError, ActorStopped, MailboxFull
+
+__all__ = ["Mailbox"]
+
+
+class Mailbox:
+    """A bounded queue with many senders and one actor that receives.
+
+    Args:
+        max_count: How many envelopes may wait.
+        max_bytes: How many bytes their sizes may add up to; a single larger one passes when nothing waits.
+    """
+
+    def __init__(self, max_count: int = 10_000, max_bytes: int = 64 * 1024 * 1024) -> None:
+        self.max_count = max_count
+        self.max_bytes = max_bytes
+        self.is_closed = False
+        self._waiting: deque[Envelope] = deque()
+        self._lent: deque[Envelope] = deque()
+        self._bytes = 0
+        self._receivers = trio.lowlevel.ParkingLot()
+        self._senders = trio.lowlevel.ParkingLot()
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._lent)
+
+    def _has_room(self, envelope: Envelope) -> bool:
+        if not self._waiting:
+            return True
+        return len(self._waiting) < self.max_count and self._bytes + envelope.size <= self.max_bytes
+
+    def put_nowait(self, envelope: Envelope) -> None:
+        """Queue the envelope, or raise `MailboxFull` or `ActorStopped` and leave things as they were."""
+        if self.is_closed:
+            msg = "the actor has been stopped"
+            raise ActorStopped(msg)
+        if not self._has_room(envelope):
+            msg = f"the mailbox is full: {len(self._waiting)} messages, {self._bytes} bytes wait"
+            raise MailboxFull(msg)
+        self._waiting.append(envelope)
+        self._bytes += envelope.size
+        self._receivers.unpark()
+
+    async def put(self, envelope: Envelope) -> None:
+        """Wait for room, then queue the envelope; a cancelled wait leaves nothing queued.
+
+        Raises:
+            ActorStopped: When the mailbox is or gets closed.
+        """
+        while not self.is_closed and not self._has_room(envelope):
+            await self._senders.park()
+        self.put_nowait(envelope)
+
+    async def get(self) -> Envelope:
+        """Wait for an envelope and take it out; cancellation takes nothing."""
+        while not self._waiting:
+            await self._receivers.park()
+        return self._take()
+
+    async def drain(self) -> None:
+        """Wait until something waits, then lend all of it: `take_lent` hands it out without waiting."""
+        while not self._waiting and not self._lent:
+            await self._receivers.park()
+        self._lent.extend(self._waiting)
+        self._waiting.clear()
+        self._bytes = 0
+        self._senders.unpark_all()
+
+    def take_lent(self) -> Envelope | None:
+        """Take the next envelope of the drain, or None when all of it is taken."""
+        return self._lent.popleft() if self._lent else None
+
+    def return_lent(self) -> None:
+        """Put what was lent and not taken back in front, in order."""
+        self._waiting.extendleft(reversed(self._lent))
+        self._bytes = sum(envelope.size for envelope in self._waiting)
+        self._lent.clear()
+
+    def _take(self) -> Envelope:
+        envelope = self._waiting.popleft()
+        self._bytes -= envelope.size
+        self._senders.unpark()
+        return envelope
+
+    def close(self, error: ActorError) -> None:
+        """Take nothing more, and answer all that waits with `error`."""
+        self.is_closed = True
+        self.return_lent()
+        while self._waiting:
+            envelope = self._take()
+            if envelope.reply is not None:
+                envelope.reply.fail(error)
+        self._senders.unpark_all()

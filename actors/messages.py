@@ -1,0 +1,173 @@
+"""What travels between clusters, one frozen Struct a kind of message.
+
+Both wire formats carry these same messages: `runtime.wire.native` encodes them as they are, and
+`runtime.wire.zato` turns them into Zato's JSON. What Zato's format cannot say (identity, time left, cancel, a
+refusal with its reason) exists on native links only. This module owns the shapes; it knows nothing of bytes,
+sockets, tokens or who may do what.
+
+Every message has an `id` that is unique on its link, but for `Cancel` and `Goodbye`, which nothing answers.
+`timestamp` is naive UTC in ISO 8601 with microseconds, or empty where the sender gave none.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+__all__ = [
+    "Acknowledge",
+    "Cancel",
+    "Deliver",
+    "Denied",
+    "Failure",
+    "Goodbye",
+    "Hello",
+    "Invoke",
+    "Message",
+    "Refuse",
+    "Reply",
+    "Welcome",
+]
+
+Data: TypeAlias = Any
+"""A user's own data: whatever JSON can say."""
+
+
+class _Base(msgspec.Struct, frozen=True, array_like=True):
+    """What the kinds have in common: encoded as an array, the kind's name first."""
+
+
+class Hello(_Base, frozen=True, array_like=True, tag="hello"):
+    """A client asks for a session, or renews the one that it has.
+
+    `client_id` and `client_name` are labels. The identity of a native peer is (the security definition that its
+    credentials prove, `cluster`, `connection`); `server`, `incarnation` and `counter` tell its links apart.
+    """
+
+    id: str
+    timestamp: str = ""
+    username: str | None = None
+    secret: str | None = None
+    client_id: str = ""
+    client_name: str = ""
+    attrs: dict[str, str] = {}
+    cluster: str = ""
+    connection: str = ""
+    server: str = ""
+    incarnation: str = ""
+    counter: int = 0
+
+    def __repr__(self) -> str:
+        """Leave the secret out."""
+        return f"Hello(id={self.id!r}, username={self.username!r}, client_id={self.client_id!r})"
+
+    __str__ = __repr__
+
+
+class Welcome(_Base, frozen=True, array_like=True, tag="welcome"):
+    """The session exists; answers `Hello`. `token` is what Zato's clients repeat in each later message."""
+
+    id: str
+    in_reply_to: str
+    timestamp: str = ""
+    token: str = ""
+    cluster: str = ""
+    server: str = ""
+    max_message_size: int = 0
+
+    def __repr__(self) -> str:
+        """Leave the token out."""
+        return f"Welcome(id={self.id!r}, in_reply_to={self.in_reply_to!r}, cluster={self.cluster!r})"
+
+    __str__ = __repr__
+
+
+class Denied(_Base, frozen=True, array_like=True, tag="denied"):
+    """There is no session (any more), or not with these credentials; the link ends after it."""
+
+    id: str
+    reason: str
+    timestamp: str = ""
+    status: int = 403
+
+
+class Invoke(_Base, frozen=True, array_like=True, tag="invoke"):
+    """A request. From a client, `data` is the input of the channel's service; from a server, of on_message.
+
+    `timeout` is the time that is left for it, in seconds, where the wire can say it; `cid` the correlation id
+    that the logs of both clusters show.
+    """
+
+    id: str
+    data: Data = None
+    timestamp: str = ""
+    timeout: float | None = None
+    cid: str = ""
+
+
+class Reply(_Base, frozen=True, array_like=True, tag="reply"):
+    """The result of an `Invoke`."""
+
+    id: str
+    in_reply_to: str
+    data: Data = None
+    timestamp: str = ""
+
+
+class Failure(_Base, frozen=True, array_like=True, tag="failure"):
+    """An `Invoke`, or bytes that could not be understood, ended with an error.
+
+    `status` is HTTP-like, `kind` the name of the error's class where the wire can say it.
+    """
+
+    id: str
+    in_reply_to: str
+    status: int
+    message: str
+    kind: str = ""
+    timestamp: str = ""
+
+
+class Cancel(_Base, frozen=True, array_like=True, tag="cancel"):
+    """Nobody waits any more for the answer to `in_reply_to`; its handler is to be cancelled."""
+
+    in_reply_to: str
+
+
+class Deliver(_Base, frozen=True, array_like=True, tag="deliver"):
+    """Messages of one subscription, in order, each a dict in the shape that on_message receives."""
+
+    id: str
+    sub_key: str
+    messages: list[dict[str, Any]]
+    timestamp: str = ""
+
+
+class Acknowledge(_Base, frozen=True, array_like=True, tag="acknowledge"):
+    """All messages of the delivery `in_reply_to` were handled."""
+
+    id: str
+    in_reply_to: str
+    timestamp: str = ""
+
+
+class Refuse(_Base, frozen=True, array_like=True, tag="refuse"):
+    """The messages of the delivery `in_reply_to` were not handled."""
+
+    id: str
+    in_reply_to: str
+    reason: str = ""
+    timestamp: str = ""
+
+
+class Goodbye(_Base, frozen=True, array_like=True, tag="goodbye"):
+    """The sender closes the link, by intention; the close frame that follows has the same code and reason."""
+
+    code: int
+    reason: str = ""
+
+
+Message: TypeAlias = (
+    Hello | Welcome | Denied | Invoke | Reply | Failure | Cancel | Deliver | Acknowledge | Refuse | Goodbye
+)

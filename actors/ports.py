@@ -1,0 +1,149 @@
+"""What actors need of the outside, as small Protocols that `runtime` implements and tests fake.
+
+Each has one purpose. An actor is handed the ones that it needs and no others.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeVar
+
+from actors.messages import Message
+from actors.publication import Publish, Stored
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """Wall-clock time. Deadlines use Trio's clock, which never jumps."""
+
+    def utc_now(self) -> datetime.datetime:
+        """Return the time now, naive, in UTC."""
+        ...
+
+
+class Entropy(Protocol):
+    """Randomness and ids; a test's is seeded, the real one comes from `secrets`."""
+
+    def hex_id(self) -> str:
+        """Return 24 hexadecimal digits that nobody can guess."""
+        ...
+
+    def uniform(self, low: float, high: float) -> float:
+        """Return a number between the two."""
+        ...
+
+
+class Threads(Protocol):
+    """Blocking code, and its way back to the event loop."""
+
+    async def run_sync(self, function: Callable[[], T]) -> T:
+        """Run `function` off the event loop, in the caller's context; cancellation waits for its end."""
+        ...
+
+    def call_back(self, function: Callable[[], Awaitable[T]]) -> T:
+        """From such code, run `function` on the event loop and wait for its result."""
+        ...
+
+    def inside(self) -> bool:
+        """Tell whether the caller is such blocking code."""
+        ...
+
+
+class Link(Protocol):
+    """One live, framed connection with a peer, on either side of it."""
+
+    @property
+    def peer(self) -> str:
+        """The peer's address, to print."""
+        ...
+
+    @property
+    def wire(self) -> str:
+        """The wire format that was agreed on: `isthmus.1` or `zato`."""
+        ...
+
+    async def receive(self) -> Sequence[Message]:
+        """Wait for messages and return all that have come; raise `LinkClosed` when there can be no more.
+
+        Cancellation loses nothing: what was not returned comes with the next call.
+        """
+        ...
+
+    async def send(self, message: Message) -> None:
+        """Wait for room, then queue the message; raise `LinkClosed` when the link has ended.
+
+        A call cancelled while it waits leaves nothing queued.
+        """
+        ...
+
+    def send_nowait(self, message: Message) -> None:
+        """Queue an answer or a control message, which never wait for room.
+
+        After the link has ended it does nothing: the end shows in `receive`.
+        """
+        ...
+
+    def withdraw(self, message_id: str) -> bool:
+        """Take back a queued message that is in no frame yet; tell whether it was."""
+        ...
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Send what is queued and a close frame within a bound, then end the link. Idempotent."""
+        ...
+
+
+class Dialer(Protocol):
+    """Makes links to one remote channel."""
+
+    def dial(self) -> AbstractAsyncContextManager[Link]:
+        """Open a link, which lives as long as the context; raise `DialFailed` when none came about."""
+        ...
+
+
+class Listener(Protocol):
+    """Takes links at one address."""
+
+    async def listen(self, on_link: Callable[[Link], Awaitable[None]], on_listening: Callable[[], None]) -> None:
+        """Accept peers until cancelled, `on_link` in a task of its own for each.
+
+        `on_listening` is called once the address is bound. A link ends when its `on_link` returns.
+
+        Raises:
+            OSError: When the address cannot be bound.
+        """
+        ...
+
+
+class TopicStore(Protocol):
+    """Keeps the messages of topics, once each, and the queue of each subscription.
+
+    A subscription is known by its `sub_key`. Messages of a topic without subscriptions wait in its backlog, which
+    the first subscription receives.
+    """
+
+    async def append(self, publish: Publish, topic: str, *, now: datetime.datetime, guaranteed: bool) -> Stored:
+        """Store a message at the next place of its topic and in all of the topic's queues.
+
+        Raises:
+            Conflict: When the topic has another message of that `msg_id`; the same message gives what is stored.
+        """
+        ...
+
+    async def subscribe(self, sub_key: str, topic: str) -> None:
+        """Make a queue for a subscription; the first of a topic receives the backlog. Twice is harmless."""
+        ...
+
+    async def unsubscribe(self, sub_key: str) -> None:
+        """Remove a queue; what it alone still held goes back to the topic's backlog. Twice is harmless."""
+        ...
+
+    async def waiting(self, sub_key: str, limit: int) -> Sequence[Stored]:
+        """Return the first messages of a queue, highest priority first, then by place; they stay in it."""
+        ...
+
+    async def acknowledge(self, sub_key: str, msg_ids: Sequence[str]) -> None:
+        """Take messages out of a queue; unknown ones are ignored."""
+        ...

@@ -1,0 +1,235 @@
+"""What a service can reach from within an invocation: other services, outgoing connections, topics.
+
+Everything here is called the same way from `async def handle`, where it gives something to await, and from
+`def handle` in a worker thread, where it blocks and gives the result: `Reach.bridge` tells the two apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self
+
+import trio
+from attrs import frozen
+
+from actors.call import Call, CallResponse, RemoteCall
+from actors.errors import (
+    ActorNotFound,
+    AskTimeout,
+    InvokeTimeout,
+    LinkDown,
+    MailboxFull,
+    NotFound,
+    Overloaded,
+    ServiceNotFound,
+)
+from actors.ports import Entropy, Threads
+from actors.publication import Publish
+from actors.ref import ActorRef, Directory, actor_name
+
+__all__ = ["Client", "Connection", "Out", "PubSub", "Reach", "invoke_service"]
+
+LOCAL_TIMEOUT = 30.0
+
+
+@frozen
+class Reach:
+    """A service's way to the rest of its cluster.
+
+    `position` gives the cid and the deadline of the invocation that asks, so that both travel on.
+    """
+
+    directory: Directory
+    threads: Threads
+    entropy: Entropy
+    position: Callable[[], tuple[str, float]]
+
+    def bridge(self, function: Callable[[], Awaitable[Any]]) -> Any:
+        """Run `function`: return its awaitable on the event loop, its result in a worker thread."""
+        return self.threads.call_back(function) if self.threads.inside() else function()
+
+    def ref(self, kind: str, name: str) -> ActorRef:
+        """Return a reference to an actor."""
+        return ActorRef(actor_name(kind, name), self.directory)
+
+    def time_left(self, timeout: float) -> float:
+        """Return the time-out, or what is left of the invocation's own time where that is less."""
+        return max(0.0, min(timeout, self.position()[1] - trio.current_time()))
+
+    @property
+    def out(self) -> Out:
+        """The outgoing connections."""
+        return Out(WebSockets(self))
+
+    @property
+    def pubsub(self) -> PubSub:
+        """The topics."""
+        return PubSub(self)
+
+
+async def invoke_service(
+    reach: Reach, name: str, payload: object, *, timeout: float = LOCAL_TIMEOUT, call: Call | None = None
+) -> Any:
+    """Invoke a service of this cluster and return its result.
+
+    Raises:
+        ServiceNotFound: When no service has that name.
+        InvokeTimeout: When it gave no answer in time.
+        Overloaded: When too many calls of it wait.
+        Exception: What its handler raised.
+    """
+    cid = reach.position()[0]
+    wait = reach.time_left(timeout)
+    try:
+        return await reach.ref("service", name).ask(call or Call(payload), timeout=wait, cid=cid)
+    except ActorNotFound:
+        msg = f"No such service {name!r}"
+        raise ServiceNotFound(msg) from None
+    except AskTimeout:
+        msg = f"service {name!r} gave no answer within {wait:g} s"
+        raise InvokeTimeout(msg) from None
+    except MailboxFull as error:
+        msg = f"service {name!r} is overloaded: {error}"
+        raise Overloaded(msg) from None
+
+
+@frozen
+class Out:
+    """What `self.out` holds."""
+
+    wsx: WebSockets
+
+
+@frozen
+class WebSockets:
+    """The outgoing WebSocket connections, by name."""
+
+    _reach: Reach
+
+    def get(self, name: str) -> OutgoingHandle:
+        """Return a connection; one that does not exist shows when it is used."""
+        return OutgoingHandle(Connection(self._reach, name))
+
+    __getitem__ = get
+
+
+@frozen
+class OutgoingHandle:
+    """An outgoing connection as Zato's services know it."""
+
+    conn: Connection
+
+
+@frozen
+class Connection:
+    """An outgoing connection by name; `conn` of hook events, too."""
+
+    _reach: Reach
+    name: str
+
+    def client(self) -> Client:
+        """Return a client, to use with `async with` or, in a blocking service, `with`."""
+        return Client(self._reach, self.name)
+
+
+@frozen
+class Client:
+    """Calls over one outgoing connection; any number of clients share its link."""
+
+    _reach: Reach
+    connection: str
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def invoke(self, message: object, request: object = None, *, timeout: float = 5.0) -> Any:
+        """Invoke a remote service and return its `CallResponse`.
+
+        Args:
+            message: `{"service": name, "request": data}`, the name of a service, or, for a channel mounted
+                straight on a service, that service's input.
+            request: The input, where `message` is a name.
+            timeout: Seconds to wait for the answer, the wait for a link included; less where the invocation that
+                calls has less left.
+
+        Raises:
+            InvokeTimeout: It was sent, and no answer came in time.
+            LinkLost: The link broke meanwhile.
+            LinkDown: There was no link in time, or there can be none.
+            CallError: What the remote answered: `BadInput`, `Forbidden`, `ServiceNotFound`, `RemoteError`...
+        """
+        data = {"service": message, "request": request} if isinstance(message, str) else message
+        return self._reach.bridge(lambda: self._invoke(data, timeout))
+
+    send = invoke
+
+    def invoke_service(self, name: str, request: object = None, *, timeout: float = 5.0) -> Any:
+        """Invoke a remote service by name; see `invoke`."""
+        return self.invoke(name, request, timeout=timeout)
+
+    async def _invoke(self, data: object, timeout: float) -> CallResponse:
+        call = RemoteCall(data)
+        wait = self._reach.time_left(timeout)
+        target = self._reach.ref("outgoing", self.connection)
+        try:
+            response: CallResponse = await target.ask(
+                call, timeout=wait, cid=self._reach.position()[0], wait_for_room=False
+            )
+        except ActorNotFound:
+            msg = f"there is no outgoing connection {self.connection!r}"
+            raise LinkDown(msg) from None
+        except MailboxFull:
+            msg = f"too many calls wait for the connection {self.connection!r}"
+            raise Overloaded(msg) from None
+        except AskTimeout:
+            if call.was_sent:
+                msg = f"{self.connection!r}: sent, and no answer within {wait:g} s"
+                raise InvokeTimeout(msg) from None
+            msg = f"{self.connection!r}: no link within {wait:g} s; last error: {call.last_error or 'none'}"
+            raise LinkDown(msg) from None
+        return response
+
+
+@frozen
+class PubSub:
+    """Publishing to topics of this cluster."""
+
+    _reach: Reach
+
+    def publish(self, topic: str, data: object = "", **options: Any) -> Any:
+        """Publish a message and return its id, once it is as safe as its topic promises.
+
+        Args:
+            topic: The topic's name, such as `/customer/new`.
+            data: A str, or anything that JSON can say.
+            **options: `msg_id`, `priority` (1 to 9, default 5), `expiration` (seconds), `correl_id`,
+                `in_reply_to`, `ext_client_id`, `mime_type`, `has_gd`.
+
+        Raises:
+            NotFound: When there is no such topic.
+            BadInput: When an option has a wrong value.
+        """
+        return self._reach.bridge(lambda: self._publish(topic, data, options))
+
+    async def _publish(self, topic: str, data: object, options: dict[str, Any]) -> str:
+        message = Publish.of(data, options, cid=self._reach.position()[0])
+        try:
+            msg_id: str = await self._reach.ref("topic", topic).ask(message)
+        except ActorNotFound:
+            msg = f"No such topic `{topic}`"
+            raise NotFound(msg) from None
+        return msg_id

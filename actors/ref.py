@@ -1,0 +1,115 @@
+"""Addressing actors by name.
+
+Names are `KIND:NAME`, such as `service:demo.echo` or `topic:/customer/new`; `actor_name` makes them. A ref finds
+the mailbox anew at each use, so it stays good over restarts and may be made before its actor exists.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import trio
+from attrs import field, frozen
+
+from actors.envelope import Envelope, ReplySlot
+from actors.errors import ActorNotFound, AskTimeout, MailboxFull
+from actors.mailbox import Mailbox
+
+__all__ = ["DEFAULT_TIMEOUT", "ActorRef", "Directory", "actor_name"]
+
+DEFAULT_TIMEOUT = 30.0
+"""Seconds that `ask` and `tell` wait where nothing else is said."""
+
+
+def actor_name(kind: str, name: str) -> str:
+    """Return the name under which the registry knows an actor."""
+    return f"{kind}:{name}"
+
+
+class Directory(Protocol):
+    """Finds mailboxes by name."""
+
+    def find_mailbox(self, name: str) -> Mailbox | None:
+        """Return the mailbox of the actor of that name, or None."""
+        ...
+
+    def names(self, kind: str) -> list[str]:
+        """Return the names, without the kind, of all actors of a kind."""
+        ...
+
+
+@frozen
+class ActorRef:
+    """An actor, by name."""
+
+    name: str
+    _directory: Directory = field(repr=False, eq=False)
+
+    def _mailbox(self) -> Mailbox:
+        mailbox = self._directory.find_mailbox(self.name)
+        if mailbox is None:
+            msg = f"there is no actor {self.name!r}"
+            raise ActorNotFound(msg)
+        return mailbox
+
+    def tell_nowait(self, payload: object, *, cid: str = "", size: int = 0) -> None:
+        """Send without waiting and without an answer.
+
+        Raises:
+            ActorNotFound: When there is no such actor.
+            ActorStopped: When it has been stopped.
+            MailboxFull: When its mailbox has no room.
+        """
+        self._mailbox().put_nowait(Envelope(payload, cid=cid, size=size))
+
+    async def tell(self, payload: object, *, timeout: float = DEFAULT_TIMEOUT, cid: str = "") -> None:
+        """Send without an answer, waiting at most `timeout` seconds for room, then raise `MailboxFull`."""
+        mailbox = self._mailbox()
+        with trio.move_on_after(timeout):
+            await mailbox.put(Envelope(payload, cid=cid))
+            return
+        msg = f"the mailbox of {self.name!r} had no room for {timeout} s"
+        raise MailboxFull(msg)
+
+    async def ask(
+        self,
+        payload: object,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        cid: str = "",
+        wait_for_room: bool = True,
+    ) -> Any:
+        """Send and wait for the answer, at most `timeout` seconds in all.
+
+        Cancellation and the time-out tell the actor that nobody waits, which cancels a service's handler.
+
+        Raises:
+            AskTimeout: When there was no answer in time.
+            MailboxFull: When there was no room and `wait_for_room` is false.
+            ActorError: When the actor does not exist, crashed over the message or was stopped.
+            Exception: What the actor failed the message with.
+        """
+        mailbox = self._mailbox()
+        settled = trio.Event()
+        slot = ReplySlot(lambda _slot: settled.set())
+        deadline = trio.current_time() + timeout
+        try:
+            with trio.move_on_at(deadline):
+                envelope = Envelope(payload, cid=cid, deadline=deadline, reply=slot)
+                if wait_for_room:
+                    await mailbox.put(envelope)
+                else:
+                    mailbox.put_nowait(envelope)
+                await settled.wait()
+        finally:
+            slot.abandon()
+        if slot.error is not None:
+            raise slot.error
+        if not settled.is_set():
+            msg = f"{self.name!r} gave no answer within {timeout} s"
+            raise AskTimeout(msg)
+        return slot.value
+
+    def send_nowait(self, envelope: Envelope) -> None:
+        """Send an envelope whose reply slot the sender watches itself; raises as `tell_nowait` does."""
+        self._mailbox().put_nowait(envelope)

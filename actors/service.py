@@ -1,0 +1,333 @@
+"""Service: an actor that answers requests.
+
+This module owns the life of an invocation: reading the input, running `handle` in its own or in its blocking
+form, writing the output, and what `self.request`, `self.response` and `self.cid` mean meanwhile. What a service
+can reach (`self.out`, `self.pubsub`, `self.invoke`) is in `actors.reach`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from typing import Any, ClassVar, TypeVar, get_type_hints
+
+import trio
+from attrs import define, field
+
+from actors.actor import Actor
+from actors.bunch import Bunch
+from actors.call import Call, Caller
+from actors.envelope import Envelope
+from actors.errors import CallError, IsthmusError
+from actors.hooks import Closed, Connected, MessageReceived
+from actors.io import input_reader, unstructure
+from actors.ports import Clock, Entropy, Threads
+from actors.reach import Out, PubSub, Reach, invoke_service
+from actors.simple_io import SimpleIODeclaration, parse_declaration
+
+__all__ = ["Request", "Response", "Service", "service"]
+
+T = TypeVar("T")
+
+_HOOK_EVENTS = (Connected, MessageReceived, Closed)
+
+
+@define
+class Request:
+    """What an invocation was given: `input` as declared, `payload` as it came."""
+
+    input: Any = None
+    payload: Any = None
+
+
+@define
+class Response:
+    """What an invocation gives back where `handle` returns nothing."""
+
+    payload: Any = field(factory=Bunch)
+
+
+@define
+class _Invocation:
+    request: Request
+    response: Response
+    cid: str
+    deadline: float
+    caller: Caller | None
+
+
+_current: ContextVar[_Invocation] = ContextVar("isthmus_invocation")
+
+
+def default_name(module: str, class_name: str) -> str:
+    """Return the name of a service that declares none: the file's stem and the class, `emea.get-customer`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", class_name)
+    return f"{module.rpartition('.')[2]}.{words}".replace("_", "-").lower()
+
+
+class Service(Actor):
+    """An actor that answers requests.
+
+    Override `handle`: `async def` runs on the event loop, `def` in a worker thread, where `self.invoke`,
+    `client.invoke` and `self.pubsub.publish` block. It takes nothing, or one parameter whose annotation says
+    what it is; what it returns is the response. An exception out of it is an answer, never a crash.
+    """
+
+    concurrency: ClassVar[int] = 100
+    every: ClassVar[float | None] = None
+    services_allowed: ClassVar[tuple[str, ...]] = ()
+
+    threads: Threads
+    clock: Clock
+    entropy: Entropy
+    reach: Reach
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" not in cls.__dict__:
+            cls.name = default_name(cls.__module__, cls.__name__)
+
+    def equip(self, *, threads: Threads, clock: Clock, entropy: Entropy) -> None:
+        """Hand the service its ports; called once, before `run`."""
+        self.threads = threads
+        self.clock = clock
+        self.entropy = entropy
+        self.reach = Reach(self.directory, threads, entropy, self._position)
+        self._read, self._takes_input = _reader_of(type(self))
+        self._simple_io = _simple_io_of(type(self))
+        self._idle = 0
+        self._workers = 0
+
+    def handle(self, *args: Any, **kwargs: Any) -> Any:
+        """Override to answer one request."""
+        msg = f"service {self.name!r} has no handle method"
+        raise IsthmusError(msg)
+
+    @property
+    def request(self) -> Request:
+        """The invocation's input."""
+        return _current.get().request
+
+    @property
+    def response(self) -> Response:
+        """The invocation's output, used where `handle` returns None."""
+        return _current.get().response
+
+    @property
+    def cid(self) -> str:
+        """The invocation's correlation id, the same in the logs of both clusters."""
+        return _current.get().cid
+
+    @property
+    def deadline(self) -> float:
+        """When nobody waits any more, in Trio's time; infinite where that is unknown."""
+        return _current.get().deadline
+
+    @property
+    def caller(self) -> Caller | None:
+        """The peer that invoked the service over a link, or None."""
+        return _current.get().caller
+
+    @property
+    def out(self) -> Out:
+        """The outgoing connections: `self.out.wsx.get(name).conn.client()`."""
+        return self.reach.out
+
+    @property
+    def pubsub(self) -> PubSub:
+        """Publishing: `self.pubsub.publish(topic, data)`."""
+        return self.reach.pubsub
+
+    @property
+    def logger(self) -> Any:
+        """A logger that names the service, and within an invocation its cid."""
+        invocation = _current.get(None)
+        return self._log if invocation is None or not invocation.cid else self._log.bind(cid=invocation.cid)
+
+    def invoke(self, name: str, payload: object = None, *, timeout: float = 30.0) -> Any:
+        """Invoke a service of this cluster; await it, or in a blocking service take its result.
+
+        Raises:
+            CallError: When there is no such service, it failed, or it did not answer in time.
+        """
+        return self.reach.bridge(lambda: invoke_service(self.reach, name, payload, timeout=timeout))
+
+    async def run_sync(self, function: Callable[..., T], *args: Any) -> T:
+        """Run blocking code in a worker thread; cancellation waits for its end."""
+        return await self.threads.run_sync(lambda: function(*args))
+
+    def _position(self) -> tuple[str, float]:
+        invocation = _current.get(None)
+        return ("", float("inf")) if invocation is None else (invocation.cid, invocation.deadline)
+
+    async def run(self) -> None:
+        """Answer requests, `concurrency` at once; when asked to stop, finish those in hand."""
+        async with trio.open_nursery() as nursery:
+            if self.every is not None:
+                nursery.start_soon(self._invoke_at_intervals, self.every)
+            self._add_worker(nursery)
+            await self.stopping.wait()
+            while self._idle < self._workers:
+                await self._became_idle.wait()
+            nursery.cancel_scope.cancel()
+
+    async def _invoke_at_intervals(self, interval: float) -> None:
+        while True:
+            await trio.sleep(interval)
+            if not len(self.mailbox):
+                self.mailbox.put_nowait(Envelope(Call(), cid=self.entropy.hex_id()))
+
+    def _add_worker(self, nursery: trio.Nursery) -> None:
+        self._workers += 1
+        self._idle += 1
+        self._became_idle = trio.Event()
+        nursery.start_soon(self._work, nursery)
+
+    async def _work(self, nursery: trio.Nursery) -> None:
+        """Handle requests one after the other; the last idle worker calls in another before it starts one."""
+        while not self.stopping.is_set():
+            envelope = await self.mailbox.get()
+            self._idle -= 1
+            if not self._idle and self._workers < self.concurrency:
+                self._add_worker(nursery)
+            try:
+                if envelope.is_wanted:
+                    await self._answer(envelope)
+            finally:
+                self._idle += 1
+                self._became_idle.set()
+                self._became_idle = trio.Event()
+
+    async def _answer(self, envelope: Envelope) -> None:
+        slot = envelope.reply
+        try:
+            with trio.CancelScope(deadline=envelope.deadline) as scope:
+                if slot is not None:
+                    slot.on_abandoned(scope.cancel)
+                result = await self._invoke_handle(envelope)
+                if slot is not None:
+                    slot.answer(result)
+        except Exception as error:  # an exception out of handle is an answer
+            self._note_failure(envelope, error)
+            if slot is not None:
+                slot.fail(_single(error))
+        except BaseExceptionGroup as group:
+            cancelled, rest = group.split(trio.Cancelled)
+            if slot is not None:
+                slot.fail(self.ended_over(rest if rest is not None else group))
+            raise (cancelled or group) from None
+        except BaseException as error:
+            if slot is not None:
+                slot.fail(self.ended_over(error))
+            raise
+        self.progress.count_handled()
+
+    def _note_failure(self, envelope: Envelope, error: Exception) -> None:
+        single = _single(error)
+        log = self._log.bind(cid=envelope.cid)
+        if isinstance(single, CallError):
+            log.info("answered with an error", status=single.status, error=str(single))
+        else:
+            log.error("handle failed", error=f"{type(single).__name__}: {single}", exc_info=single)
+
+    async def _invoke_handle(self, envelope: Envelope) -> Any:
+        call: Call = envelope.payload
+        request = Request(input=self._input_of(call.data), payload=call.data)
+        invocation = _Invocation(
+            request, Response(), envelope.cid or self.entropy.hex_id(), envelope.deadline, call.caller
+        )
+        token = _current.set(invocation)
+        try:
+            arguments = (self._read(_hook_event(call.data)),) if self._takes_input else ()
+            if inspect.iscoroutinefunction(self.handle):
+                result = await self.handle(*arguments)
+            else:
+                result = await self.threads.run_sync(lambda: self.handle(*arguments))
+        finally:
+            _current.reset(token)
+        return self._output_of(invocation.response.payload if result is None else result)
+
+    def _input_of(self, data: object) -> object:
+        return data if self._simple_io is None else self._simple_io.read(data)
+
+    def _output_of(self, result: object) -> object:
+        if self._simple_io is not None and self._simple_io.has_output:
+            return self._simple_io.write(result)
+        return None if isinstance(result, Bunch) and not result else unstructure(result)
+
+
+def _single(error: Exception) -> Exception:
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _hook_event(data: object) -> object:
+    """A hook's handler that takes a parameter is given the event itself."""
+    if isinstance(data, dict) and isinstance(data.get("ctx"), _HOOK_EVENTS):
+        return data["ctx"]
+    return data
+
+
+def _simple_io_of(cls: type) -> SimpleIODeclaration | None:
+    declared = getattr(cls, "SimpleIO", None)
+    return None if declared is None else parse_declaration(declared)
+
+
+def _reader_of(cls: type[Service]) -> tuple[Callable[[object], object], bool]:
+    """Return how to read the input for `handle`, and whether it takes any."""
+    is_function = issubclass(cls, _FunctionService)
+    handler: Callable[..., Any] = getattr(cls, "function", cls.handle) if is_function else cls.handle
+    parameters = list(inspect.signature(handler).parameters.values())[0 if is_function else 1 :]
+    if not parameters:
+        return (lambda data: data), False
+    if len(parameters) > 1:
+        msg = f"{cls.__qualname__}: a handler takes nothing or one parameter, not {len(parameters)}"
+        raise TypeError(msg)
+    annotation = get_type_hints(handler).get(parameters[0].name, Any)
+    if annotation in _HOOK_EVENTS:
+        return (lambda data: data), True
+    return input_reader(annotation), True
+
+
+def service(
+    name: str, *, concurrency: int = 100, every: float | None = None
+) -> Callable[[Callable[..., Awaitable[Any] | Any]], type[Service]]:
+    """Declare a service from a function, `async def` or `def`; its one parameter, if any, is the input."""
+
+    def declare(function: Callable[..., Any]) -> type[Service]:
+        return type(
+            function.__name__,
+            (_FunctionService,),
+            {
+                "__module__": function.__module__,
+                "__doc__": function.__doc__,
+                "name": name,
+                "concurrency": concurrency,
+                "every": every,
+                "function": staticmethod(function),
+                "handle": _method_of(function),
+            },
+        )
+
+    return declare
+
+
+class _FunctionService(Service):
+    """What `@service` makes subclasses of; `function` is what was decorated."""
+
+    function: ClassVar[Callable[..., Any]]
+
+
+def _method_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `function` as a method that drops `self`, of the same colour."""
+
+    async def wait_for_it(_self: Service, *data: Any) -> Any:
+        return await function(*data)
+
+    def call_it(_self: Service, *data: Any) -> Any:
+        return function(*data)
+
+    return wait_for_it if inspect.iscoroutinefunction(function) else call_it

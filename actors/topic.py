@@ -1,0 +1,128 @@
+"""Topic: a named stream of messages. It gives each message its place and keeps its subscriptions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actors.actor import Actor
+from actors.call import PeerIdentity
+from actors.delivery import Attach, NewMessages, Subscribe, Unsubscribe
+from actors.errors import ActorError, CallError, Overloaded
+from actors.ports import Clock, Entropy, TopicStore
+from actors.publication import Publish
+from actors.settings import OnNoSubs, TopicSettings
+from actors.subscription import Subscription, SubscriptionPlan
+from actors.supervision import ChildSpec
+
+__all__ = ["Topic", "TopicState"]
+
+
+class TopicState:
+    """A topic's subscriptions by sub_key, over its restarts."""
+
+    def __init__(self) -> None:
+        self.plans: dict[str, SubscriptionPlan] = {}
+
+
+class Topic(Actor):
+    """A stream of messages with subscriptions.
+
+    Args:
+        settings: Its section of clusters.toml.
+        state: Its subscriptions; shared with all instances that follow a crash.
+        store: Where messages and queues are.
+        clock: When a message came.
+        entropy: Sub_keys.
+    """
+
+    answers_with = (CallError,)
+
+    def __init__(
+        self,
+        settings: TopicSettings,
+        state: TopicState,
+        *,
+        store: TopicStore,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self._settings = settings
+        self._state = state
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+
+    async def setup(self) -> None:
+        """Show what it is."""
+        self._show()
+
+    async def receive(self, message: Any) -> Any:
+        """Publish, subscribe or unsubscribe."""
+        match message:
+            case Publish():
+                return await self._publish(message)
+            case Subscribe():
+                return await self._subscribe(message)
+            case Unsubscribe():
+                return await self._unsubscribe(message)
+
+    async def _publish(self, publish: Publish) -> str:
+        if not self._settings.active:
+            msg = f"topic {self.actor!r} is not active"
+            raise Overloaded(msg)
+        if not self._state.plans and self._settings.on_no_subs is OnNoSubs.DROP:
+            return publish.msg_id
+        stored = await self._store.append(
+            publish, self.actor, now=self._clock.utc_now(), guaranteed=self._settings.guaranteed
+        )
+        for sub_key in self._state.plans:
+            self._tell(sub_key, NewMessages())
+        return stored.msg_id
+
+    async def _subscribe(self, request: Subscribe) -> str:
+        """Return the peer's sub_key: the one that it has, where it can prove to be the same peer."""
+        state = self._state
+        sub_key = self._existing(request.identity) if request.identity.is_lasting else None
+        if sub_key is None:
+            label = request.identity.cluster or request.client_id or "zeci"
+            sub_key = f"zpsk.websockets.{label}.{self._entropy.hex_id()}"
+            await self._store.subscribe(sub_key, self.actor)
+            state.plans[sub_key] = SubscriptionPlan(sub_key, self.actor, request.identity)
+            self._start(state.plans[sub_key])
+            self._show()
+        self._tell(sub_key, Attach(request.attachment))
+        return sub_key
+
+    def _start(self, plan: SubscriptionPlan) -> None:
+        self.children.start(
+            ChildSpec(
+                "subscription",
+                plan.sub_key,
+                lambda: Subscription(plan, store=self._store, entropy=self._entropy),
+            )
+        )
+
+    def _existing(self, identity: PeerIdentity) -> str | None:
+        return next((key for key, plan in self._state.plans.items() if plan.owner == identity), None)
+
+    async def _unsubscribe(self, request: Unsubscribe) -> None:
+        """Remove the peer's own subscriptions; those of others are as if unknown."""
+        for sub_key, plan in list(self._state.plans.items()):
+            if plan.owner == request.identity and request.sub_key in ("", sub_key):
+                await self.children.stop("subscription", sub_key)
+                await self._store.unsubscribe(sub_key)
+                del self._state.plans[sub_key]
+        self._show()
+
+    def _tell(self, sub_key: str, message: object) -> None:
+        try:
+            self.ref("subscription", sub_key).tell_nowait(message)
+        except ActorError as error:
+            self._log.warning("subscription not told", subscription=sub_key, error=str(error))
+
+    def _show(self) -> None:
+        self.progress.show(
+            "active" if self._settings.active else "not active",
+            guaranteed=self._settings.guaranteed,
+            subscriptions=len(self._state.plans),
+        )

@@ -1,0 +1,1 @@
+"""What runs actors: supervision, wire, transports, stores, configuration, launcher, CLI."""

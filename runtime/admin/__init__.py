@@ -1,0 +1,1 @@
+"""Administration: services that answer the admin socket, and their client."""

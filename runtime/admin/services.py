@@ -1,0 +1,43 @@
+"""Administrative services; the gateway lets only sessions of the admin socket reach them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from actors.builtin.gateway import ADMIN_PREFIX
+from actors.errors import BadInput
+from actors.service import Service
+from runtime.registry import Registry
+
+__all__ = ["admin_services"]
+
+
+def admin_services(registry: Registry, cluster: str) -> tuple[type[Service], ...]:
+    """Return the administrative services of a cluster."""
+
+    class Status(Service):
+        """Shows every actor of the registry."""
+
+        name = f"{ADMIN_PREFIX}status"
+
+        async def handle(self) -> dict[str, Any]:
+            """Return the cluster, the process id and all actors."""
+            return {"cluster": cluster, "pid": os.getpid(), "actors": registry.snapshot()}
+
+    class InvokeVia(Service):
+        """Invokes a remote service over one of the cluster's outgoing connections."""
+
+        name = f"{ADMIN_PREFIX}invoke-via"
+
+        async def handle(self, request: Any) -> Any:
+            """Return the remote service's result."""
+            if not isinstance(request, dict) or not isinstance(request.get("connection"), str):
+                msg = "connection: expected the name of an outgoing connection"
+                raise BadInput(msg)
+            timeout = float(request.get("timeout") or 5.0)
+            async with self.out.wsx.get(request["connection"]).conn.client() as client:
+                response = await client.invoke(request.get("data"), timeout=timeout)
+            return response.data
+
+    return Status, InvokeVia

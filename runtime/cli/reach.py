@@ -1,0 +1,52 @@
+"""What the commands that need a running cluster share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+
+from actors.errors import CallError, ConfigurationError
+from runtime.admin.client import AdminClient, NotRunning, connect
+from runtime.cli.failure import Failed
+from runtime.config import Configuration, load
+
+__all__ = ["DEFAULT_CONFIG", "configuration_of", "with_cluster"]
+
+T = TypeVar("T")
+
+DEFAULT_CONFIG = Path("clusters.toml")
+
+
+def configuration_of(config: Path, clusters: list[str] | None = None) -> Configuration:
+    """Read a configuration; its problems end the command with status 2.
+
+    `clusters` are those whose secrets must exist: none where a running cluster is only talked to.
+    """
+    try:
+        configuration = load(config, clusters)
+    except ConfigurationError as error:
+        raise Failed(*error.problems, status=2) from None
+    return configuration
+
+
+def with_cluster(config: Path, cluster: str, action: Callable[[AdminClient], Awaitable[T]]) -> T:
+    """Run `action` with a session of a running cluster; what fails ends the command with status 1."""
+    configuration = configuration_of(config, [])
+    if cluster not in configuration.clusters:
+        known = ", ".join(configuration.clusters)
+        raise Failed(f"{config} describes no cluster {cluster!r}; there are: {known}", status=2)
+
+    async def run() -> T:
+        async with connect(configuration.data_dir(cluster)) as admin:
+            return await action(admin)
+
+    try:
+        return trio.run(run)
+    except NotRunning:
+        message = f"cluster {cluster!r} is not running; start it with: isthmus run --cluster {cluster}"
+        raise Failed(message) from None
+    except CallError as error:
+        raise Failed(f"{type(error).__name__} ({error.status}): {error}") from None

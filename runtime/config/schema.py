@@ -1,0 +1,51 @@
+"""The shape of clusters.toml, as frozen data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+from actors.settings import (
+    ChannelSettings,
+    EndpointSettings,
+    OutgoingSettings,
+    SecuritySettings,
+    TopicSettings,
+)
+
+__all__ = ["ClusterSettings", "Configuration"]
+
+
+@frozen
+class ClusterSettings:
+    """One cluster: `[clusters.NAME]` and the tables below it."""
+
+    services: tuple[str, ...] = ()
+    data_dir: str = ""
+    shutdown_timeout: float = 10.0
+    security: dict[str, SecuritySettings] = field(factory=dict)
+    channels: dict[str, ChannelSettings] = field(factory=dict)
+    outgoing: dict[str, OutgoingSettings] = field(factory=dict)
+    topics: dict[str, TopicSettings] = field(factory=dict)
+    endpoints: dict[str, EndpointSettings] = field(factory=dict)
+    config: dict[str, Any] = field(factory=dict, repr=False)
+
+
+@frozen
+class Configuration:
+    """A whole file that was found to be right; `warnings` are sentences."""
+
+    path: Path
+    clusters: dict[str, ClusterSettings]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths are relative to."""
+        return self.path.resolve().parent
+
+    def data_dir(self, cluster: str) -> Path:
+        """Return where a cluster keeps its files."""
+        return self.folder / (self.clusters[cluster].data_dir or f".isthmus/{cluster}")

@@ -1,0 +1,129 @@
+"""One server of a cluster in this process: from its configuration to its exit status."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import structlog
+import trio
+
+from actors.actor import Actor
+from actors.builtin import BUILTIN_SERVICES
+from actors.errors import ConfigurationError
+from runtime.cluster import Cluster
+from runtime.config import Configuration, check_service_names, load
+from runtime.data_dir import AlreadyRunning, lock
+from runtime.loading import load_classes
+from runtime.observe.logs import configure
+from runtime.ports import SystemClock, SystemEntropy, SystemThreads
+from runtime.transport.tcp import TcpNetwork
+from runtime.transport.unix import UnixNetwork, socket_path
+
+__all__ = ["load_cluster", "serve"]
+
+KILL_AFTER = 5.0
+"""Seconds that a server may still run after its second signal."""
+
+_log = structlog.get_logger(kind="server")
+
+
+def load_cluster(configuration: Configuration, cluster: str) -> list[type[Actor]]:
+    """Load a cluster's services and check the names that refer to them.
+
+    Raises:
+        ConfigurationError: With every module that fails and every name that does not exist.
+    """
+    classes, problems = load_classes(configuration.clusters[cluster].services, configuration.folder)
+    if not problems:
+        known = {cls.name for cls in (*BUILTIN_SERVICES, *classes) if cls.name}
+        problems = check_service_names(configuration, cluster, known)
+    if problems:
+        raise ConfigurationError(problems)
+    return classes
+
+
+def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
+    """Run a cluster until a signal ends it; return the exit status.
+
+    Args:
+        path: The configuration.
+        cluster: Which cluster of it.
+        is_launched: Whether a launcher started this process; then the end of standard input is its death.
+    """
+    configure(cluster)
+    try:
+        configuration = load(path, [cluster])
+        classes = load_cluster(configuration, cluster)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)  # noqa: T201
+        return 2
+    settings = configuration.clusters[cluster]
+    data_dir = configuration.data_dir(cluster)
+    launcher = os.getppid() if is_launched else None
+    try:
+        with lock(data_dir, launcher=launcher, wait=settings.shutdown_timeout + KILL_AFTER):
+            server = Cluster(
+                cluster,
+                settings,
+                classes,
+                network=TcpNetwork(),
+                admin_network=UnixNetwork(socket_path(data_dir)),
+                clock=SystemClock(),
+                entropy=SystemEntropy(),
+                threads=SystemThreads(),
+            )
+            trio.run(_run, server, is_launched)
+    except AlreadyRunning as error:
+        print(f"cluster {cluster!r}: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+async def _run(server: Cluster, is_launched: bool) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_stop_on_signals, server, nursery.cancel_scope)
+        await nursery.start(server.run)
+        if is_launched:
+            nursery.start_soon(_stop_without_launcher, server, nursery.cancel_scope)
+
+
+async def _stop_on_signals(server: Cluster, scope: trio.CancelScope) -> None:
+    """Stop in order at the first signal, and cancel everything at the second."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as nursery:
+            is_stopping = False
+            async for number in signals:
+                if is_stopping:
+                    _log.warning("cancelled by a second signal")
+                    _die_later()
+                    scope.cancel()
+                else:
+                    _log.info("signal", signal=signal.Signals(number).name)
+                    is_stopping = True
+                    nursery.start_soon(_stop, server, scope)
+
+
+async def _stop(server: Cluster, scope: trio.CancelScope) -> None:
+    await server.stop()
+    scope.cancel()
+
+
+async def _stop_without_launcher(server: Cluster, scope: trio.CancelScope) -> None:
+    """Stop in order when the launcher's end of standard input closes."""
+    async with trio.lowlevel.FdStream(os.dup(0)) as lifeline:
+        while await lifeline.receive_some():
+            pass
+    _log.warning("the launcher is gone")
+    await _stop(server, scope)
+
+
+def _die_later() -> None:
+    """End the process where cancelled code will not end."""
+    timer = threading.Timer(KILL_AFTER, lambda: os._exit(1))
+    timer.daemon = True
+    timer.start()

@@ -1,0 +1,1 @@
+"""Stores of messages, behind `actors.ports.TopicStore`."""

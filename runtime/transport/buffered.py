@@ -1,0 +1,126 @@
+"""The stream that trio-websocket is given: sending never waits, one task does the writing.
+
+trio-websocket sends under one lock, pongs of its reader included. Were a send to wait for the socket, two ends
+that both send large frames would each wait for the other to read, for ever; and a cancelled send would leave half
+a frame behind. So `send_all` only appends; the writer task joins what has gathered into one write; and whoever
+sends messages waits for room before a message is framed. What cannot wait, pongs, may go over the high mark up
+to a hard limit, beyond which the stream breaks.
+"""
+
+from __future__ import annotations
+
+import trio
+
+__all__ = ["BufferedStream"]
+
+HIGH_WATER = 64 * 1024
+CONTROL_ROOM = 256 * 1024
+FLUSH_TIMEOUT = 2.0
+
+
+class BufferedStream(trio.abc.Stream):
+    """A stream with an outgoing buffer. `run_writer` must run as long as it is used.
+
+    Args:
+        transport: Where the bytes go.
+        max_frame: The largest frame that will be appended at once, in bytes.
+    """
+
+    def __init__(self, transport: trio.abc.Stream, *, max_frame: int) -> None:
+        self._transport = transport
+        self._hard_limit = HIGH_WATER + max_frame + CONTROL_ROOM
+        self._buffer = bytearray()
+        self._in_flight = 0
+        self._has_data = trio.Event()
+        self._has_room = trio.Event()
+        self._has_room.set()
+        self._drained = trio.Event()
+        self._drained.set()
+        self._broken: str | None = None
+        self._is_closed = False
+        self.last_received_at = trio.current_time()
+        self.ended = trio.Event()
+        """Set when nothing more will be received."""
+
+    @property
+    def has_room(self) -> bool:
+        """Tell whether a message may be framed now."""
+        return len(self._buffer) + self._in_flight < HIGH_WATER
+
+    async def wait_room(self) -> None:
+        """Wait until a message may be framed; return at once when the stream is broken or closed."""
+        while not self.has_room and self._broken is None and not self._is_closed:
+            await self._has_room.wait()
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Append to the buffer; never waits, and so cannot be cancelled half-way."""
+        if self._is_closed:
+            msg = "the stream is closed"
+            raise trio.ClosedResourceError(msg)
+        if self._broken is not None:
+            raise trio.BrokenResourceError(self._broken)
+        self._buffer += data
+        if len(self._buffer) + self._in_flight > self._hard_limit:
+            self._break("the peer does not read, and too much waits for it")
+            raise trio.BrokenResourceError(self._broken)
+        if not self.has_room:
+            self._has_room = trio.Event()
+        self._drained = trio.Event()
+        self._has_data.set()
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Return at once: sending never blocks."""
+        await trio.lowlevel.checkpoint()
+
+    async def run_writer(self) -> None:
+        """Write what is in the buffer, joining what has gathered, until cancelled or broken."""
+        while self._broken is None:
+            await self._has_data.wait()
+            data, self._buffer = self._buffer, bytearray()
+            self._in_flight = len(data)
+            self._has_data = trio.Event()
+            try:
+                await self._transport.send_all(data)
+            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                self._break(str(error))
+            finally:
+                self._in_flight = 0
+            if not self._buffer:
+                self._drained.set()
+            if self.has_room:
+                self._has_room.set()
+
+    def _break(self, reason: str) -> None:
+        self._broken = reason
+        self._buffer.clear()
+        self._has_room.set()
+        self._drained.set()
+        self._has_data.set()
+        self.ended.set()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """Receive, and note when."""
+        if self._broken is not None:
+            raise trio.BrokenResourceError(self._broken)
+        try:
+            data = await self._transport.receive_some(max_bytes)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self.ended.set()
+            raise
+        if data:
+            self.last_received_at = trio.current_time()
+        else:
+            self.ended.set()
+        return data
+
+    async def aclose(self) -> None:
+        """Flush within a bound, then close the transport. Idempotent."""
+        if self._is_closed:
+            return
+        try:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + FLUSH_TIMEOUT):
+                await self._drained.wait()
+        finally:
+            self._is_closed = True
+            self._has_room.set()
+            await trio.aclose_forcefully(self._transport)

@@ -1,0 +1,338 @@
+"""WebSocketLink: messages over a trio-websocket connection, on a stream that never makes a sender wait.
+
+It owns the tasks of one link: a reader that never waits for user code, a writer that takes whatever waits and
+decides what was sent, and a heartbeat. Which messages are allowed is the wire's business; dialling and
+upgrading is `runtime.transport.websocket`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import structlog
+import trio
+from attrs import frozen
+from trio_websocket import ConnectionClosed, WebSocketConnection
+
+from actors.errors import LinkClosed
+from actors.messages import Deliver, Failure, Goodbye, Invoke, Message, Refuse, Reply
+from actors.ports import Entropy
+from runtime.transport.buffered import BufferedStream
+from runtime.wire.protocol import Frame, Violation, Wire
+
+__all__ = ["LinkOptions", "WebSocketLink"]
+
+CLOSE_TIMEOUT = 2.0
+MAX_OUTBOX = 256
+HIGH_INBOX_BYTES = 16 * 1024 * 1024
+_MAX_REASON = 120
+_ABNORMAL, _TOO_BIG, _PINGS_MISSED = 1006, 1009, 4002
+
+_log = structlog.get_logger(kind="link")
+
+
+@frozen
+class LinkOptions:
+    """The limits and intervals of a link: seconds and bytes."""
+
+    ping_interval: float = 10.0
+    ping_timeout: float = 5.0
+    pings_missed_threshold: int = 1
+    max_message_size: int = 1024 * 1024
+    handshake_timeout: float = 10.0
+
+
+class WebSocketLink:
+    """Implements `actors.ports.Link`. `run` must run as long as the link is used.
+
+    Args:
+        socket: The upgraded connection.
+        stream: The stream under it.
+        wire: Turns messages into frames and back.
+        peer: The peer's address, to print.
+        options: Limits and intervals.
+        entropy: Unique payloads for pings.
+        on_pong: Called when the peer answered a ping.
+    """
+
+    def __init__(
+        self,
+        socket: WebSocketConnection,
+        stream: BufferedStream,
+        wire: Wire,
+        *,
+        peer: str,
+        options: LinkOptions,
+        entropy: Entropy,
+        on_pong: Callable[[], None] | None = None,
+    ) -> None:
+        self._socket = socket
+        self._stream = stream
+        self._wire = wire
+        self._peer = peer
+        self._options = options
+        self._entropy = entropy
+        self._on_pong = on_pong
+        self._inbox: deque[tuple[Message, int]] = deque()
+        self._inbox_bytes = 0
+        self._inbox_changed = trio.Event()
+        self._outbox: deque[Message] = deque()
+        self._outbox_changed = trio.Event()
+        self._is_writing = False
+        self._is_closing = False
+        self._end: LinkClosed | None = None
+
+    @property
+    def peer(self) -> str:
+        """The peer's address, to print."""
+        return self._peer
+
+    @property
+    def wire(self) -> str:
+        """The wire format: `isthmus.1` or `zato`."""
+        return self._wire.name
+
+    # What actors use
+
+    async def receive(self) -> Sequence[Message]:
+        """Return all messages that have come; see `Link.receive`."""
+        while not self._inbox:
+            if self._end is not None:
+                raise LinkClosed(self._end.code, self._end.reason, self._end.origin)
+            await self._inbox_changed.wait()
+        messages = [message for message, _size in self._inbox]
+        self._inbox.clear()
+        self._inbox_bytes = 0
+        self._notify_inbox()
+        return messages
+
+    async def send(self, message: Message) -> None:
+        """Wait for room and queue the message; see `Link.send`."""
+        while len(self._outbox) >= MAX_OUTBOX and self._end is None:
+            await self._outbox_changed.wait()
+        if self._end is not None:
+            raise LinkClosed(self._end.code, self._end.reason, self._end.origin)
+        self.send_nowait(message)
+
+    def send_nowait(self, message: Message) -> None:
+        """Queue the message; see `Link.send_nowait`."""
+        if self._end is None:
+            self._outbox.append(message)
+            self._notify_outbox()
+
+    def withdraw(self, message_id: str) -> bool:
+        """Take back a message that is in no frame yet; see `Link.withdraw`."""
+        for message in self._outbox:
+            if getattr(message, "id", None) == message_id:
+                self._outbox.remove(message)
+                self._notify_outbox()
+                return True
+        return False
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Flush, say goodbye and close, all within a bound; see `Link.aclose`."""
+        if self._is_closing:
+            return
+        self._is_closing = True
+        reason = reason.encode()[:_MAX_REASON].decode(errors="ignore")
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_TIMEOUT):
+            while (self._outbox or self._is_writing) and self._end is None:
+                await self._outbox_changed.wait()
+            if self._end is None:
+                await self._say_goodbye(code, reason)
+            self._finish(LinkClosed(code, reason, "local"))
+            await self._socket.aclose(code, reason)
+        self._finish(LinkClosed(code, reason, "local"))
+
+    async def _say_goodbye(self, code: int, reason: str) -> None:
+        try:
+            for frame in self._wire.send([Goodbye(code, reason)]):
+                await self._socket.send_message(frame)
+        except (ConnectionClosed, ValueError):
+            pass  # the link is gone, or there was no session to leave
+
+    # What it does by itself
+
+    async def run(self) -> None:
+        """Read, write and watch over the link until it ends."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._write_for_ever)
+            nursery.start_soon(self._watch_heartbeat)
+            await self._read_until_closed()
+            nursery.cancel_scope.cancel()
+
+    def _finish(self, end: LinkClosed) -> None:
+        if self._end is None:
+            self._end = end
+            self._notify_inbox()
+            self._notify_outbox()
+
+    def _notify_inbox(self) -> None:
+        self._inbox_changed.set()
+        self._inbox_changed = trio.Event()
+
+    def _notify_outbox(self) -> None:
+        self._outbox_changed.set()
+        self._outbox_changed = trio.Event()
+
+    @property
+    def is_throttled(self) -> bool:
+        """Tell whether so much is unread that the peer's frames are left in the socket."""
+        return self._inbox_bytes >= HIGH_INBOX_BYTES
+
+    async def _read_until_closed(self) -> None:
+        try:
+            while True:
+                frame = await self._socket.get_message()
+                size = len(frame.encode()) if isinstance(frame, str) else len(frame)
+                if size > self._options.max_message_size:
+                    await self._close_soon(
+                        _TOO_BIG, f"a message has {size} bytes, the limit is {self._options.max_message_size}"
+                    )
+                    continue
+                self._take(frame, size)
+                while self.is_throttled and self._end is None:
+                    await self._inbox_changed.wait()
+        except ConnectionClosed as error:
+            closed = error.reason
+            code = _ABNORMAL if closed is None else int(closed.code)
+            reason = "" if closed is None else closed.reason or ""
+            if code == _TOO_BIG:
+                _log.warning("protocol violation", reason=reason, peer=self._peer)
+            origin = "network" if code == _ABNORMAL else "remote"
+            self._finish(LinkClosed(code, reason or ("connection lost" if code == _ABNORMAL else ""), origin))
+
+    def _take(self, frame: Frame, size: int) -> None:
+        for item in self._wire.receive(frame):
+            if isinstance(item, Violation):
+                self._answer_violation(item)
+            else:
+                self._inbox.append((item, size))
+                self._inbox_bytes += size
+                size = 0
+        self._notify_inbox()
+
+    def _answer_violation(self, violation: Violation) -> None:
+        _log.warning("protocol violation", reason=violation.reason, peer=self._peer)
+        if violation.answer is not None:
+            self.send_nowait(violation.answer)
+        if violation.close_code is not None:
+            self._close_requested = (violation.close_code, violation.reason)
+            self._notify_outbox()
+
+    _close_requested: tuple[int, str] | None = None
+
+    async def _close_soon(self, code: int, reason: str) -> None:
+        _log.warning("protocol violation", reason=reason, peer=self._peer)
+        self._close_requested = (code, reason)
+        self._notify_outbox()
+        await trio.lowlevel.checkpoint()
+
+    async def _write_for_ever(self) -> None:
+        """Send whatever waits; a close that was asked for comes after it."""
+        while True:
+            while not self._outbox:
+                if self._close_requested is not None:
+                    await self._close_as_requested(*self._close_requested)
+                    return
+                await self._outbox_changed.wait()
+            await self._stream.wait_room()
+            batch = list(self._outbox)
+            self._outbox.clear()
+            self._is_writing = True
+            self._notify_outbox()
+            try:
+                for frame in self._encode(batch):
+                    await self._stream.wait_room()
+                    await self._socket.send_message(frame)
+            except ConnectionClosed:
+                return
+            finally:
+                self._is_writing = False
+                self._notify_outbox()
+
+    async def _close_as_requested(self, code: int, reason: str) -> None:
+        reason = reason.encode()[:_MAX_REASON].decode(errors="ignore")
+        with trio.move_on_after(CLOSE_TIMEOUT):
+            await self._socket.aclose(code, reason)
+        self._finish(LinkClosed(code, reason, "local"))
+
+    def _encode(self, batch: list[Message]) -> list[Frame]:
+        """Frame a batch; a message that cannot be said is answered for, and costs the others nothing."""
+        try:
+            frames = self._wire.send(batch)
+            if all(self._fits(frame) for frame in frames):
+                return frames
+        except (ValueError, TypeError):
+            pass
+        return self._encode_one_by_one(batch)
+
+    def _encode_one_by_one(self, batch: list[Message]) -> list[Frame]:
+        frames: list[Frame] = []
+        for message in batch:
+            try:
+                alone = self._wire.send([message])
+            except (ValueError, TypeError) as error:
+                frames += self._answer_for(message, str(error))
+                continue
+            if all(self._fits(frame) for frame in alone):
+                frames += alone
+            else:
+                limit = self._options.max_message_size
+                frames += self._answer_for(message, f"{type(message).__name__} has more than {limit} bytes")
+        return frames
+
+    def _fits(self, frame: Frame) -> bool:
+        size = len(frame.encode()) if isinstance(frame, str) else len(frame)
+        return size <= self._options.max_message_size
+
+    def _answer_for(self, message: Message, reason: str) -> list[Frame]:
+        """Tell whoever waits that a message could not be sent: the peer, or our own side."""
+        _log.warning("message not sent", reason=reason, peer=self._peer)
+        if isinstance(message, Reply):
+            failure = Failure(message.id, message.in_reply_to, 500, f"The result cannot be sent: {reason}")
+            return self._wire.send([failure])
+        answer: Message | None = None
+        if isinstance(message, Invoke):
+            answer = Failure(self._entropy.hex_id(), message.id, 400, reason, "BadInput")
+        elif isinstance(message, Deliver):
+            answer = Refuse(self._entropy.hex_id(), message.id, reason)
+        if answer is not None:
+            self._inbox.append((answer, 0))
+            self._notify_inbox()
+        return []
+
+    async def _watch_heartbeat(self) -> None:
+        """Ping after silence; any bytes received prove life."""
+        options = self._options
+        missed = 0
+        while True:
+            idle = trio.current_time() - self._stream.last_received_at
+            if idle < options.ping_interval or self.is_throttled:
+                await trio.sleep(max(options.ping_interval - idle, 0.05))
+                continue
+            asked_at = trio.current_time()
+            if await self._ping():
+                missed = 0
+                if self._on_pong is not None:
+                    self._on_pong()
+            elif self._stream.last_received_at <= asked_at and not self.is_throttled:
+                missed += 1
+                if missed >= options.pings_missed_threshold:
+                    _log.warning("pings missed", peer=self._peer, missed=missed)
+                    self._finish(LinkClosed(_PINGS_MISSED, "Pings missed", "network"))
+                    self._close_requested = (_PINGS_MISSED, "Pings missed")
+                    return
+
+    async def _ping(self) -> bool:
+        """Ping with a payload of its own and a deadline of its own; tell whether the pong came."""
+        payload = json.dumps({"meta": {"id": self._entropy.hex_id()}}, separators=(",", ":")).encode()
+        with trio.move_on_after(self._options.ping_timeout):
+            try:
+                await self._socket.ping(payload)
+            except ConnectionClosed:
+                await trio.sleep_forever()
+            return True
+        return False

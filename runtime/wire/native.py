@@ -1,0 +1,111 @@
+"""The native format, `isthmus.1`: a binary frame is a MessagePack array of messages.
+
+A message is an array: the kind's name, then the fields of its Struct in `actors.messages` in their order; fields
+at the end that have their defaults may be left out by newer or older peers. See docs/protocol.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from actors.messages import Denied, Failure, Goodbye, Message
+from runtime.wire.protocol import Frame, Role, Violation
+from runtime.wire.session import SessionState
+
+__all__ = ["NATIVE_SUBPROTOCOL", "NativeWire"]
+
+NATIVE_SUBPROTOCOL = "isthmus.1"
+
+_PROTOCOL_ERROR = 1002
+_INVALID_DATA = 1007
+_MAX_ARRAY_HEADER = 5
+
+
+def _array_header(count: int) -> bytes:
+    """Return the head of a MessagePack array; see the specification's "array format family"."""
+    if count < 16:
+        return bytes((0x90 | count,))
+    if count < 1 << 16:
+        return b"\xdc" + count.to_bytes(2, "big")
+    return b"\xdd" + count.to_bytes(4, "big")
+
+
+class NativeWire:
+    """One end of a native link.
+
+    Args:
+        role: Which end.
+        timestamp: Gives the time now, as messages carry it.
+        max_message_size: The largest frame to send, in bytes.
+    """
+
+    name = NATIVE_SUBPROTOCOL
+
+    def __init__(self, role: Role, *, timestamp: Callable[[], str], max_message_size: int) -> None:
+        self._session = SessionState(role)
+        self._timestamp = timestamp
+        self._max_size = max_message_size
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(list[Message])
+
+    def send(self, messages: Sequence[Message]) -> list[Frame]:
+        """Give as few frames as the size limit allows; see `Wire.send`."""
+        before = self._session.state
+        try:
+            encoded = [self._encode(message) for message in messages]
+        except BaseException:
+            self._session.state = before
+            raise
+        frames: list[Frame] = []
+        batch: list[bytes] = []
+        size = _MAX_ARRAY_HEADER
+        for body in encoded:
+            if batch and size + len(body) > self._max_size:
+                frames.append(_array_header(len(batch)) + b"".join(batch))
+                batch, size = [], _MAX_ARRAY_HEADER
+            batch.append(body)
+            size += len(body)
+        if batch:
+            frames.append(_array_header(len(batch)) + b"".join(batch))
+        return frames
+
+    def _encode(self, message: Message) -> bytes:
+        after = self._session.check_send(message)
+        if getattr(message, "timestamp", None) == "":
+            message = msgspec.structs.replace(message, timestamp=self._timestamp())
+        try:
+            body = self._encoder.encode(message)
+        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+            msg = f"{type(message).__name__} cannot be encoded: {error}"
+            raise ValueError(msg) from error
+        if len(body) + _MAX_ARRAY_HEADER > self._max_size:
+            msg = f"{type(message).__name__} has {len(body)} bytes, more than the limit of {self._max_size}"
+            raise ValueError(msg)
+        self._session.state = after
+        return body
+
+    def receive(self, frame: Frame) -> list[Message | Violation]:
+        """Take in one frame; see `Wire.receive`."""
+        if isinstance(frame, str):
+            return [self._violation("a native frame is binary, not text", _PROTOCOL_ERROR)]
+        try:
+            messages = self._decoder.decode(frame)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            return [self._violation(f"the frame cannot be decoded: {error}", _INVALID_DATA)]
+        result: list[Message | Violation] = []
+        for message in messages:
+            if reason := self._session.received(message):
+                result.append(self._violation(reason, _PROTOCOL_ERROR))
+                break
+            result.append(message)
+        return result
+
+    def _violation(self, reason: str, code: int) -> Violation:
+        answer: Message = Goodbye(code, reason)
+        if self._session.role is Role.SERVER and not self._session.is_open:
+            answer = Denied("", reason)
+        elif self._session.is_open:
+            answer = Failure("", "", 400, reason, "BadInput")
+        return Violation(reason, answer, code)

@@ -1,0 +1,61 @@
+"""What both wire formats offer to whoever moves the bytes.
+
+A `Wire` is one end of one link: it turns frames into messages and messages into frames, and knows which of them
+are allowed at this point of the session. It does no I/O and never waits; a peer that breaks the rules shows as
+a `Violation` in what `receive` returns, never as an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Protocol, TypeAlias
+
+from attrs import frozen
+
+from actors.messages import Message
+
+__all__ = ["Frame", "Role", "Violation", "Wire"]
+
+Frame: TypeAlias = str | bytes
+
+
+class Role(Enum):
+    """Which end of the link this is: the client dialled, the server listens."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+
+@frozen
+class Violation:
+    """The peer sent what it may not send.
+
+    `answer` is what the format allows to tell it; a `close_code` ends the link, after the answer. `reason` is
+    one sentence for the log, without any of the peer's secrets.
+    """
+
+    reason: str
+    answer: Message | None = None
+    close_code: int | None = None
+
+
+class Wire(Protocol):
+    """One end of one link, without I/O."""
+
+    @property
+    def name(self) -> str:
+        """The format: `isthmus.1` or `zato`."""
+        ...
+
+    def receive(self, frame: Frame) -> list[Message | Violation]:
+        """Take in one whole frame."""
+        ...
+
+    def send(self, messages: Sequence[Message]) -> list[Frame]:
+        """Give the frames that carry the messages, in order.
+
+        Messages that the format cannot say give no frame. Raises `ValueError` or `TypeError` for data that the
+        format cannot encode, before any state changes.
+        """
+        ...

@@ -1,0 +1,117 @@
+"""The session state machine that both wire formats share.
+
+Each end of a link goes through the same states; what differs by role is who speaks first.
+
+    NEW       the client may send `Hello`, and nothing else
+    GREETED   the server may answer `Welcome` or `Denied` (or `Failure`, from an old peer)
+    OPEN      both send calls, answers and deliveries; the client may send another `Hello`, which renews
+    CLOSED    nothing more
+
+The machine is told of each message that this end sends or receives, before it takes effect. A message that this
+end may not send is a `LocalProtocolError`, a fault of ours; one that the peer may not send gives a reason, which
+the format's wire turns into a `Violation`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from actors.messages import (
+    Acknowledge,
+    Cancel,
+    Deliver,
+    Denied,
+    Failure,
+    Goodbye,
+    Hello,
+    Invoke,
+    Message,
+    Refuse,
+    Reply,
+    Welcome,
+)
+from runtime.wire.protocol import Role
+
+__all__ = ["LocalProtocolError", "SessionState", "State"]
+
+
+class LocalProtocolError(ValueError):
+    """This end tried to send what it may not send at this point of the session."""
+
+
+class State(Enum):
+    """How far the session has come."""
+
+    NEW = "new"
+    GREETED = "greeted"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+_CLIENT, _SERVER = Role.CLIENT, Role.SERVER
+_EITHER: tuple[type, ...] = (Invoke, Reply, Failure, Cancel, Goodbye)
+
+_TRANSITIONS: dict[tuple[State, Role, type], State] = {
+    (State.NEW, _CLIENT, Hello): State.GREETED,
+    (State.NEW, _CLIENT, Goodbye): State.CLOSED,
+    (State.NEW, _SERVER, Denied): State.CLOSED,
+    (State.NEW, _SERVER, Failure): State.NEW,
+    (State.NEW, _SERVER, Goodbye): State.CLOSED,
+    (State.GREETED, _SERVER, Welcome): State.OPEN,
+    (State.GREETED, _SERVER, Denied): State.CLOSED,
+    (State.GREETED, _SERVER, Failure): State.GREETED,
+    (State.GREETED, _SERVER, Goodbye): State.CLOSED,
+    (State.GREETED, _CLIENT, Goodbye): State.CLOSED,
+    (State.OPEN, _CLIENT, Hello): State.OPEN,
+    (State.OPEN, _SERVER, Welcome): State.OPEN,
+    (State.OPEN, _SERVER, Denied): State.CLOSED,
+    (State.OPEN, _SERVER, Deliver): State.OPEN,
+    (State.OPEN, _CLIENT, Acknowledge): State.OPEN,
+    (State.OPEN, _CLIENT, Refuse): State.OPEN,
+    **{(State.OPEN, role, kind): State.OPEN for role in Role for kind in _EITHER if kind is not Goodbye},
+    (State.OPEN, _CLIENT, Goodbye): State.CLOSED,
+    (State.OPEN, _SERVER, Goodbye): State.CLOSED,
+}
+"""(state, who sends, what) -> the state after it; what is not here is not allowed."""
+
+
+class SessionState:
+    """The state of one end.
+
+    Args:
+        role: Which end this is.
+    """
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+        self.peer = Role.SERVER if role is Role.CLIENT else Role.CLIENT
+        self.state = State.NEW
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the session exists."""
+        return self.state is State.OPEN
+
+    def check_send(self, message: Message) -> State:
+        """Return the state that sending the message leads to, without going there.
+
+        Raises:
+            LocalProtocolError: When it may not be sent now.
+        """
+        after = _TRANSITIONS.get((self.state, self.role, type(message)))
+        if after is None:
+            msg = f"a {self.role.value} may not send {type(message).__name__} while {self.state.value}"
+            raise LocalProtocolError(msg)
+        return after
+
+    def received(self, message: Message) -> str | None:
+        """Take note of a message of the peer; return what is wrong with it, or None."""
+        after = _TRANSITIONS.get((self.state, self.peer, type(message)))
+        if after is None:
+            return f"a {self.peer.value} may not send {type(message).__name__} while {self.state.value}"
+        self.state = after
+        return None
+
+    def close(self) -> None:
+        """Allow nothing more."""
+        self.state = State.CLOSED
