@@ -143,10 +143,11 @@ class OutgoingConnection(Actor):
                         started_at = trio.current_time()
                         await self._use(link, attempt, nursery)
                         attempt = 0
-                except DialFailed as error:
+                except (DialFailed, LinkClosed) as error:
                     self._last_error = str(error)
-                    longest = error.part == "session"
+                    longest = isinstance(error, DialFailed) and error.part == "session"
                     self._log.warning("no link", error=str(error), attempt=attempt)
+                    self._wake()
                 backoff.succeeded_for(trio.current_time() - started_at)
                 delay = self.retry.longest if longest else backoff.next_delay(self._entropy.uniform)
                 if longest:
@@ -367,11 +368,11 @@ class OutgoingConnection(Actor):
     async def handle_envelope(self, envelope: Envelope) -> None:
         """Send a call as soon as there is a link; its answer settles it later."""
         call: RemoteCall = envelope.payload
-        call.last_error = self._last_error
         with trio.CancelScope(deadline=envelope.deadline) as scope:
             if envelope.reply is not None:
                 envelope.reply.on_abandoned(scope.cancel)
             while envelope.is_wanted:
+                call.last_error = self._last_error
                 if self._hopeless:
                     if envelope.reply is not None:
                         envelope.reply.fail(LinkDown(f"{self.actor!r}: {self._hopeless}"))

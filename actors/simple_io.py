@@ -13,7 +13,7 @@ import uuid  # noqa: TID251 - the type, not a source of ids
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
 from actors.bunch import Bunch, bunchify
 from actors.errors import BadInput, RemoteError
@@ -216,15 +216,15 @@ class SimpleIODeclaration:
     output_optional: tuple[Element, ...] = ()
     default_value: Any = ""
     skip_empty_keys: bool = False
-    has_input: bool = field(init=False)
-    has_output: bool = field(init=False)
 
-    @has_input.default
-    def _any_input(self) -> bool:
+    @property
+    def has_input(self) -> bool:
+        """Tell whether any input is declared."""
         return bool(self.input_required or self.input_optional)
 
-    @has_output.default
-    def _any_output(self) -> bool:
+    @property
+    def has_output(self) -> bool:
+        """Tell whether any output is declared."""
         return bool(self.output_required or self.output_optional)
 
     def read(self, payload: object) -> Any:
