@@ -99,6 +99,7 @@ class Service(Actor):
         self._simple_io = _simple_io_of(type(self))
         self._idle = 0
         self._workers = 0
+        self._became_idle = trio.Event()
 
     def handle(self, *args: Any, **kwargs: Any) -> Any:
         """Override to answer one request."""
@@ -182,7 +183,6 @@ class Service(Actor):
     def _add_worker(self, nursery: trio.Nursery) -> None:
         self._workers += 1
         self._idle += 1
-        self._became_idle = trio.Event()
         nursery.start_soon(self._work, nursery)
 
     async def _work(self, nursery: trio.Nursery) -> None:

@@ -79,10 +79,12 @@ async def _open_link(
             except Exception as error:  # taken out of the nursery, which would wrap it
                 failure = error
             finally:
-                if link is not None:
-                    await link.aclose(1001, "Going away")
-                await stream.aclose()
-                internals.cancel_scope.cancel()
+                try:
+                    if link is not None:
+                        await link.aclose(1001, "Going away")
+                    await stream.aclose()
+                finally:
+                    internals.cancel_scope.cancel()
     except* Exception as group:
         inner = _single(group)
     if failure is not None:
