@@ -40,9 +40,7 @@ class Running:
         """Wait, on the mock clock, until an actor is in a state."""
         with trio.fail_after(600):
             while True:
-                found = [
-                    one for one in self.cluster.registry.snapshot() if (one["kind"], one["name"]) == (kind, name)
-                ]
+                found = [one for one in self.cluster.registry.snapshot() if (one["kind"], one["name"]) == (kind, name)]
                 if found and found[0]["state"] == state:
                     return found[0]
                 await trio.sleep(0.05)
@@ -69,7 +67,11 @@ async def start(
 
 
 def emea_settings(
-    *, compat: Compat = Compat.ZATO_3_2, password: str = "right", topics: Sequence[str] = ("/customer/new",), **channel: Any
+    *,
+    compat: Compat = Compat.ZATO_3_2,
+    password: str = "right",
+    topics: Sequence[str] = ("/customer/new",),
+    **channel: Any,
 ) -> ClusterSettings:
     return ClusterSettings(
         security={"apac": SecuritySettings("apac", Secret.of(password))},

@@ -88,6 +88,8 @@ class NativeWire:
 
     def receive(self, frame: Frame) -> list[Message | Violation]:
         """Take in one frame; see `Wire.receive`."""
+        if self._session.is_closed:
+            return []  # what crosses our goodbye
         if isinstance(frame, str):
             return [self._violation("a native frame is binary, not text", _PROTOCOL_ERROR)]
         try:

@@ -92,6 +92,11 @@ class SessionState:
         """Tell whether the session exists."""
         return self.state is State.OPEN
 
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether one end has ended the session."""
+        return self.state is State.CLOSED
+
     def check_send(self, message: Message) -> State:
         """Return the state that sending the message leads to, without going there.
 

@@ -196,6 +196,8 @@ class ZatoServerWire:
 
     def receive(self, frame: Frame) -> list[Message | Violation]:
         """Take in one frame; see `Wire.receive`."""
+        if self._session.is_closed:
+            return []  # what crosses our last word
         try:
             meta, data = _parse(frame)
         except _UnreadableError as error:
@@ -321,6 +323,8 @@ class ZatoClientWire:
 
     def receive(self, frame: Frame) -> list[Message | Violation]:
         """Take in one frame; see `Wire.receive`."""
+        if self._session.is_closed:
+            return []  # what crosses our last word
         try:
             meta, data = _parse(frame)
         except _UnreadableError as error:

@@ -188,9 +188,7 @@ async def test_on_message_gets_the_article_s_message(
     """What is published at one end arrives at the other end's hook, on a 3.0 channel with just its twelve keys."""
     events: list[Any] = []
     emea = await start(nursery, network, "emea", emea_settings(compat=compat))
-    apac = await start(
-        nursery, network, "apac", apac_settings(subscribe=("/customer/new",)), [recorder(events)]
-    )
+    apac = await start(nursery, network, "apac", apac_settings(subscribe=("/customer/new",)), [recorder(events)])
     await apac.until("outgoing", CONNECTION, "ready")
     body = "This is a sample message"
     request = {"topic_name": "/customer/new", "data": body}
