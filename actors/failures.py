@@ -6,7 +6,7 @@ from actors import errors
 from actors.errors import CallError, RemoteError
 from actors.messages import Failure
 
-__all__ = ["error_of", "failure_of"]
+__all__ = ["error_of", "failure_of", "single"]
 
 _BY_KIND: dict[str, type[CallError]] = {
     cls.__name__: cls
@@ -42,3 +42,10 @@ def failure_of(error: Exception, message_id: str, in_reply_to: str) -> Failure:
     if isinstance(error, CallError):
         return Failure(message_id, in_reply_to, error.status, str(error), type(error).__name__)
     return Failure(message_id, in_reply_to, 500, "Internal server error", "RemoteError")
+
+
+def single(error: Exception) -> Exception:
+    """Take an exception out of the groups around it, where it is alone in them."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -21,6 +21,7 @@ from actors.bunch import Bunch
 from actors.call import Call, Caller
 from actors.envelope import Envelope
 from actors.errors import CallError, IsthmusError
+from actors.failures import single
 from actors.hooks import Closed, Connected, MessageReceived
 from actors.io import input_reader, unstructure
 from actors.ports import Clock, Entropy, Threads
@@ -212,7 +213,7 @@ class Service(Actor):
         except Exception as error:  # an exception out of handle is an answer
             self._note_failure(envelope, error)
             if slot is not None:
-                slot.fail(_single(error))
+                slot.fail(single(error))
         except BaseExceptionGroup as group:
             cancelled, rest = group.split(trio.Cancelled)
             if slot is not None:
@@ -225,12 +226,12 @@ class Service(Actor):
         self.progress.count_handled()
 
     def _note_failure(self, envelope: Envelope, error: Exception) -> None:
-        single = _single(error)
+        cause = single(error)
         log = self._log.bind(cid=envelope.cid)
-        if isinstance(single, CallError):
-            log.info("answered with an error", status=single.status, error=str(single))
+        if isinstance(cause, CallError):
+            log.info("answered with an error", status=cause.status, error=str(cause))
         else:
-            log.error("handle failed", error=f"{type(single).__name__}: {single}", exc_info=single)
+            log.error("handle failed", error=f"{type(cause).__name__}: {cause}", exc_info=cause)
 
     async def _invoke_handle(self, envelope: Envelope) -> Any:
         call: Call = envelope.payload
@@ -256,12 +257,6 @@ class Service(Actor):
         if self._simple_io is not None and self._simple_io.has_output:
             return self._simple_io.write(result)
         return None if isinstance(result, Bunch) and not result else unstructure(result)
-
-
-def _single(error: Exception) -> Exception:
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
 
 
 def _hook_event(data: object) -> object:

@@ -16,6 +16,7 @@ from attrs import define, field
 
 from actors.actor import Actor
 from actors.errors import ActorStopped, IsthmusError
+from actors.failures import single
 from actors.ports import Entropy
 from actors.ref import actor_name
 from actors.retry import BackoffState
@@ -135,7 +136,7 @@ class Supervisor:
                 failure = None
             if failure is None:
                 return
-            if not await restarts.wait_after(_single(failure)):
+            if not await restarts.wait_after(single(failure)):
                 await self._give_up(key, child)
 
     async def _restart_until_done(self, child: _Child, children: Supervisor, restarts: _Restarts) -> None:
@@ -197,16 +198,16 @@ class Supervisor:
         return None
 
     def _note_crash(self, child: _Child, error: Exception) -> Exception:
-        single = _single(error)
-        child.entry.last_error = f"{type(single).__name__}: {single}"
+        cause = single(error)
+        child.entry.last_error = f"{type(cause).__name__}: {cause}"
         _log.error(
             "crashed",
             kind=child.spec.kind,
             actor=child.spec.name,
             error=child.entry.last_error,
-            exc_info=single,
+            exc_info=cause,
         )
-        return single
+        return cause
 
 
 class _Restarts:
@@ -233,10 +234,3 @@ class _Restarts:
             await self._child.stop_asked.wait()
         self._started_at = trio.current_time()
         return True
-
-
-def _single(error: Exception) -> Exception:
-    """Take an exception out of the groups around it, where it is alone in them."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error

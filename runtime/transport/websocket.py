@@ -22,6 +22,7 @@ from trio_websocket import (
 )
 
 from actors.errors import DialFailed, LinkClosed
+from actors.failures import single
 from actors.ports import Entropy, Link
 from runtime.transport.buffered import BufferedStream
 from runtime.transport.link import LinkOptions, WebSocketLink
@@ -86,7 +87,7 @@ async def _open_link(
                 finally:
                     internals.cancel_scope.cancel()
     except* Exception as group:
-        inner = _single(group)
+        inner = single(group)
     if failure is not None:
         raise failure
     if inner is not None:
@@ -98,12 +99,6 @@ async def _hold_shielded_nursery(task_status: trio.TaskStatus[trio.Nursery]) -> 
         async with trio.open_nursery() as nursery:
             task_status.started(nursery)
             await trio.sleep_forever()
-
-
-def _single(error: Exception) -> Exception:
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
 
 
 def _peer_of(transport: trio.abc.Stream) -> str:
