@@ -23,6 +23,7 @@ from actors.errors import (
     ServiceNotFound,
 )
 from actors.hooks import Closed, Connected, MessageReceived
+from actors.mailbox import MailboxLimits, Overflow
 from actors.ref import ActorRef
 from actors.service import Service, service
 from actors.simple_io import (
@@ -43,7 +44,7 @@ from actors.simple_io import (
     Secret,
     Text,
 )
-from actors.supervision import Backoff, ChildSpec, Intensity, Restart
+from actors.supervision import Backoff, ChildSpec, Intensity, Restart, Strategy
 
 __all__ = [
     "CSV",
@@ -81,15 +82,18 @@ __all__ = [
     "LinkLost",
     "List",
     "MailboxFull",
+    "MailboxLimits",
     "MessageReceived",
     "NotFound",
     "Opaque",
+    "Overflow",
     "Overloaded",
     "RemoteError",
     "Restart",
     "Secret",
     "Service",
     "ServiceNotFound",
+    "Strategy",
     "Text",
     "service",
 ]

@@ -6,7 +6,8 @@ This module owns the loop that takes messages and answers them. Who starts, rest
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import structlog
@@ -14,11 +15,17 @@ import trio
 
 from actors.envelope import Envelope
 from actors.errors import ActorCrashed, ActorError, ActorStopped, IsthmusError
-from actors.mailbox import Mailbox
+from actors.mailbox import Mailbox, MailboxLimits
 from actors.ref import ActorRef, Directory, actor_name
-from actors.supervision import Backoff, Children, Intensity, Restart
+from actors.supervision import Backoff, Children, ChildSpec, Intensity, Restart, Strategy
 
 __all__ = ["Actor", "Progress"]
+
+
+def default_name(module: str, class_name: str) -> str:
+    """Return the name of an actor that declares none: the file's stem and the class, `emea.get-customer`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", class_name)
+    return f"{module.rpartition('.')[2]}.{words}".replace("_", "-").lower()
 
 
 class Progress(Protocol):
@@ -28,8 +35,8 @@ class Progress(Protocol):
         """Show a state and facts of the actor's own; they replace those shown before."""
         ...
 
-    def count_handled(self) -> None:
-        """Count a message that was handled."""
+    def count(self, what: str) -> None:
+        """Count something that happened: `handled`, `failed`, `ignored`."""
         ...
 
 
@@ -40,18 +47,25 @@ class Actor:
     three is a crash: the supervisor restarts the actor, the message then in hand is answered with
     `ActorCrashed` and never handled again, and the others wait in the mailbox for the new instance.
 
-    Class attributes say how it is supervised where it is declared in a service module.
+    Each actor in a service module is started with the cluster, unless it says `autostart = False` because it is
+    some other actor's child. Class attributes say how the actor is supervised (`restart`, `backoff`,
+    `shutdown_timeout`), how much may wait for it (`mailbox_limits`), and how it supervises its own children
+    (`child_specs`, `strategy`, `intensity`).
     """
 
+    kind: ClassVar[str] = "actor"
     name: ClassVar[str] = ""
+    autostart: ClassVar[bool] = True
     restart: ClassVar[Restart] = Restart.PERMANENT
     backoff: ClassVar[Backoff] = Backoff()
-    intensity: ClassVar[Intensity | None] = None
-    max_mailbox: ClassVar[int] = 10_000
+    shutdown_timeout: ClassVar[float] = 5.0
+    mailbox_limits: ClassVar[MailboxLimits] = MailboxLimits()
+    strategy: ClassVar[Strategy] = Strategy.ONE_FOR_ONE
+    intensity: ClassVar[Intensity | None] = Intensity()
+    """How many restarts of its children are too many; None for no limit."""
     answers_with: ClassVar[tuple[type[Exception], ...]] = ()
     """Errors out of `receive` that answer the one who asked, instead of crashing the actor."""
 
-    kind: str
     actor: str
     mailbox: Mailbox
     directory: Directory
@@ -59,10 +73,14 @@ class Actor:
     progress: Progress
     config: Mapping[str, Any]
 
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" not in cls.__dict__:
+            cls.name = default_name(cls.__module__, cls.__name__)
+
     def attach(
         self,
         *,
-        kind: str,
         name: str,
         mailbox: Mailbox,
         directory: Directory,
@@ -70,14 +88,13 @@ class Actor:
         progress: Progress,
     ) -> None:
         """Give the actor its place; the supervisor calls it once, before `run`."""
-        self.kind = kind
         self.actor = name
         self.mailbox = mailbox
         self.directory = directory
         self.children = children
         self.progress = progress
         self._stopping = trio.Event()
-        self._log = structlog.get_logger().bind(kind=kind, actor=name)
+        self._log = structlog.get_logger().bind(kind=self.kind, actor=name)
 
     @property
     def logger(self) -> Any:
@@ -95,6 +112,10 @@ class Actor:
 
     async def setup(self) -> None:
         """Override to prepare; runs before the first message, again after each restart."""
+
+    def child_specs(self) -> Sequence[ChildSpec]:
+        """Override to have children: started in this order after `setup`, each when the one before is up."""
+        return ()
 
     async def receive(self, message: Any) -> Any:
         """Override to handle one message; what it returns answers an `ask`."""
@@ -134,7 +155,7 @@ class Actor:
             if envelope.reply is not None:
                 envelope.reply.fail(self.ended_over(error))
             raise
-        self.progress.count_handled()
+        self.progress.count("handled")
         if envelope.reply is not None:
             envelope.reply.answer(result)
 

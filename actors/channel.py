@@ -1,7 +1,8 @@
-"""Channel: lets authenticated peers in. Each peer that it admits is a session, a child of the channel.
+"""Channel: lets authenticated peers in. Each peer is a session, a child of the channel.
 
-Listening is a child, too (`Acceptor`), so that neither a crash of the channel nor of one session costs the
-other peers their links. The acceptor waits for a peer's `Hello`; the channel decides about it.
+Listening is a child, too (`Acceptor`), so that neither a crash of the channel, of its listener nor of one session
+costs other peers their links. The acceptor makes a session of each arrival; the session asks the channel whether
+its peer may stay.
 """
 
 from __future__ import annotations
@@ -9,21 +10,21 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import trio
-from attrs import define, frozen
+from attrs import define, field
 
 from actors.actor import Actor
+from actors.admission import Admit, Admitted, Older, Renew
 from actors.call import Caller, PeerIdentity
 from actors.endpoint import Endpoint
-from actors.errors import ActorError, Forbidden, LinkClosed
-from actors.messages import Denied, Hello, Welcome
-from actors.ports import Entropy, Link, Listener
-from actors.ref import DEFAULT_TIMEOUT
+from actors.errors import ActorError, Forbidden
+from actors.messages import Hello, Welcome
+from actors.ports import Arrival, Entropy, Listener
 from actors.retry import BackoffState
-from actors.session import CloseSession, Renew, Session
+from actors.session import CloseSession, Session
 from actors.settings import ChannelSettings
-from actors.supervision import Backoff, ChildSpec, Restart
+from actors.supervision import Backoff, Children, ChildSpec
 
-__all__ = ["Channel", "Gate"]
+__all__ = ["Channel", "Gate", "SessionTable"]
 
 NOT_AUTHORIZED = "You are not authorized to access this resource"
 
@@ -36,21 +37,19 @@ class Gate(Protocol):
         ...
 
 
-@frozen
-class Admit:
-    """From the acceptor: a peer asks for a session over this link; `ended` is set when the session is over."""
-
-    link: Link
-    hello: Hello
-    ended: trio.Event
-
-
 @define
-class _Admitted:
-    """A session of a native peer, to tell a newer link of the same process by."""
+class _Known:
+    """The session of a native peer, to tell a newer link of it by."""
 
     session: str
     incarnation: str
+
+
+@define
+class SessionTable:
+    """The sessions of native peers by identity, over the channel's restarts."""
+
+    known: dict[PeerIdentity, _Known] = field(factory=dict)
 
 
 class Channel(Actor):
@@ -58,19 +57,23 @@ class Channel(Actor):
 
     Args:
         settings: Its section of clusters.toml.
+        table: Its sessions; shared with all instances that follow a crash.
         gate: Checks credentials; None on a channel with `security = "none"`.
-        listener: Takes links at the channel's address.
+        listener: Takes peers in at the channel's address.
         endpoint: The topics of its peers.
         cluster: The cluster's name, which native peers are told.
         entropy: Ids and tokens.
         is_admin: Whether its sessions may call administrative services.
     """
 
+    kind = "channel"
+    intensity = None
     answers_with = (Forbidden,)
 
     def __init__(
         self,
         settings: ChannelSettings,
+        table: SessionTable,
         *,
         gate: Gate | None,
         listener: Listener,
@@ -80,28 +83,40 @@ class Channel(Actor):
         is_admin: bool = False,
     ) -> None:
         self._settings = settings
+        self._table = table
         self._gate = gate
         self._listener = listener
         self._endpoint = endpoint
         self._cluster = cluster
         self._entropy = entropy
         self._is_admin = is_admin
-        self._sessions: dict[PeerIdentity, _Admitted] = {}
 
     async def setup(self) -> None:
         """Start listening."""
         self.progress.show("active" if self._settings.active else "not active", service=self._settings.service)
         if self._settings.active:
-            self.children.start(
-                ChildSpec("listener", self.actor, lambda: Acceptor(self._settings, self._listener, self.actor))
-            )
+            self.children.start(ChildSpec.of(Acceptor, name=self.actor, make=self._make_acceptor))
+
+    async def run(self) -> None:
+        """Decide about peers until asked to stop; then nobody new comes in while sessions end."""
+        await super().run()
+        await self.children.stop("listener", self.actor)
+
+    def _make_acceptor(self) -> Acceptor:
+        return Acceptor(
+            self._settings,
+            self._listener,
+            channel=self.actor,
+            sessions=self.children,
+            entropy=self._entropy,
+        )
 
     async def receive(self, message: Any) -> Any:
         """Admit a peer, or renew its session."""
         match message:
-            case Admit(link=link, hello=hello, ended=ended):
-                await self._check(hello, link.peer)
-                self._open_session(link, hello, ended)
+            case Admit(hello=hello):
+                await self._check(hello, message.peer)
+                return self._admit(message)
             case Renew(hello=hello):
                 await self._check(hello, "an open session")
                 return self._welcome(hello)
@@ -118,41 +133,39 @@ class Channel(Actor):
         )
         raise Forbidden(NOT_AUTHORIZED)
 
-    def _open_session(self, link: Link, hello: Hello, ended: trio.Event) -> None:
+    def _admit(self, admit: Admit) -> Admitted | Older:
+        hello = admit.hello
         identity = PeerIdentity(self._settings.security, hello.cluster, hello.connection)
-        name = f"{self.actor}/ws.{self._entropy.hex_id()}"
         if identity.is_lasting:
-            self._replace_older(identity, hello, name)
+            older = self._table.known.get(identity)
+            if older is not None and self._is_there(older.session):
+                if older.incarnation != hello.incarnation and admit.replaces != older.session:
+                    return Older(older.session)
+                self._close(older.session)
+            self._table.known[identity] = _Known(admit.session, hello.incarnation)
         caller = Caller(
-            session=name,
+            session=admit.session,
             channel=self.actor,
             identity=identity,
             client_id=hello.client_id,
             client_name=hello.client_name,
-            peer=link.peer,
-            wire=link.wire,
+            peer=admit.peer,
+            wire=admit.wire,
             compat=self._settings.compat,
             services_allowed=self._settings.services_allowed,
             endpoint=self._endpoint,
             is_admin=self._is_admin,
         )
-        welcome = self._welcome(hello)
-        self.children.start(
-            ChildSpec(
-                "session",
-                name,
-                lambda: Session(
-                    link,
-                    caller,
-                    service=self._settings.service,
-                    max_in_flight=self._settings.max_in_flight,
-                    welcome=welcome,
-                    entropy=self._entropy,
-                    ended=ended,
-                ),
-                restart=Restart.TEMPORARY,
-            )
-        )
+        return Admitted(caller, self._welcome(hello))
+
+    def _is_there(self, session: str) -> bool:
+        return session in self.directory.names("session")
+
+    def _close(self, session: str) -> None:
+        try:
+            self.ref("session", session).tell_nowait(CloseSession(4005, "replaced by a newer link"))
+        except ActorError as error:
+            self._log.debug("the older session is gone", session=session, error=str(error))
 
     def _welcome(self, hello: Hello) -> Welcome:
         return Welcome(
@@ -163,32 +176,35 @@ class Channel(Actor):
             max_message_size=self._settings.max_message_size,
         )
 
-    def _replace_older(self, identity: PeerIdentity, hello: Hello, name: str) -> None:
-        """A newer link of the same process replaces the older one at once."""
-        older = self._sessions.get(identity)
-        self._sessions[identity] = _Admitted(name, hello.incarnation)
-        if older is not None and older.incarnation == hello.incarnation:
-            try:
-                self.ref("session", older.session).tell_nowait(CloseSession(4005, "replaced by a newer link"))
-            except ActorError:
-                self._log.debug("the older session is gone", session=older.session)
-
 
 class Acceptor(Actor):
-    """Listens, and brings each peer that says hello to the channel.
+    """Listens, and makes a session of each peer that arrives.
 
     Args:
         settings: The channel's settings.
-        listener: Takes links.
+        listener: Takes peers in.
         channel: The channel's name.
+        sessions: Where sessions are started: the channel's children, which outlive a crash of this actor.
+        entropy: Names of sessions.
     """
 
+    kind = "listener"
     retry = Backoff(first=0.5, longest=5.0, reset_after=10.0)
 
-    def __init__(self, settings: ChannelSettings, listener: Listener, channel: str) -> None:
+    def __init__(
+        self,
+        settings: ChannelSettings,
+        listener: Listener,
+        *,
+        channel: str,
+        sessions: Children,
+        entropy: Entropy,
+    ) -> None:
         self._settings = settings
         self._listener = listener
         self._channel = channel
+        self._sessions = sessions
+        self._entropy = entropy
 
     async def run(self) -> None:
         """Listen until asked to stop; an address that cannot be bound is tried again."""
@@ -208,43 +224,18 @@ class Acceptor(Actor):
 
         while True:
             try:
-                await self._listener.listen(self._on_link, on_listening)
+                await self._listener.listen(self._open_session, on_listening)
             except OSError as error:
                 delay = max(0.2, backoff.next_delay(lambda _low, high: high))
-                self.progress.show("cannot listen", address=address, error=str(error), retry_in=delay)
-                self._log.error("cannot listen", address=address, error=str(error), retry_in=delay)
+                self.progress.show("cannot listen", address=address, reason=str(error), retry_in=delay)
+                self._log.error("cannot listen", address=address, reason=str(error), retry_in=delay)
                 await trio.sleep(delay)
 
-    async def _on_link(self, link: Link) -> None:
-        """See one link through: its hello, the channel's decision, its session's life."""
-        try:
-            hello = await self._hello(link)
-        except LinkClosed:
-            return
-        if hello is None:
-            wait = self._settings.new_token_wait_time
-            self._log.warning("no session was created in time", peer=link.peer, seconds=wait)
-            await self._deny(link, NOT_AUTHORIZED)
-            return
-        ended = trio.Event()
-        try:
-            await self.ref("channel", self._channel).ask(Admit(link, hello, ended), timeout=DEFAULT_TIMEOUT)
-        except Forbidden as error:
-            await self._deny(link, str(error))
-        except ActorError as error:
-            self._log.error("a peer could not be admitted", peer=link.peer, error=str(error))
-            await link.aclose(1013, "Try again later")
-        else:
-            await ended.wait()
+    def _open_session(self, arrival: Arrival) -> None:
+        settings, entropy, channel = self._settings, self._entropy, self._channel
 
-    async def _hello(self, link: Link) -> Hello | None:
-        with trio.move_on_after(self._settings.new_token_wait_time):
-            while True:
-                for message in await link.receive():
-                    if isinstance(message, Hello):
-                        return message
-        return None
+        def make() -> Session:
+            return Session(arrival, settings, channel=channel, entropy=entropy)
 
-    async def _deny(self, link: Link, reason: str) -> None:
-        link.send_nowait(Denied("denied", reason))
-        await link.aclose(1008, reason)
+        name = f"{channel}/ws.{entropy.hex_id()}"
+        self._sessions.start(ChildSpec.of(Session, name=name, make=make))

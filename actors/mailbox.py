@@ -8,27 +8,45 @@ the actor's to answer and is never handled again.
 from __future__ import annotations
 
 from collections import deque
+from enum import Enum
 
 import trio
+from attrs import field, frozen, validators
 
 from actors.envelope import Envelope
 from actors.errors import ActorError, ActorStopped, MailboxFull
 
-__all__ = ["Mailbox"]
+__all__ = ["Mailbox", "MailboxLimits", "Overflow"]
+
+
+class Overflow(Enum):
+    """What becomes of a message that finds its mailbox full."""
+
+    WAIT = "wait"  # the sender waits for room, those who never wait are refused
+    REJECT = "reject"  # every sender is refused at once
+    DROP_OLDEST = "drop_oldest"  # what has waited longest makes room, and is answered with MailboxFull
+
+
+@frozen
+class MailboxLimits:
+    """How much may wait for an actor: messages, and bytes where senders say how many a message has."""
+
+    max_count: int = field(default=10_000, validator=validators.gt(0))
+    max_bytes: int = field(default=64 * 1024 * 1024, validator=validators.gt(0))
+    overflow: Overflow = Overflow.WAIT
 
 
 class Mailbox:
     """A bounded queue with many senders and one actor that receives.
 
     Args:
-        max_count: How many envelopes may wait.
-        max_bytes: How many bytes their sizes may add up to; a single larger one passes when nothing waits.
+        limits: How much may wait; a single message beyond the bytes passes when nothing else waits.
     """
 
-    def __init__(self, max_count: int = 10_000, max_bytes: int = 64 * 1024 * 1024) -> None:
-        self.max_count = max_count
-        self.max_bytes = max_bytes
+    def __init__(self, limits: MailboxLimits = MailboxLimits()) -> None:
+        self.limits = limits
         self.is_closed = False
+        self.dropped = 0
         self._waiting: deque[Envelope] = deque()
         self._lent: deque[Envelope] = deque()
         self._bytes = 0
@@ -39,30 +57,40 @@ class Mailbox:
         return len(self._waiting) + len(self._lent)
 
     def _has_room(self, envelope: Envelope) -> bool:
-        if not self._waiting:
-            return True
-        return len(self._waiting) < self.max_count and self._bytes + envelope.size <= self.max_bytes
+        count = len(self)
+        return not count or (count < self.limits.max_count and self._bytes + envelope.size <= self.limits.max_bytes)
 
     def put_nowait(self, envelope: Envelope) -> None:
         """Queue the envelope, or raise `MailboxFull` or `ActorStopped` and leave things as they were."""
         if self.is_closed:
             msg = "the actor has been stopped"
             raise ActorStopped(msg)
+        if self.limits.overflow is Overflow.DROP_OLDEST:
+            while self._waiting and not self._has_room(envelope):
+                self._drop_oldest()
         if not self._has_room(envelope):
-            msg = f"the mailbox is full: {len(self._waiting)} messages, {self._bytes} bytes wait"
+            msg = f"the mailbox is full: {len(self)} messages, {self._bytes} bytes wait"
             raise MailboxFull(msg)
         self._waiting.append(envelope)
         self._bytes += envelope.size
         self._receivers.unpark()
 
+    def _drop_oldest(self) -> None:
+        oldest = self._take()
+        self.dropped += 1
+        if oldest.reply is not None:
+            oldest.reply.fail(MailboxFull("dropped from a full mailbox, for newer messages"))
+
     async def put(self, envelope: Envelope) -> None:
-        """Wait for room, then queue the envelope; a cancelled wait leaves nothing queued.
+        """Wait for room where the limits say so, then queue the envelope; a cancelled wait leaves nothing queued.
 
         Raises:
             ActorStopped: When the mailbox is or gets closed.
+            MailboxFull: When it is full and the limits say that nobody waits.
         """
-        while not self.is_closed and not self._has_room(envelope):
-            await self._senders.park()
+        if self.limits.overflow is Overflow.WAIT:
+            while not self.is_closed and not self._has_room(envelope):
+                await self._senders.park()
         self.put_nowait(envelope)
 
     async def get(self) -> Envelope:
@@ -77,21 +105,20 @@ class Mailbox:
             await self._receivers.park()
         self._lent.extend(self._waiting)
         self._waiting.clear()
-        self._bytes = 0
-        self._senders.unpark_all()
 
     def take_lent(self) -> Envelope | None:
         """Take the next envelope of the drain, or None when all of it is taken."""
-        return self._lent.popleft() if self._lent else None
+        return self._taken(self._lent.popleft()) if self._lent else None
 
     def return_lent(self) -> None:
         """Put what was lent and not taken back in front, in order."""
         self._waiting.extendleft(reversed(self._lent))
-        self._bytes = sum(envelope.size for envelope in self._waiting)
         self._lent.clear()
 
     def _take(self) -> Envelope:
-        envelope = self._waiting.popleft()
+        return self._taken(self._waiting.popleft())
+
+    def _taken(self, envelope: Envelope) -> Envelope:
         self._bytes -= envelope.size
         self._senders.unpark()
         return envelope

@@ -52,6 +52,14 @@ class Threads(Protocol):
         ...
 
 
+class Processes(Protocol):
+    """Heavy code, in processes of its own."""
+
+    async def run_cpu(self, function: Callable[..., T], *args: object) -> T:
+        """Run a function of a module in a worker process, which is killed when the caller is cancelled."""
+        ...
+
+
 class Link(Protocol):
     """One live, framed connection with a peer, on either side of it."""
 
@@ -90,26 +98,52 @@ class Link(Protocol):
         """Take back a queued message that is in no frame yet; tell whether it was."""
         ...
 
+    async def is_alive(self) -> bool:
+        """Ping the peer; tell whether any bytes came from it within the time-out of a ping."""
+        ...
+
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Send what is queued and a close frame within a bound, then end the link. Idempotent."""
         ...
 
 
 class Dialer(Protocol):
-    """Makes links to one remote channel."""
+    """Makes links to one address of a remote channel."""
+
+    @property
+    def address(self) -> str:
+        """Where it dials, to print."""
+        ...
 
     def dial(self) -> AbstractAsyncContextManager[Link]:
         """Open a link, which lives as long as the context; raise `DialFailed` when none came about."""
         ...
 
 
+class Arrival(Protocol):
+    """A peer that has connected to a listener, before anything else is known of it."""
+
+    @property
+    def peer(self) -> str:
+        """The peer's address, to print."""
+        ...
+
+    def open(self) -> AbstractAsyncContextManager[Link]:
+        """Upgrade, and give the link, which lives as long as the context; raise `DialFailed` when none came about."""
+        ...
+
+    def admitted(self) -> None:
+        """Leave its place among those who are shaking hands to another; the end of the link does so, too."""
+        ...
+
+
 class Listener(Protocol):
-    """Takes links at one address."""
+    """Takes peers in at one address."""
 
-    async def listen(self, on_link: Callable[[Link], Awaitable[None]], on_listening: Callable[[], None]) -> None:
-        """Accept peers until cancelled, `on_link` in a task of its own for each.
+    async def listen(self, on_arrival: Callable[[Arrival], None], on_listening: Callable[[], None]) -> None:
+        """Accept peers until cancelled; only so many at once are between their arrival and their admission.
 
-        `on_listening` is called once the address is bound. A link ends when its `on_link` returns.
+        `on_listening` is called once the address is bound. Arrivals that nobody opened end with the listener.
 
         Raises:
             OSError: When the address cannot be bound.

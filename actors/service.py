@@ -8,7 +8,6 @@ can reach (`self.out`, `self.pubsub`, `self.invoke`) is in `actors.reach`.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, ClassVar, TypeVar, get_type_hints
@@ -24,7 +23,7 @@ from actors.errors import CallError, IsthmusError
 from actors.failures import single
 from actors.hooks import Closed, Connected, MessageReceived
 from actors.io import input_reader, unstructure
-from actors.ports import Clock, Entropy, Threads
+from actors.ports import Clock, Entropy, Processes, Threads
 from actors.reach import Out, PubSub, Reach, invoke_service
 from actors.simple_io import SimpleIODeclaration, parse_declaration
 
@@ -62,12 +61,6 @@ class _Invocation:
 _current: ContextVar[_Invocation] = ContextVar("isthmus_invocation")
 
 
-def default_name(module: str, class_name: str) -> str:
-    """Return the name of a service that declares none: the file's stem and the class, `emea.get-customer`."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", class_name)
-    return f"{module.rpartition('.')[2]}.{words}".replace("_", "-").lower()
-
-
 class Service(Actor):
     """An actor that answers requests.
 
@@ -76,23 +69,21 @@ class Service(Actor):
     what it is; what it returns is the response. An exception out of it is an answer, never a crash.
     """
 
+    kind = "service"
     concurrency: ClassVar[int] = 100
     every: ClassVar[float | None] = None
     services_allowed: ClassVar[tuple[str, ...]] = ()
 
     threads: Threads
+    processes: Processes
     clock: Clock
     entropy: Entropy
     reach: Reach
 
-    def __init_subclass__(cls, **kwargs: object) -> None:
-        super().__init_subclass__(**kwargs)
-        if "name" not in cls.__dict__:
-            cls.name = default_name(cls.__module__, cls.__name__)
-
-    def equip(self, *, threads: Threads, clock: Clock, entropy: Entropy) -> None:
+    def equip(self, *, threads: Threads, processes: Processes, clock: Clock, entropy: Entropy) -> None:
         """Hand the service its ports; called once, before `run`."""
         self.threads = threads
+        self.processes = processes
         self.clock = clock
         self.entropy = entropy
         self.reach = Reach(self.directory, threads, entropy, self._position)
@@ -160,6 +151,18 @@ class Service(Actor):
         """Run blocking code in a worker thread; cancellation waits for its end."""
         return await self.threads.run_sync(lambda: function(*args))
 
+    async def run_cpu(self, function: Callable[..., T], *args: Any) -> T:
+        """Run heavy code in a worker process, which is killed when the invocation is cancelled.
+
+        Args:
+            function: A function at the top level of a module; the worker loads that module anew.
+            *args: What it is called with; they and the result are copied between the processes.
+
+        Raises:
+            Exception: What the function raised.
+        """
+        return await self.processes.run_cpu(function, *args)
+
     def _position(self) -> tuple[str, float]:
         invocation = _current.get(None)
         return ("", float("inf")) if invocation is None else (invocation.cid, invocation.deadline)
@@ -223,7 +226,7 @@ class Service(Actor):
             if slot is not None:
                 slot.fail(self.ended_over(error))
             raise
-        self.progress.count_handled()
+        self.progress.count("handled")
 
     def _note_failure(self, envelope: Envelope, error: Exception) -> None:
         cause = single(error)

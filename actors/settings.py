@@ -11,6 +11,7 @@ from enum import Enum
 from attrs import field, frozen
 
 from actors.secret import Secret
+from actors.supervision import Backoff
 
 __all__ = [
     "ChannelSettings",
@@ -69,6 +70,7 @@ class ChannelSettings:
     new_token_wait_time: float = 5.0
     token_ttl: float = 3600.0
     ping_interval: float | None = None  # None: 10 s, or 45 s on a compat channel
+    ping_timeout: float = 5.0
     pings_missed_threshold: int | None = None  # None: 1, or 2 on a compat channel
     max_message_size: int = MIB
     max_sessions: int = 10_000
@@ -81,6 +83,7 @@ class OutgoingSettings:
     """A channel to dial and keep a link to."""
 
     address: str
+    other_addresses: tuple[str, ...] = ()  # tried in turn after `address`
     active: bool = True
     remote: Remote = Remote.CLUSTER
     username: str | None = None
@@ -90,12 +93,19 @@ class OutgoingSettings:
     on_message: str | None = None
     on_close: str | None = None
     hook_timeout: float = 60.0
-    timeout: float = 5.0  # of a call, unless it brings its own
+    timeout: float = 5.0  # of the connection's own calls
     dial_timeout: float = 10.0
+    has_auto_reconnect: bool = True
+    max_connect_attempts: int = 1_234_567_890  # in a row, without a link between them
+    backoff: Backoff = field(factory=Backoff)
     ping_interval: float = 10.0
+    ping_timeout: float = 5.0
     pings_missed_threshold: int = 1
     max_message_size: int = MIB
-    max_waiting: int = 1000
+    max_waiting: int = 1000  # calls that wait for a link
+    max_in_flight: int = 1000  # requests of the server
+    max_unhandled: int = 10_000  # messages that wait for on_message before the link is throttled
+    max_throttled_time: float = 60.0
 
 
 @frozen

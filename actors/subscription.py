@@ -66,6 +66,7 @@ class Subscription(Actor):
         entropy: Ids of deliveries.
     """
 
+    kind = "subscription"
     pauses = Backoff(first=1.0, longest=600.0, reset_after=0.0)
 
     def __init__(self, plan: SubscriptionPlan, *, store: TopicStore, entropy: Entropy) -> None:

@@ -1,7 +1,8 @@
 """How actors are to be started, restarted and stopped: data, which `runtime.supervisor` carries out.
 
 The words and their meaning are those of Erlang/OTP, with backoff added. One thing differs: an actor's children
-and its mailbox outlive its crash, so that a restart concerns that actor only; they end when it is stopped.
+and its mailbox outlive its crash, so that a restart concerns that actor only; they end when it is stopped, or
+when they crash more often than its `intensity` allows, which crashes it with all of them.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import field, frozen, validators
 
+from actors.mailbox import MailboxLimits
+
 if TYPE_CHECKING:
     from actors.actor import Actor
 
-__all__ = ["Backoff", "ChildSpec", "Children", "Intensity", "Restart"]
+__all__ = ["Backoff", "ChildSpec", "Children", "Intensity", "Restart", "Strategy"]
 
 
 class Restart(Enum):
@@ -24,6 +27,14 @@ class Restart(Enum):
     PERMANENT = "permanent"  # always
     TRANSIENT = "transient"  # after a crash only
     TEMPORARY = "temporary"  # never
+
+
+class Strategy(Enum):
+    """Which children are restarted when one of them crashed."""
+
+    ONE_FOR_ONE = "one_for_one"  # that one
+    ONE_FOR_ALL = "one_for_all"  # all of them
+    REST_FOR_ONE = "rest_for_one"  # that one and those started after it
 
 
 def _not_below(attribute: str) -> Callable[[object, object, float], None]:
@@ -65,20 +76,37 @@ class ChildSpec:
         name: Its name among its kind.
         make: Makes a fresh instance for each start.
         restart: When it is started again.
-        intensity: How many restarts are too many; None for no limit.
         backoff: The waits between restarts.
         shutdown_timeout: Seconds to end by itself when asked, before it is cancelled.
-        max_mailbox: How many messages may wait for it.
+        mailbox: How much may wait for it.
     """
 
     kind: str = field(validator=validators.min_len(1))
     name: str = field(validator=validators.min_len(1))
     make: Callable[[], Actor]
     restart: Restart = Restart.PERMANENT
-    intensity: Intensity | None = None
     backoff: Backoff = Backoff()
     shutdown_timeout: float = field(default=5.0, validator=validators.ge(0))
-    max_mailbox: int = field(default=10_000, validator=validators.gt(0))
+    mailbox: MailboxLimits = field(factory=MailboxLimits)
+
+    @classmethod
+    def of(cls, actor: type[Actor], *, name: str = "", make: Callable[[], Actor] | None = None) -> ChildSpec:
+        """Return the spec that an actor's class attributes declare.
+
+        Args:
+            actor: The class.
+            name: Its name, where several actors are of that class.
+            make: Makes an instance, where the class takes arguments.
+        """
+        return cls(
+            actor.kind,
+            name or actor.name,
+            make or actor,
+            restart=actor.restart,
+            backoff=actor.backoff,
+            shutdown_timeout=actor.shutdown_timeout,
+            mailbox=actor.mailbox_limits,
+        )
 
 
 class Children(Protocol):

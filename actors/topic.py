@@ -35,6 +35,8 @@ class Topic(Actor):
         entropy: Sub_keys.
     """
 
+    kind = "topic"
+    intensity = None
     answers_with = (CallError,)
 
     def __init__(
@@ -95,10 +97,10 @@ class Topic(Actor):
 
     def _start(self, plan: SubscriptionPlan) -> None:
         self.children.start(
-            ChildSpec(
-                "subscription",
-                plan.sub_key,
-                lambda: Subscription(plan, store=self._store, entropy=self._entropy),
+            ChildSpec.of(
+                Subscription,
+                name=plan.sub_key,
+                make=lambda: Subscription(plan, store=self._store, entropy=self._entropy),
             )
         )
 

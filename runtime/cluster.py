@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 import structlog
 import trio
+from attrs import frozen
 
 from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
-from actors.channel import Channel, Gate
+from actors.channel import Channel, Gate, SessionTable
 from actors.endpoint import Endpoint
+from actors.mailbox import MailboxLimits
 from actors.outgoing import LinkIdentity, OutgoingConnection
-from actors.ports import Clock, Entropy, Threads
+from actors.ports import Clock, Entropy, Processes, Threads, TopicStore
 from actors.service import Service
 from actors.settings import ChannelSettings, OutgoingSettings, TopicSettings
 from actors.supervision import ChildSpec
@@ -21,12 +23,11 @@ from runtime.admin.services import admin_services
 from runtime.config.schema import ClusterSettings
 from runtime.registry import Registry
 from runtime.security import BasicGate
-from runtime.store.memory import MemoryStore
 from runtime.supervisor import Supervisor
 from runtime.transport import Address, LinkOptions, Network, WebSocketDialer, WebSocketListener
 from runtime.wire import NativeWire, Role, Wire, ZatoClientWire, ZatoServerWire
 
-__all__ = ["Cluster"]
+__all__ = ["Cluster", "Ports"]
 
 _ADMIN = ChannelSettings(
     address="ws://localhost:1/admin", service="helpers.web-sockets-gateway", security="admin-socket"
@@ -34,7 +35,33 @@ _ADMIN = ChannelSettings(
 _COMPAT_PING = (45.0, 2)
 _NATIVE_PING = (10.0, 1)
 
+SETUP_PATIENCE = 10.0
+"""Seconds that channels wait for services to be set up."""
+
 _log = structlog.get_logger(kind="cluster")
+
+
+@frozen
+class Ports:
+    """What a cluster is given of the outside.
+
+    Args:
+        network: Carries links between clusters.
+        clock: Wall-clock time.
+        entropy: Randomness and ids.
+        threads: Runs blocking code.
+        processes: Runs heavy code.
+        store: Where messages and queues are.
+        admin_network: Carries administration, or None.
+    """
+
+    network: Network
+    clock: Clock
+    entropy: Entropy
+    threads: Threads
+    processes: Processes
+    store: TopicStore
+    admin_network: Network | None = None
 
 
 class Cluster:
@@ -44,35 +71,15 @@ class Cluster:
         name: The cluster's name.
         settings: Its section of the configuration.
         classes: The users' actors.
-        network: Carries links between clusters.
-        admin_network: Carries administration, or None.
-        clock: Wall-clock time.
-        entropy: Randomness and ids.
-        threads: Runs blocking code.
+        ports: What it is given of the outside.
     """
 
-    def __init__(
-        self,
-        name: str,
-        settings: ClusterSettings,
-        classes: Sequence[type[Actor]],
-        *,
-        network: Network,
-        admin_network: Network | None = None,
-        clock: Clock,
-        entropy: Entropy,
-        threads: Threads,
-    ) -> None:
+    def __init__(self, name: str, settings: ClusterSettings, classes: Sequence[type[Actor]], ports: Ports) -> None:
         self.name = name
-        self.registry = Registry(clock)
+        self.registry = Registry(ports.clock)
         self._settings = settings
-        self._network = network
-        self._admin_network = admin_network
-        self._clock = clock
-        self._entropy = entropy
-        self._threads = threads
-        self._identity = LinkIdentity(name, "server1", entropy.hex_id())
-        self._store = MemoryStore(entropy.hex_id)
+        self._ports = ports
+        self._identity = LinkIdentity(name, "server1", ports.entropy.hex_id())
         self._classes: tuple[type[Actor], ...] = (*BUILTIN_SERVICES, *admin_services(self.registry, name), *classes)
         self._root: Supervisor | None = None
         self._stopped = trio.Event()
@@ -80,8 +87,15 @@ class Cluster:
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Start everything, in order, and live until `stop` has ended it or cancellation does."""
         async with trio.open_nursery() as nursery:
-            root = self._root = Supervisor(nursery, self.registry, self._entropy, prepare=self._prepare)
-            for spec in self._specs():
+            root = self._root = Supervisor(nursery, self.registry, self._ports.entropy, prepare=self._prepare)
+            inner, doors = self._specs()
+            for spec in inner:
+                root.start(spec)
+            with trio.move_on_after(SETUP_PATIENCE) as patience:
+                await root.wait_up(("topic", "service", "actor"))
+            if patience.cancelled_caught:
+                _log.warning("some services are not set up yet; channels open without them", actor=self.name)
+            for spec in doors:
                 root.start(spec)
             _log.info("started", actor=self.name, actors=len(self.registry.snapshot()))
             task_status.started()
@@ -96,46 +110,50 @@ class Cluster:
         with trio.move_on_after(self._settings.shutdown_timeout):
             for kinds in (("channel",), ("outgoing",), ("service", "actor"), ("topic",)):
                 await root.stop_all(kinds)
-        await root.stop_all()
+        await root.stop_all(at_once=True)
         self._stopped.set()
+
+    def add_topic(self, name: str, settings: TopicSettings) -> None:
+        """Start a topic while the cluster runs; one of that name that is there already is left as it is."""
+        if self._root is not None:
+            self._root.start(self._topic(name, settings))
 
     def _prepare(self, actor: Actor) -> None:
         """Hand an instance what its class needs beyond its place."""
         actor.config = self._settings.config
         if isinstance(actor, Service):
-            actor.equip(threads=self._threads, clock=self._clock, entropy=self._entropy)
+            actor.equip(
+                threads=self._ports.threads,
+                processes=self._ports.processes,
+                clock=self._ports.clock,
+                entropy=self._ports.entropy,
+            )
 
-    def _specs(self) -> list[ChildSpec]:
-        specs = [self._topic(name, settings) for name, settings in self._settings.topics.items()]
-        specs += [self._declared(cls) for cls in self._classes]
-        specs += [self._outgoing(name, settings) for name, settings in self._settings.outgoing.items()]
-        specs += [self._channel(name, settings) for name, settings in self._settings.channels.items()]
-        if self._admin_network is not None:
-            specs.append(self._admin_channel(self._admin_network))
-        return specs
-
-    def _declared(self, cls: type[Actor]) -> ChildSpec:
-        return ChildSpec(
-            "service" if issubclass(cls, Service) else "actor",
-            cls.name or f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}",
-            cls,
-            restart=cls.restart,
-            intensity=cls.intensity,
-            backoff=cls.backoff,
-            max_mailbox=cls.max_mailbox,
-        )
+    def _specs(self) -> tuple[list[ChildSpec], list[ChildSpec]]:
+        """Return what is started first, and the channels, which are opened when the rest is up."""
+        settings = self._settings
+        inner = [self._topic(name, one) for name, one in settings.topics.items()]
+        inner += [ChildSpec.of(cls) for cls in self._classes]
+        inner += [self._outgoing(name, one) for name, one in settings.outgoing.items()]
+        doors = [self._channel(name, one) for name, one in settings.channels.items()]
+        if self._ports.admin_network is not None:
+            doors.append(self._admin_channel(self._ports.admin_network))
+        return inner, doors
 
     def _topic(self, name: str, settings: TopicSettings) -> ChildSpec:
         state = TopicState()
-        return ChildSpec(
-            "topic",
-            name,
-            lambda: Topic(settings, state, store=self._store, clock=self._clock, entropy=self._entropy),
+        return ChildSpec.of(
+            Topic,
+            name=name,
+            make=lambda: Topic(
+                settings, state, store=self._ports.store, clock=self._ports.clock, entropy=self._ports.entropy
+            ),
         )
 
     def _outgoing(self, name: str, settings: OutgoingSettings) -> ChildSpec:
         options = LinkOptions(
             ping_interval=settings.ping_interval,
+            ping_timeout=settings.ping_timeout,
             pings_missed_threshold=settings.pings_missed_threshold,
             max_message_size=settings.max_message_size,
             handshake_timeout=settings.dial_timeout,
@@ -146,27 +164,31 @@ class Cluster:
                 return ZatoClientWire(timestamp=self._timestamp)
             return NativeWire(Role.CLIENT, timestamp=self._timestamp, max_message_size=settings.max_message_size)
 
-        dialer = WebSocketDialer(
-            self._network, Address.parse(settings.address), make_wire, options, entropy=self._entropy
-        )
+        dialers = [
+            WebSocketDialer(
+                self._ports.network, Address.parse(address), make_wire, options, entropy=self._ports.entropy
+            )
+            for address in (settings.address, *settings.other_addresses)
+        ]
         return ChildSpec(
-            "outgoing",
+            OutgoingConnection.kind,
             name,
             lambda: OutgoingConnection(
                 settings,
-                dialer=dialer,
+                dialers=dialers,
                 identity=self._identity,
-                entropy=self._entropy,
-                threads=self._threads,
+                entropy=self._ports.entropy,
+                clock=self._ports.clock,
+                threads=self._ports.threads,
             ),
-            max_mailbox=settings.max_waiting,
+            mailbox=MailboxLimits(max_count=settings.max_waiting),
         )
 
     def _channel(self, name: str, settings: ChannelSettings) -> ChildSpec:
         gate: Gate | None = None
         if settings.security != "none":
             gate = BasicGate(self._settings.security[settings.security])
-        return self._make_channel(name, settings, self._network, gate, self._endpoint_of(name, settings))
+        return self._make_channel(name, settings, self._ports.network, gate, self._endpoint_of(name, settings))
 
     def _admin_channel(self, network: Network) -> ChildSpec:
         return self._make_channel("admin", _ADMIN, network, None, None, is_admin=True)
@@ -184,6 +206,7 @@ class Cluster:
         interval, threshold = _COMPAT_PING if settings.compat.value == "3.0" else _NATIVE_PING
         options = LinkOptions(
             ping_interval=interval if settings.ping_interval is None else settings.ping_interval,
+            ping_timeout=settings.ping_timeout,
             pings_missed_threshold=settings.pings_missed_threshold or threshold,
             max_message_size=settings.max_message_size,
         )
@@ -198,21 +221,23 @@ class Cluster:
             Address.parse(settings.address),
             make_wire,
             options,
-            entropy=self._entropy,
+            entropy=self._ports.entropy,
             allowed_origins=settings.allowed_origins,
             max_handshakes=settings.max_handshakes,
             max_links=settings.max_sessions,
         )
-        return ChildSpec(
-            "channel",
-            name,
-            lambda: Channel(
+        table = SessionTable()
+        return ChildSpec.of(
+            Channel,
+            name=name,
+            make=lambda: Channel(
                 settings,
+                table,
                 gate=gate,
                 listener=listener,
                 endpoint=endpoint,
                 cluster=self.name,
-                entropy=self._entropy,
+                entropy=self._ports.entropy,
                 is_admin=is_admin,
             ),
         )
@@ -226,4 +251,4 @@ class Cluster:
         return None
 
     def _timestamp(self) -> str:
-        return self._clock.utc_now().isoformat(timespec="microseconds")
+        return self._ports.clock.utc_now().isoformat(timespec="microseconds")

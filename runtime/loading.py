@@ -52,6 +52,7 @@ def load_classes(references: Sequence[str], base: Path) -> tuple[list[type[Actor
         if inspect.isclass(cls)
         and issubclass(cls, Actor)
         and cls.__module__ in names
+        and cls.autostart
         and not cls.__name__.startswith("_")
         and not inspect.isabstract(cls)
     ]

@@ -13,12 +13,12 @@ class RestartWindow:
     """Counts restarts within a sliding period, as OTP's `add_restart` does."""
 
     def __init__(self, intensity: Intensity) -> None:
-        self._intensity = intensity
+        self.intensity = intensity
         self._at: deque[float] = deque()
 
     def allows(self, now: float) -> bool:
         """Note a restart at `now`; tell whether it is still within the limit."""
         self._at.append(now)
-        while self._at[0] <= now - self._intensity.period:
+        while self._at[0] <= now - self.intensity.period:
             self._at.popleft()
-        return len(self._at) <= self._intensity.restarts
+        return len(self._at) <= self.intensity.restarts

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
@@ -14,12 +15,14 @@ import trio
 from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
 from actors.errors import ConfigurationError
-from runtime.cluster import Cluster
+from runtime.cluster import Cluster, Ports
 from runtime.config import Configuration, check_service_names, load
 from runtime.data_dir import AlreadyRunning, lock
 from runtime.loading import load_classes
 from runtime.observe.logs import configure
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
+from runtime.processes import open_processes
+from runtime.store.memory import MemoryStore
 from runtime.transport.tcp import TcpNetwork
 from runtime.transport.unix import UnixNetwork, socket_path
 
@@ -67,25 +70,27 @@ def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
     launcher = os.getppid() if is_launched else None
     try:
         with lock(data_dir, launcher=launcher, wait=settings.shutdown_timeout + KILL_AFTER):
-            server = Cluster(
-                cluster,
-                settings,
-                classes,
-                network=TcpNetwork(),
-                admin_network=UnixNetwork(socket_path(data_dir)),
-                clock=SystemClock(),
-                entropy=SystemEntropy(),
-                threads=SystemThreads(),
-            )
-            trio.run(_run, server, is_launched)
+            trio.run(_run, configuration, cluster, classes, is_launched)
     except AlreadyRunning as error:
         print(f"cluster {cluster!r}: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 
 
-async def _run(server: Cluster, is_launched: bool) -> None:
-    async with trio.open_nursery() as nursery:
+async def _run(configuration: Configuration, name: str, classes: Sequence[type[Actor]], is_launched: bool) -> None:
+    settings = configuration.clusters[name]
+    entropy = SystemEntropy()
+    async with open_processes(settings.services, configuration.folder) as processes, trio.open_nursery() as nursery:
+        ports = Ports(
+            network=TcpNetwork(),
+            clock=SystemClock(),
+            entropy=entropy,
+            threads=SystemThreads(),
+            processes=processes,
+            store=MemoryStore(entropy.hex_id),
+            admin_network=UnixNetwork(socket_path(configuration.data_dir(name))),
+        )
+        server = Cluster(name, settings, classes, ports)
         nursery.start_soon(_stop_on_signals, server, nursery.cancel_scope)
         await nursery.start(server.run)
         if is_launched:

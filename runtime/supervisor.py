@@ -1,14 +1,14 @@
-"""Runs actors as child specs say: starts them, restarts them when they crash, stops them in reverse order.
+"""Runs actors as child specs say: starts them in order, restarts them when they crash, stops them in reverse.
 
 Each actor has a nursery of its own for its children, opened before the actor's first start and kept over its
-restarts. So a crash concerns one actor only: its mailbox and its children go on. When a child has crashed more
-often than its intensity allows, the actor above it crashes, and starts anew without children; a child right
-under the root, which has nothing above it, is left as `failed`.
+restarts. So a crash concerns one actor only, and where its supervisor's strategy says so its siblings: its mailbox
+and its children go on. When the children of an actor crash more often than its intensity allows, that actor crashes
+with all of them and starts anew. The root, which has nothing above it, has no limit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 import trio
@@ -20,7 +20,7 @@ from actors.failures import single
 from actors.ports import Entropy
 from actors.ref import actor_name
 from actors.retry import BackoffState
-from actors.supervision import ChildSpec, Restart
+from actors.supervision import ChildSpec, Intensity, Restart, Strategy
 from runtime.registry import Entry, Registry
 from runtime.restart import RestartWindow
 
@@ -33,7 +33,19 @@ _log = structlog.get_logger()
 
 
 class TooManyRestarts(IsthmusError):
-    """A child crashed more often than its restart intensity allows."""
+    """The children of a supervisor crashed more often than its restart intensity allows."""
+
+    def __init__(self, supervisor: str, last_error: str) -> None:
+        super().__init__(
+            f"the children of {supervisor!r} crashed more often than its intensity allows; last: {last_error}"
+        )
+        self.supervisor = supervisor
+
+
+def _already_set() -> trio.Event:
+    event = trio.Event()
+    event.set()
+    return event
 
 
 @define(eq=False)
@@ -42,13 +54,28 @@ class _Child:
 
     spec: ChildSpec
     entry: Entry
+    is_ordered: bool
+    backoff: BackoffState
     scope: trio.CancelScope = field(factory=trio.CancelScope)
+    run_scope: trio.CancelScope = field(factory=trio.CancelScope)
     stop_asked: trio.Event = field(factory=trio.Event)
+    is_up: trio.Event = field(factory=trio.Event)
+    has_run: trio.Event = field(factory=_already_set)
     ended: trio.Event = field(factory=trio.Event)
+    released: trio.Event | None = None
     instance: Actor | None = None
+
+    @property
+    def key(self) -> str:
+        return self.entry.key
 
     def ask_to_stop(self) -> None:
         self.stop_asked.set()
+        if self.released is not None:
+            self.released.set()
+        self.ask_instance_to_stop()
+
+    def ask_instance_to_stop(self) -> None:
         if self.instance is not None:
             self.instance.stopping.set()
 
@@ -77,8 +104,20 @@ class Supervisor:
         self._registry = registry
         self._entropy = entropy
         self._parent = parent
+        self._strategy = Strategy.ONE_FOR_ONE
+        self._window: RestartWindow | None = None
         self._prepare = prepare
         self._children: dict[str, _Child] = {}
+
+    def follow(self, strategy: Strategy, intensity: Intensity | None) -> None:
+        """Say which children are restarted when one crashed, and how many restarts are too many; None: no limit."""
+        self._strategy = strategy
+        if intensity is None:
+            self._window = None
+        elif self._window is None or self._window.intensity != intensity:
+            self._window = RestartWindow(intensity)
+
+    # Starting and stopping
 
     def start(self, spec: ChildSpec) -> None:
         """Start a child; a child of that kind and name that runs already is left as it is.
@@ -86,120 +125,228 @@ class Supervisor:
         Raises:
             ValueError: When another actor has that child among its own.
         """
+        self._start(spec, is_ordered=False)
+
+    async def start_in_order(self, specs: Sequence[ChildSpec]) -> None:
+        """Start children, each when the one before is up or has crashed; they are stopped in reverse.
+
+        Raises:
+            ValueError: When a name is there twice, or taken; nothing has been started then.
+        """
+        keys = [actor_name(spec.kind, spec.name) for spec in specs]
+        for key in keys:
+            if keys.count(key) > 1 or (key not in self._children and self._registry.find_mailbox(key) is not None):
+                msg = f"there is an actor {key!r} already"
+                raise ValueError(msg)
+        for spec in specs:
+            child = self._start(spec, is_ordered=True)
+            await child.is_up.wait()
+
+    def _start(self, spec: ChildSpec, *, is_ordered: bool) -> _Child:
         key = actor_name(spec.kind, spec.name)
-        if key in self._children:
-            return
-        entry = self._registry.add(spec.kind, spec.name, self._parent, spec.max_mailbox)
-        child = _Child(spec, entry)
-        self._children[key] = child
-        self._nursery.start_soon(self._run_child, key, child)
+        if key not in self._children:
+            entry = self._registry.add(spec.kind, spec.name, self._parent, spec.mailbox)
+            child = self._children[key] = _Child(spec, entry, is_ordered, BackoffState(spec.backoff))
+            self._nursery.start_soon(self._run_child, child)
+        return self._children[key]
+
+    async def wait_up(self, kinds: tuple[str, ...]) -> None:
+        """Wait until the first setup of each child of these kinds has ended, one way or the other."""
+        for child in list(self._children.values()):
+            if child.spec.kind in kinds:
+                await child.is_up.wait()
 
     async def stop(self, kind: str, name: str) -> None:
         """Ask the child to end, wait its bound, cancel it, and return when it has ended."""
         child = self._children.get(actor_name(kind, name))
-        if child is None:
-            return
+        if child is not None:
+            await self._stop(child, child.spec.shutdown_timeout)
+
+    async def _stop(self, child: _Child, timeout: float) -> None:
         child.ask_to_stop()
-        with trio.move_on_after(child.spec.shutdown_timeout):
+        with trio.move_on_after(timeout):
             await child.ended.wait()
         child.scope.cancel()
         await child.ended.wait()
 
-    async def stop_all(self, kinds: tuple[str, ...] = ()) -> None:
-        """Stop the children of these kinds, or all, in the reverse order of their start."""
-        for child in reversed(list(self._children.values())):
-            if not kinds or child.spec.kind in kinds:
-                await self.stop(child.spec.kind, child.spec.name)
+    async def stop_all(self, kinds: tuple[str, ...] = (), *, at_once: bool = False) -> None:
+        """Stop the children of these kinds, or all: first those without an order side by side, then in reverse.
 
-    async def _run_child(self, key: str, child: _Child) -> None:
+        `at_once` cancels them without waiting for them to end by themselves.
+        """
+        children = [one for one in self._children.values() if not kinds or one.spec.kind in kinds]
+        async with trio.open_nursery() as nursery:
+            for child in children:
+                if not child.is_ordered:
+                    nursery.start_soon(self._stop, child, 0.0 if at_once else child.spec.shutdown_timeout)
+        for child in reversed(children):
+            await self._stop(child, 0.0 if at_once else child.spec.shutdown_timeout)
+
+    # A child's life
+
+    async def _run_child(self, child: _Child) -> None:
         try:
             with child.scope:
-                await self._keep_running(key, child)
+                await self._keep_running(child)
         finally:
-            child.entry.mailbox.close(ActorStopped(f"{key!r} has been stopped"))
+            child.entry.mailbox.close(ActorStopped(f"{child.key!r} has been stopped"))
             self._registry.remove(child.entry)
-            del self._children[key]
+            del self._children[child.key]
+            child.is_up.set()
+            child.has_run.set()
             child.ended.set()
 
-    async def _keep_running(self, key: str, child: _Child) -> None:
-        """Run the child with a nursery for its own children, which a give-up of one of those tears down."""
-        restarts = _Restarts(child, self._entropy)
+    async def _keep_running(self, child: _Child) -> None:
+        """Run the child with a nursery for its own children, which too many crashes of those tear down."""
         while not child.stop_asked.is_set():
+            failure: Exception | None = None
             try:
                 async with trio.open_nursery() as nursery:
-                    children = Supervisor(nursery, self._registry, self._entropy, parent=key, prepare=self._prepare)
-                    await self._restart_until_done(child, children, restarts)
-                    await children.stop_all()
+                    await self._run_instances(child, nursery)
             except* TooManyRestarts as group:
-                failure: Exception | None = group
-            else:
-                failure = None
+                failure = single(group)
             if failure is None:
                 return
-            if not await restarts.wait_after(single(failure)):
-                await self._give_up(key, child)
+            if isinstance(failure, TooManyRestarts) and failure.supervisor != child.key:
+                raise failure  # this child was one too many of ours
+            self._note_crash(child, failure)
+            await self._wait_for_restart(child, failure)
 
-    async def _restart_until_done(self, child: _Child, children: Supervisor, restarts: _Restarts) -> None:
+    async def _run_instances(self, child: _Child, nursery: trio.Nursery) -> None:
+        children = Supervisor(nursery, self._registry, self._entropy, parent=child.key, prepare=self._prepare)
         while not child.stop_asked.is_set():
-            error = await self._run_once(child, children)
-            if child.stop_asked.is_set() or child.spec.restart is Restart.TEMPORARY:
-                return
-            if error is None and child.spec.restart is Restart.TRANSIENT:
-                return
-            if not await restarts.wait_after(error):
-                await self._give_up(actor_name(child.spec.kind, child.spec.name), child)
+            if child.released is not None:
+                await child.released.wait()
+                continue
+            started_at = trio.current_time()
+            error = await self._run_instance(child, children)
+            child.backoff.succeeded_for(trio.current_time() - started_at)
+            if not _wants_restart(child, error):
+                break
+            await self._wait_for_restart(child, error)
+        await children.stop_all()
 
-    async def _give_up(self, key: str, child: _Child) -> None:
-        msg = f"{key!r} crashed more often than its restart intensity allows; last: {child.entry.last_error}"
-        if self._parent:
-            raise TooManyRestarts(msg)
-        _log.error("gave up", kind=child.spec.kind, actor=child.spec.name, error=child.entry.last_error)
-        child.entry.show("failed")
-        await child.stop_asked.wait()
-
-    async def _run_once(self, child: _Child, children: Supervisor) -> Exception | None:
+    async def _run_instance(self, child: _Child, children: Supervisor) -> Exception | None:
         """Run one instance from setup to teardown; return what it crashed with."""
-        spec, entry = child.spec, child.entry
+        child.has_run = trio.Event()
+        error: Exception | None = None
         try:
-            entry.show("starting")
-            actor = spec.make()
-            actor.attach(
-                kind=spec.kind,
-                name=spec.name,
-                mailbox=entry.mailbox,
-                directory=self._registry,
-                children=children,
-                progress=entry,
-            )
-            self._prepare(actor)
-            child.instance = actor
-            if child.stop_asked.is_set():
-                return None
-            try:
-                await actor.setup()
-                if entry.state == "starting":
-                    entry.show("running")
-                await actor.run()
-            finally:
-                with trio.CancelScope(shield=True, deadline=trio.current_time() + TEARDOWN_TIMEOUT):
-                    await actor.teardown()
-        except Exception as error:  # an actor's boundary: a crash is a fact to act on
-            return self._note_crash(child, error)
+            with trio.CancelScope() as child.run_scope:
+                await self._live(child, children)
+        except Exception as problem:  # an actor's boundary: a crash is a fact to act on
+            error = problem
         except BaseExceptionGroup as group:
             cancelled, rest = group.split(trio.Cancelled)
-            if rest is not None and isinstance(rest, Exception):
+            if isinstance(rest, Exception):
                 self._note_crash(child, rest)
             if cancelled is not None:
                 raise cancelled from None
             raise
         finally:
             child.instance = None
-            entry.mailbox.return_lent()
-        return None
+            child.entry.mailbox.return_lent()
+            child.is_up.set()
+            child.has_run.set()
+        if error is not None:
+            self._note_crash(child, error)
+        return error
 
-    def _note_crash(self, child: _Child, error: Exception) -> Exception:
+    async def _live(self, child: _Child, children: Supervisor) -> None:
+        entry = child.entry
+        entry.show("starting")
+        actor = child.spec.make()
+        actor.attach(
+            name=child.spec.name,
+            mailbox=entry.mailbox,
+            directory=self._registry,
+            children=children,
+            progress=entry,
+        )
+        self._prepare(actor)
+        children.follow(actor.strategy, actor.intensity)
+        child.instance = actor
+        try:
+            await actor.setup()
+            await children.start_in_order(actor.child_specs())
+            if entry.state == "starting":
+                entry.show("running")
+            child.is_up.set()
+            await actor.run()
+        finally:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + TEARDOWN_TIMEOUT):
+                await actor.teardown()
+
+    # Restarts
+
+    async def _wait_for_restart(self, child: _Child, error: Exception | None) -> None:
+        """Wait for the restart of a child that crashed or ended, and of those that share its fate.
+
+        Raises:
+            TooManyRestarts: When this is one restart too many; the supervisor's actor crashes with it.
+        """
+        if child.released is not None:
+            return
+        if self._window is not None and error is not None and not self._window.allows(trio.current_time()):
+            raise TooManyRestarts(self._parent, child.entry.last_error)
+        siblings = self._sharing_fate(child)
+        for one in reversed(siblings):
+            await self._hold(one)
+        delay = child.backoff.next_delay(self._entropy.uniform)
+        child.entry.note_restart(child.entry.last_error or "ended", delay)
+        with trio.move_on_after(delay):
+            await child.stop_asked.wait()
+        earlier = [one for one in siblings if one.is_ordered and not self._is_after(one, child)]
+        for one in earlier:
+            await self._release(one)
+        later = [one for one in siblings if one not in earlier]
+        if later:
+            child.is_up = trio.Event()
+            self._nursery.start_soon(self._release_after, child, later)
+
+    def _sharing_fate(self, child: _Child) -> list[_Child]:
+        """Return the siblings that are restarted together with a child, in the order of their start."""
+        if self._strategy is Strategy.ONE_FOR_ONE:
+            return []
+        return [
+            one
+            for one in self._children.values()
+            if one is not child
+            and one.released is None
+            and not one.stop_asked.is_set()
+            and (self._strategy is Strategy.ONE_FOR_ALL or self._is_after(one, child))
+        ]
+
+    def _is_after(self, one: _Child, other: _Child) -> bool:
+        order = list(self._children.values())
+        return order.index(one) > order.index(other)
+
+    async def _hold(self, child: _Child) -> None:
+        """End a child's instance, and keep the next one from starting until it is released."""
+        child.released = trio.Event()
+        child.is_up = trio.Event()
+        child.ask_instance_to_stop()
+        with trio.move_on_after(child.spec.shutdown_timeout):
+            await child.has_run.wait()
+        child.run_scope.cancel()
+        await child.has_run.wait()
+
+    async def _release(self, child: _Child) -> None:
+        """Let a held child start, and wait until it is up."""
+        released, child.released = child.released, None
+        if child.ended.is_set() or released is None:
+            return
+        child.entry.note_restart("restarted together with a sibling", 0.0)
+        released.set()
+        await child.is_up.wait()
+
+    async def _release_after(self, first: _Child, children: list[_Child]) -> None:
+        await first.is_up.wait()
+        for child in children:
+            await self._release(child)
+
+    def _note_crash(self, child: _Child, error: Exception) -> None:
         cause = single(error)
-        child.entry.last_error = f"{type(cause).__name__}: {cause}"
+        child.entry.note_crash(f"{type(cause).__name__}: {cause}")
         _log.error(
             "crashed",
             kind=child.spec.kind,
@@ -207,30 +354,14 @@ class Supervisor:
             error=child.entry.last_error,
             exc_info=cause,
         )
-        return cause
 
 
-class _Restarts:
-    """Decides about one child's restarts and waits before each."""
-
-    def __init__(self, child: _Child, entropy: Entropy) -> None:
-        self._child = child
-        self._entropy = entropy
-        self._backoff = BackoffState(child.spec.backoff)
-        self._window = None if child.spec.intensity is None else RestartWindow(child.spec.intensity)
-        self._started_at = trio.current_time()
-
-    async def wait_after(self, error: Exception | None) -> bool:
-        """Wait for the next restart, or for the wish to stop; False when there were too many already."""
-        now = trio.current_time()
-        entry = self._child.entry
-        if self._window is not None and error is not None and not self._window.allows(now):
-            return False
-        self._backoff.succeeded_for(now - self._started_at)
-        delay = self._backoff.next_delay(self._entropy.uniform)
-        entry.restarts += 1
-        entry.show("restarting", delay=round(delay, 3))
-        with trio.move_on_after(delay):
-            await self._child.stop_asked.wait()
-        self._started_at = trio.current_time()
-        return True
+def _wants_restart(child: _Child, error: Exception | None) -> bool:
+    """Tell whether a child whose instance has ended is to be started again."""
+    if child.stop_asked.is_set():
+        return False
+    if child.released is not None:
+        return child.spec.restart is not Restart.TEMPORARY
+    if child.spec.restart is Restart.TRANSIENT:
+        return error is not None
+    return child.spec.restart is Restart.PERMANENT

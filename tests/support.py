@@ -1,4 +1,4 @@
-"""Clusters in memory, for tests: the same actors, wires and supervisor over a simulated network."""
+"""What many tests share: the two clusters of the sample as settings, and ways to start them."""
 
 from __future__ import annotations
 
@@ -8,62 +8,47 @@ from typing import Any
 import trio
 
 from actors.actor import Actor
-from actors.call import Call
-from actors.ref import ActorRef, actor_name
 from actors.secret import Secret
 from actors.settings import ChannelSettings, Compat, EndpointSettings, OutgoingSettings, SecuritySettings, TopicSettings
-from runtime.cluster import Cluster
+from runtime.cluster import Cluster, Ports
 from runtime.config.schema import ClusterSettings
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
-from runtime.transport import Network
+from runtime.store.memory import MemoryStore
+from runtime.testing import InlineThreads, MemoryNetwork, SeededEntropy, SimulatedCluster
+from runtime.transport.tcp import TcpNetwork
 
 ADDRESS = "ws://127.0.0.1:47043/zato.wsx.gateway"
 CONNECTION = "My WSX Outconn"
 
 
-class Running:
-    """A cluster that runs, and what tests ask of it."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-
-    def ref(self, kind: str, name: str) -> ActorRef:
-        return ActorRef(actor_name(kind, name), self.cluster.registry)
-
-    async def invoke(self, service: str, data: object = None, *, timeout: float = 30.0) -> Any:
-        return await self.ref("service", service).ask(Call(data), timeout=timeout)
-
-    def entry(self, kind: str, name: str) -> dict[str, Any]:
-        return next(one for one in self.cluster.registry.snapshot() if (one["kind"], one["name"]) == (kind, name))
-
-    async def until(self, kind: str, name: str, state: str) -> dict[str, Any]:
-        """Wait, on the mock clock, until an actor is in a state."""
-        with trio.fail_after(600):
-            while True:
-                found = [one for one in self.cluster.registry.snapshot() if (one["kind"], one["name"]) == (kind, name)]
-                if found and found[0]["state"] == state:
-                    return found[0]
-                await trio.sleep(0.05)
-
-
 async def start(
     nursery: trio.Nursery,
-    network: Network,
+    network: MemoryNetwork,
     name: str,
     settings: ClusterSettings,
     classes: Sequence[type[Actor]] = (),
-) -> Running:
-    cluster = Cluster(
-        name,
-        settings,
-        classes,
-        network=network,
-        clock=SystemClock(),
-        entropy=SystemEntropy(),
-        threads=SystemThreads(),
+    *,
+    node: str = "",
+) -> SimulatedCluster:
+    """Start a cluster at a node of a network in memory, which is called as the cluster where nothing else is said."""
+    cluster = SimulatedCluster(
+        name, settings, classes, network=network, entropy=SeededEntropy(node or name), nursery=nursery, node=node
     )
+    await cluster.start()
+    return cluster
+
+
+async def start_real(
+    nursery: trio.Nursery, name: str, settings: ClusterSettings, classes: Sequence[type[Actor]] = ()
+) -> Cluster:
+    """Start a cluster on real sockets, clocks and threads."""
+    entropy, threads = SystemEntropy(), SystemThreads()
+    ports = Ports(
+        TcpNetwork(), SystemClock(), entropy, threads, InlineThreads(SeededEntropy(0)), MemoryStore(entropy.hex_id)
+    )
+    cluster = Cluster(name, settings, classes, ports)
     await nursery.start(cluster.run)
-    return Running(cluster)
+    return cluster
 
 
 def emea_settings(
@@ -71,13 +56,14 @@ def emea_settings(
     compat: Compat = Compat.ZATO_3_2,
     password: str = "right",
     topics: Sequence[str] = ("/customer/new",),
+    address: str = ADDRESS,
     **channel: Any,
 ) -> ClusterSettings:
     return ClusterSettings(
         security={"apac": SecuritySettings("apac", Secret.of(password))},
         channels={
             "gateway": ChannelSettings(
-                address=ADDRESS,
+                address=address,
                 service="helpers.web-sockets-gateway",
                 security="apac",
                 services_allowed=("demo.*", "test.*"),
@@ -90,12 +76,14 @@ def emea_settings(
     )
 
 
-def apac_settings(*, password: str = "right", hooks: bool = True, **outgoing: Any) -> ClusterSettings:
+def apac_settings(
+    *, password: str = "right", hooks: bool = True, address: str = ADDRESS, **outgoing: Any
+) -> ClusterSettings:
     names = {"on_connect": "hooks.all", "on_message": "hooks.all", "on_close": "hooks.all"} if hooks else {}
     return ClusterSettings(
         outgoing={
             CONNECTION: OutgoingSettings(
-                address=ADDRESS, username="apac", password=Secret.of(password), **names, **outgoing
+                address=address, username="apac", password=Secret.of(password), **names, **outgoing
             )
         }
     )

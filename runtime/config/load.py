@@ -21,7 +21,7 @@ from runtime.config.schema import ClusterSettings, Configuration
 from runtime.config.secrets import is_reference, secret_from
 from runtime.transport.network import Address
 
-__all__ = ["check_service_names", "load", "nearest"]
+__all__ = ["check_service_names", "load", "load_text", "nearest"]
 
 Path_ = tuple[str, ...]
 
@@ -164,6 +164,11 @@ def load(path: Path, clusters: Collection[str] | None = None) -> Configuration:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigurationError([f"{path}: cannot be read: {reason}"]) from None
+    return load_text(text, path, clusters)
+
+
+def load_text(text: str, path: Path, clusters: Collection[str] | None = None) -> Configuration:
+    """Check a configuration that stands at `path`, or might; see `load`."""
     try:
         document = tomlkit.parse(text).unwrap()
     except TOMLKitError as error:

@@ -2,7 +2,7 @@
 
 It owns the tasks of one link: a reader that never waits for user code, a writer that takes whatever waits and
 decides what was sent, and a heartbeat. Which messages are allowed is the wire's business; dialling and
-upgrading is `runtime.transport.websocket`'s.
+upgrading is that of `runtime.transport.dialer` and `listener`.
 """
 
 from __future__ import annotations
@@ -130,6 +130,11 @@ class WebSocketLink:
                 self._notify_outbox()
                 return True
         return False
+
+    async def is_alive(self) -> bool:
+        """Ping the peer and tell whether anything came back; see `Link.is_alive`."""
+        asked_at = trio.current_time()
+        return await self._ping() or self._stream.last_received_at > asked_at
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Flush, say goodbye and close, all within a bound; see `Link.aclose`."""
@@ -313,12 +318,9 @@ class WebSocketLink:
             if idle < options.ping_interval or self.is_throttled:
                 await trio.sleep(max(options.ping_interval - idle, 0.05))
                 continue
-            asked_at = trio.current_time()
-            if await self._ping():
+            if await self.is_alive():
                 missed = 0
-                if self._on_pong is not None:
-                    self._on_pong()
-            elif self._stream.last_received_at <= asked_at and not self.is_throttled:
+            elif not self.is_throttled:
                 missed += 1
                 if missed >= options.pings_missed_threshold:
                     _log.warning("pings missed", peer=self._peer, missed=missed)
@@ -333,6 +335,8 @@ class WebSocketLink:
             try:
                 await self._socket.ping(payload)
             except ConnectionClosed:
-                await trio.sleep_forever()
+                return False
+            if self._on_pong is not None:
+                self._on_pong()
             return True
         return False

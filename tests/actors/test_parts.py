@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import AsIs, BadInput, Int, MailboxFull, Opaque
+from actors.actor import default_name
 from actors.endpoint import matches
 from actors.envelope import Envelope, ReplySlot
 from actors.errors import ActorStopped
 from actors.io import input_reader, unstructure
-from actors.mailbox import Mailbox
+from actors.mailbox import Mailbox, MailboxLimits
 from actors.publication import Publish
-from actors.service import default_name
 from actors.simple_io import parse_declaration
 
 
@@ -115,7 +115,7 @@ async def test_what_was_lent_comes_back_in_front() -> None:
 
 async def test_a_full_mailbox_refuses_and_a_closed_one_answers() -> None:
     """Bounds are kept, and what waits when an actor is stopped is answered."""
-    mailbox = Mailbox(max_count=1)
+    mailbox = Mailbox(MailboxLimits(max_count=1))
     answers: list[Any] = []
     mailbox.put_nowait(Envelope(1, reply=ReplySlot(lambda slot: answers.append(slot.error))))
     with pytest.raises(MailboxFull):

@@ -16,6 +16,7 @@ from runtime.ports import SystemClock, SystemEntropy
 from runtime.registry import Registry
 from runtime.restart import RestartWindow
 from runtime.supervisor import Supervisor
+from runtime.testing import run_simulated
 
 
 class Child(Actor):
@@ -34,7 +35,7 @@ class Parent(Actor):
         return message
 
 
-@pytest.mark.usefixtures("autojump_clock")
+@pytest.mark.trio(run=run_simulated)
 async def test_a_crash_restarts_one_actor_and_loses_no_other_message(nursery: trio.Nursery) -> None:
     """The message in hand is answered, the next one is handled by the new instance, the child goes on."""
     registry = Registry(SystemClock())
@@ -54,7 +55,7 @@ async def test_a_crash_restarts_one_actor_and_loses_no_other_message(nursery: tr
     assert registry.snapshot() == []
 
 
-@pytest.mark.usefixtures("autojump_clock")
+@pytest.mark.trio(run=run_simulated)
 async def test_a_stopped_actor_answers_what_waits(nursery: trio.Nursery) -> None:
     """Whoever waits for an actor that is stopped is told."""
 

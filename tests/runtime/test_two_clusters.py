@@ -19,10 +19,8 @@ from actors import (
     ServiceNotFound,
 )
 from actors.settings import Compat
-from runtime.transport.memory import MemoryNetwork
+from runtime.testing import MemoryNetwork
 from tests.support import CONNECTION, apac_settings, emea_settings, start
-
-pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 
 class Relay(Service):
@@ -173,7 +171,7 @@ async def test_wrong_credentials_are_rejected_and_never_shown(
     await start(nursery, network, "emea", emea_settings(password="planted-right"))
     apac = await start(nursery, network, "apac", apac_settings(password="planted-wrong", hooks=False), [Relay])
     entry = await apac.until("outgoing", CONNECTION, "rejected")
-    assert "check username and password" in entry["detail"]["last_error"]
+    assert "check username and password" in entry["detail"]["reason"]
     with pytest.raises(LinkDown, match="denied the session"):
         await apac.invoke("test.relay", {"message": {"service": "demo.echo"}})
     output = "".join(capsys.readouterr())
@@ -252,8 +250,8 @@ async def test_a_stopped_cluster_says_goodbye_and_leaves_nothing(
     apac = await start(nursery, network, "apac", apac_settings(), [recorder(events)])
     await apac.until("outgoing", CONNECTION, "ready")
     with trio.fail_after(10):
-        await apac.cluster.stop()
-    assert apac.cluster.registry.snapshot() == []
+        await apac.stop()
+    assert apac.actors() == []
     with trio.fail_after(10):
-        await emea.cluster.stop()
-    assert emea.cluster.registry.snapshot() == []
+        await emea.stop()
+    assert emea.actors() == []

@@ -1,0 +1,51 @@
+"""What a session and its channel say to each other about letting a peer in."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from actors.call import Caller
+from actors.messages import Hello, Welcome
+
+__all__ = ["Admit", "Admitted", "Older", "Renew"]
+
+
+@frozen
+class Admit:
+    """May this peer have a session?
+
+    Args:
+        session: The name of the session that asks.
+        hello: What the peer said.
+        peer: Its address.
+        wire: The format of its link.
+        replaces: An older session of the same peer that was found not to answer.
+    """
+
+    session: str
+    hello: Hello
+    peer: str
+    wire: str
+    replaces: str = ""
+
+
+@frozen
+class Admitted:
+    """It may: who it is, and what to tell it."""
+
+    caller: Caller
+    welcome: Welcome
+
+
+@frozen
+class Older:
+    """Another process has a session under the same identity; it stays if its peer is alive."""
+
+    session: str
+
+
+@frozen
+class Renew:
+    """A peer asks anew for the session that it has; the answer is its `Welcome`."""
+
+    hello: Hello

@@ -1,0 +1,42 @@
+"""How an outgoing connection logs in: it says hello and waits for the session."""
+
+from __future__ import annotations
+
+import trio
+
+from actors.errors import DialFailed, LinkClosed
+from actors.messages import Denied, Failure, Hello, Welcome
+from actors.ports import Link
+
+__all__ = ["create_session"]
+
+
+async def create_session(link: Link, hello: Hello, *, address: str, timeout: float) -> Welcome:
+    """Create a session over a fresh link.
+
+    Raises:
+        DialFailed: With part `session` and the peer's reason, or `upgrade` where the link ended or no answer came.
+    """
+    try:
+        with trio.fail_after(timeout):
+            await link.send(hello)
+            while True:
+                for message in await link.receive():
+                    if isinstance(message, Welcome):
+                        return message
+                    if isinstance(message, Denied | Failure):
+                        raise _denied(message, hello, address)
+    except LinkClosed as error:
+        part = "upgrade"
+        raise DialFailed(part, f"{address}: the link ended before the session existed: {error}") from None
+    except trio.TooSlowError:
+        part = "upgrade"
+        raise DialFailed(part, f"{address}: no answer to create-session within {timeout:g} s") from None
+
+
+def _denied(message: Denied | Failure, hello: Hello, address: str) -> DialFailed:
+    reason = message.reason if isinstance(message, Denied) else message.message
+    user = f" for user {hello.username!r}" if hello.username else ""
+    hint = "" if reason.startswith("identity in use") else "; check username and password on both sides"
+    part = "session"
+    return DialFailed(part, f"{address} denied the session{user}: {reason!r}{hint}")

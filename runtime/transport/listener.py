@@ -1,0 +1,194 @@
+"""Listens for peers at one address, bounds how many shake hands at once, and upgrades each to a link."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import structlog
+import trio
+from trio_websocket import WebSocketConnection, WebSocketRequest, wrap_server_stream
+
+from actors.errors import DialFailed
+from actors.ports import Arrival, Entropy, Link
+from runtime.transport.buffered import BufferedStream
+from runtime.transport.link import LinkOptions
+from runtime.transport.network import Address, Network
+from runtime.transport.websocket import RECEIVE_BUFFER, MakeWire, open_link, peer_of, until_ended
+from runtime.wire import NATIVE_SUBPROTOCOL
+
+__all__ = ["WebSocketListener"]
+
+_log = structlog.get_logger(kind="link")
+
+
+class WebSocketListener:
+    """Takes peers in at one address; implements `actors.ports.Listener`.
+
+    Args:
+        network: Binds the address.
+        address: Where; its path must equal that of the request.
+        make_wire: Makes each link's wire.
+        options: Limits and intervals.
+        entropy: Unique payloads for pings.
+        allowed_origins: Browser origins that may connect, beside the address itself.
+        max_handshakes: How many peers may be between their arrival and their admission at once.
+        max_links: How many links there may be at once.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        address: Address,
+        make_wire: MakeWire,
+        options: LinkOptions,
+        *,
+        entropy: Entropy,
+        allowed_origins: Sequence[str] = (),
+        max_handshakes: int = 64,
+        max_links: int = 10_000,
+    ) -> None:
+        self._network = network
+        self._address = address
+        self._make_wire = make_wire
+        self._options = options
+        self._entropy = entropy
+        self._allowed_origins = frozenset((*allowed_origins, _origin_of(address)))
+        self._handshakes = trio.CapacityLimiter(max_handshakes)
+        self._max_links = max_links
+        self._links = 0
+
+    async def listen(self, on_arrival: Callable[[Arrival], None], on_listening: Callable[[], None]) -> None:
+        """Accept peers until cancelled; see `Listener.listen`."""
+        listeners = await self._network.listen(self._address)
+        on_listening()
+        unopened: dict[_WebSocketArrival, None] = {}
+        try:
+            async with trio.open_nursery() as nursery:
+                for listener in listeners:
+                    nursery.start_soon(self._accept_for_ever, listener, on_arrival, unopened)
+        finally:
+            for arrival in unopened:
+                await arrival.discard()
+
+    async def _accept_for_ever(
+        self,
+        listener: trio.abc.Listener[trio.abc.Stream],
+        on_arrival: Callable[[Arrival], None],
+        unopened: dict[_WebSocketArrival, None],
+    ) -> None:
+        """Accept one peer after the other, as long as there is room for a handshake."""
+        async with listener:
+            while True:
+                place = object()
+                await self._handshakes.acquire_on_behalf_of(place)
+                try:
+                    transport = await listener.accept()
+                except OSError as error:
+                    self._handshakes.release_on_behalf_of(place)
+                    _log.error("cannot accept", address=str(self._address), error=str(error))
+                    await trio.sleep(0.1)
+                    continue
+                except BaseException:
+                    self._handshakes.release_on_behalf_of(place)
+                    raise
+                arrival = _WebSocketArrival(self, transport, place, unopened)
+                unopened[arrival] = None
+                on_arrival(arrival)
+
+    @asynccontextmanager
+    async def open_link(self, transport: trio.abc.Stream) -> AsyncGenerator[Link, None]:
+        """Upgrade a peer's transport to a link, which lives as long as the context."""
+        self._links += 1
+        try:
+            async with open_link(transport, self._upgrade, self._make_wire, self._options, self._entropy) as link:
+                if link is None:
+                    part = "upgrade"
+                    raise DialFailed(part, "the peer was refused, or did not complete it")
+                yield link
+        except trio.BrokenResourceError as error:
+            part = "upgrade"
+            raise DialFailed(part, str(error)) from None
+        finally:
+            self._links -= 1
+            await trio.aclose_forcefully(transport)
+
+    def leave_handshakes(self, place: object) -> None:
+        """Free a place among those who are shaking hands."""
+        self._handshakes.release_on_behalf_of(place)
+
+    async def _upgrade(self, nursery: trio.Nursery, stream: BufferedStream) -> WebSocketConnection | None:
+        with trio.move_on_after(self._options.handshake_timeout):
+            request = await until_ended(
+                stream,
+                lambda: wrap_server_stream(
+                    nursery,
+                    stream,
+                    max_message_size=self._options.max_message_size,
+                    receive_buffer_size=RECEIVE_BUFFER,
+                ),
+            )
+            if isinstance(request, WebSocketRequest):
+                return await self._decide(request)
+        return None
+
+    async def _decide(self, request: WebSocketRequest) -> WebSocketConnection | None:
+        headers = {name.lower(): value for name, value in request.headers}
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        if request.path != self._address.path:
+            await request.reject(404, body=b'{"error": "Not found"}')
+        elif origin and origin not in self._allowed_origins:
+            _log.warning("origin refused", origin=origin, address=str(self._address))
+            await request.reject(403, body=b'{"error": "Forbidden"}')
+        elif self._links > self._max_links:
+            await request.reject(503, body=b'{"error": "Too many connections"}')
+        else:
+            is_native = NATIVE_SUBPROTOCOL in request.proposed_subprotocols
+            return await request.accept(subprotocol=NATIVE_SUBPROTOCOL if is_native else None)
+        return None
+
+
+class _WebSocketArrival:
+    """A peer that a listener has accepted; implements `actors.ports.Arrival`."""
+
+    def __init__(
+        self,
+        listener: WebSocketListener,
+        transport: trio.abc.Stream,
+        place: object,
+        unopened: dict[_WebSocketArrival, None],
+    ) -> None:
+        self._listener = listener
+        self._transport = transport
+        self._place: object | None = place
+        self._unopened = unopened
+
+    @property
+    def peer(self) -> str:
+        """The peer's address, to print."""
+        return peer_of(self._transport)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[Link, None]:
+        """Upgrade, and give the link; see `Arrival.open`."""
+        self._unopened.pop(self, None)
+        try:
+            async with self._listener.open_link(self._transport) as link:
+                yield link
+        finally:
+            self.admitted()
+
+    def admitted(self) -> None:
+        """Leave its place among those who are shaking hands; see `Arrival.admitted`."""
+        if self._place is not None:
+            self._listener.leave_handshakes(self._place)
+            self._place = None
+
+    async def discard(self) -> None:
+        """End what nobody opened."""
+        self.admitted()
+        await trio.aclose_forcefully(self._transport)
+
+
+def _origin_of(address: Address) -> str:
+    return f"{address.scheme}://{address.host}:{address.port}"
