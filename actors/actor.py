@@ -7,7 +7,7 @@ This module owns the loop that takes messages and answers them. Who starts, rest
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import structlog
@@ -37,6 +37,10 @@ class Progress(Protocol):
 
     def count(self, what: str) -> None:
         """Count something that happened: `handled`, `failed`, `ignored`."""
+        ...
+
+    def measure(self, what: str, function: Callable[[], int]) -> None:
+        """Say how to find out a number that changes all the time; a new instance's function replaces the old one's."""
         ...
 
 

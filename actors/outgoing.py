@@ -117,6 +117,7 @@ class OutgoingConnection(Actor):
         reach = Reach(self.directory, self._threads, self._entropy, lambda: ("", float("inf")))
         self._conn = Connection(reach, self.actor)
         self._pending = PendingCalls(self.actor, self._entropy)
+        self.progress.measure("pending", lambda: len(self._pending))
 
     async def run(self) -> None:
         """Keep the link and carry calls until asked to stop, then say goodbye and let on_close end."""
@@ -157,6 +158,8 @@ class OutgoingConnection(Actor):
                 rejected = isinstance(error, DialFailed) and error.part == "session"
                 self._log.warning("no link", error=str(error), attempt=attempt)
                 self._dial += 1
+            if self.stopping.is_set():
+                break
             if self._links > had_link:
                 backoff.succeeded_for(trio.current_time() - started_at)
                 attempt = 0

@@ -15,10 +15,13 @@ from attrs import frozen
 
 from actors.call import Call, CallResponse, RemoteCall
 from actors.errors import (
+    ActorCrashed,
     ActorNotFound,
+    ActorStopped,
     AskTimeout,
     InvokeTimeout,
     LinkDown,
+    LinkLost,
     MailboxFull,
     NotFound,
     Overloaded,
@@ -195,6 +198,8 @@ class Client:
         except MailboxFull:
             msg = f"too many calls wait for the connection {self.connection!r}"
             raise Overloaded(msg) from None
+        except (ActorCrashed, ActorStopped) as error:
+            raise LinkLost(str(error), sent=call.was_sent) from None
         except AskTimeout:
             if call.was_sent:
                 msg = f"{self.connection!r}: sent, and no answer within {wait:g} s"

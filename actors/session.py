@@ -89,6 +89,7 @@ class Session(Actor):
     async def run(self) -> None:
         """See the peer through until its link ends or the session is asked to stop."""
         self.progress.show("connecting", peer=self._arrival.peer)
+        self.progress.measure("in_flight", lambda: len(self._in_flight))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._see_through, nursery.cancel_scope)
             await self.stopping.wait()

@@ -57,6 +57,7 @@ class Entry:
     revision: int = 0
     counts: Counter[str] = field(factory=Counter)
     progress_at: float = field(factory=trio.current_time)
+    gauges: dict[str, Callable[[], int]] = field(factory=dict)
     detail: dict[str, Any] = field(factory=dict)
     transitions: deque[Transition] = field(factory=lambda: deque(maxlen=KEPT_TRANSITIONS))
 
@@ -80,6 +81,10 @@ class Entry:
         """Count something that happened."""
         self.counts[what] += 1
         self.progress_at = trio.current_time()
+
+    def measure(self, what: str, function: Callable[[], int]) -> None:
+        """Say how to find out a number that changes all the time."""
+        self.gauges[what] = function
 
     def note_crash(self, error: str) -> None:
         """Keep the error that the actor crashed with."""
@@ -106,6 +111,7 @@ class Entry:
             "dropped": self.mailbox.dropped,
             "handled": self.counts["handled"],
             "counts": dict(self.counts),
+            "gauges": {name: function() for name, function in self.gauges.items()},
             "idle_for": round(trio.current_time() - self.progress_at, 1),
             "detail": self.detail,
             "transitions": [one.as_dict() for one in self.transitions],

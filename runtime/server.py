@@ -25,6 +25,7 @@ from runtime.processes import open_processes
 from runtime.store.memory import MemoryStore
 from runtime.transport.tcp import TcpNetwork
 from runtime.transport.unix import UnixNetwork, socket_path
+from runtime.watchdog import watch_loop
 
 __all__ = ["load_cluster", "serve"]
 
@@ -91,6 +92,7 @@ async def _run(configuration: Configuration, name: str, classes: Sequence[type[A
             admin_network=UnixNetwork(socket_path(configuration.data_dir(name))),
         )
         server = Cluster(name, settings, classes, ports)
+        nursery.start_soon(watch_loop)
         nursery.start_soon(_stop_on_signals, server, nursery.cancel_scope)
         await nursery.start(server.run)
         if is_launched:

@@ -32,7 +32,13 @@ async def start(
 ) -> SimulatedCluster:
     """Start a cluster at a node of a network in memory, which is called as the cluster where nothing else is said."""
     cluster = SimulatedCluster(
-        name, settings, classes, network=network, entropy=SeededEntropy(node or name), nursery=nursery, node=node
+        name,
+        settings,
+        lambda: classes,
+        network=network,
+        entropy=SeededEntropy(node or name),
+        nursery=nursery,
+        node=node,
     )
     await cluster.start()
     return cluster

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import trio
+
 from actors.builtin.gateway import ADMIN_PREFIX
 from actors.errors import BadInput
 from actors.service import Service
@@ -40,4 +42,22 @@ def admin_services(registry: Registry, cluster: str) -> tuple[type[Service], ...
                 response = await client.invoke(request.get("data"), timeout=timeout)
             return response.data
 
-    return Status, InvokeVia
+    class Changes(Service):
+        """Tells what has changed in the registry after a revision, as soon as anything has."""
+
+        name = f"{ADMIN_PREFIX}changes"
+
+        async def handle(self, request: Any) -> Any:
+            """Return the actors that changed, the names of those that ended, and the revision to go on from.
+
+            After `timeout` seconds (at most 60) without a change these are empty.
+            """
+            since = int(request.get("since") or 0)
+            changes = None
+            with trio.move_on_after(min(60.0, float(request.get("timeout") or 20.0))):
+                changes = await registry.wait_changes(since)
+            if changes is None:
+                return {"revision": since, "changed": [], "removed": [], "is_complete": False}
+            return changes
+
+    return Status, InvokeVia, Changes

@@ -13,11 +13,19 @@ from runtime.admin.client import AdminClient, NotRunning, connect
 from runtime.cli.failure import Failed
 from runtime.config import Configuration, load
 
-__all__ = ["DEFAULT_CONFIG", "configuration_of", "with_cluster"]
+__all__ = ["DEFAULT_CONFIG", "colour_of", "configuration_of", "with_cluster"]
 
 T = TypeVar("T")
 
 DEFAULT_CONFIG = Path("clusters.toml")
+
+_GOOD = frozenset(("ready", "running", "listening", "active", "delivering"))
+_BAD = frozenset(("backoff", "rejected", "restarting", "cannot listen", "failed", "not running"))
+
+
+def colour_of(state: str) -> str:
+    """Return the colour in which an actor's state is shown."""
+    return "green" if state in _GOOD else "red" if state in _BAD else "yellow"
 
 
 def configuration_of(config: Path, clusters: list[str] | None = None) -> Configuration:

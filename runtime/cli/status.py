@@ -11,22 +11,25 @@ from rich.table import Table
 from rich.tree import Tree
 
 from runtime.cli.failure import Failed
-from runtime.cli.reach import DEFAULT_CONFIG, configuration_of, with_cluster
+from runtime.cli.reach import DEFAULT_CONFIG, colour_of, configuration_of, with_cluster
+from runtime.cli.watch import watch as watch_changes
 
 __all__ = ["status"]
 
-_GOOD = frozenset(("ready", "running", "listening", "active", "delivering"))
 
-
-def status(*clusters: str, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
+def status(*clusters: str, json_: bool = False, watch: bool = False, config: Path = DEFAULT_CONFIG) -> None:
     """Show the actors of running clusters: what each is, under which parent, and how it is.
 
     Args:
         clusters: Which clusters; all of the file where none is named.
         json_: Print JSON.
+        watch: Go on, and print a line each time an actor's state changes, until Ctrl-C.
         config: The file that describes the clusters.
     """
-    names = clusters or tuple(configuration_of(config, []).clusters)
+    configuration = configuration_of(config, [])
+    names = clusters or tuple(configuration.clusters)
+    if watch:
+        return watch_changes(configuration, names, as_json=json_)
     found: dict[str, Any] = {}
     failures: list[str] = []
     for name in names:
@@ -44,6 +47,7 @@ def status(*clusters: str, json_: bool = False, config: Path = DEFAULT_CONFIG) -
             console.print(_tree(report))
     if failures:
         raise Failed(*failures)
+    return None
 
 
 def _tree(report: dict[str, Any]) -> Tree:
@@ -61,7 +65,7 @@ def _tree(report: dict[str, Any]) -> Tree:
 
 
 def _line(actor: dict[str, Any]) -> Table:
-    colour = "green" if actor["state"] in _GOOD else "yellow"
+    colour = colour_of(actor["state"])
     facts = [f"{key}={value}" for key, value in actor["detail"].items() if value not in ("", None, [])]
     if actor["restarts"]:
         facts.append(f"restarts={actor['restarts']}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class SimulatedCluster:
         self,
         name: str,
         settings: ClusterSettings,
-        classes: Sequence[type[Actor]],
+        classes: Callable[[], Sequence[type[Actor]]],
         *,
         network: MemoryNetwork,
         entropy: SeededEntropy,
@@ -55,12 +55,19 @@ class SimulatedCluster:
         self._threads = InlineThreads(entropy, max_thread_delay)
         self._store: TopicStore = MemoryStore(entropy.hex_id)
         self._life = _Life()
-        self._life.ended.set()
+        self._life.is_dead = True
 
     # Its life
 
     async def start(self) -> None:
-        """Start it, or start it again with the durable state that it had."""
+        """Start it, or start it again with the durable state that it had.
+
+        Raises:
+            RuntimeError: When it runs.
+        """
+        if self.is_running:
+            msg = f"cluster {self.name!r} runs already"
+            raise RuntimeError(msg)
         life = self._life = _Life()
         hook_names = {
             name
@@ -74,7 +81,7 @@ class SimulatedCluster:
 
         classes = [
             _recorded(cls, record) if issubclass(cls, Service) and cls.name in hook_names else cls
-            for cls in self._classes
+            for cls in self._classes()
         ]
         ports = Ports(
             network=self._network.node(self._node),
@@ -109,8 +116,8 @@ class SimulatedCluster:
 
     @property
     def is_running(self) -> bool:
-        """Tell whether it was started and has not ended."""
-        return not self._life.ended.is_set()
+        """Tell whether it was started and has neither crashed nor ended."""
+        return not self._life.ended.is_set() and not self._life.is_dead
 
     # What tests ask of it
 
@@ -118,9 +125,9 @@ class SimulatedCluster:
         """Return a reference to one of its actors."""
         return ActorRef(actor_name(kind, name), self.cluster.registry)
 
-    async def invoke(self, service: str, data: object = None, *, timeout: float = 30.0) -> Any:
+    async def invoke(self, service: str, data: object = None, *, timeout: float = 30.0, cid: str = "") -> Any:
         """Invoke one of its services and return the result, or raise what the service failed with."""
-        return await self.ref("service", service).ask(Call(data), timeout=timeout)
+        return await self.ref("service", service).ask(Call(data), timeout=timeout, cid=cid)
 
     async def publish(self, topic: str, data: object, **options: Any) -> str:
         """Publish to one of its topics and return the message's id."""
@@ -219,7 +226,7 @@ class Clusters(Mapping[str, SimulatedCluster]):
         self,
         source: str | Path | Mapping[str, ClusterSettings],
         *,
-        services: Mapping[str, Sequence[type[Actor]]] = {},
+        services: Callable[[str], Sequence[type[Actor]]] = lambda _name: (),
         max_thread_delay: float = 0.0,
     ) -> None:
         """Start clusters.
@@ -227,7 +234,8 @@ class Clusters(Mapping[str, SimulatedCluster]):
         Args:
             source: TOML text, the path of a file, or settings by cluster; relative paths in a text are relative to
                 the current folder.
-            services: Services and actors by cluster, beside those that the configuration names.
+            services: Gives a cluster's services and actors beside those that the configuration names, anew for each
+                start of the cluster.
             max_thread_delay: How many seconds of the simulation blocking code takes at most.
 
         Raises:
@@ -237,7 +245,7 @@ class Clusters(Mapping[str, SimulatedCluster]):
             cluster = self._clusters[name] = SimulatedCluster(
                 name,
                 settings,
-                [*classes, *services.get(name, ())],
+                functools.partial(_classes, classes, services, name),
                 network=self.network,
                 entropy=SeededEntropy(f"{self._seed}/{name}"),
                 nursery=self._nursery,
@@ -250,6 +258,12 @@ class Clusters(Mapping[str, SimulatedCluster]):
         for cluster in reversed(self._clusters.values()):
             if cluster.is_running:
                 await cluster.stop()
+
+
+def _classes(
+    loaded: Sequence[type[Actor]], services: Callable[[str], Sequence[type[Actor]]], name: str
+) -> Sequence[type[Actor]]:
+    return [*loaded, *services(name)]
 
 
 def _described(

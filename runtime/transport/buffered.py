@@ -9,6 +9,9 @@ to a hard limit, beyond which the stream breaks.
 
 from __future__ import annotations
 
+import socket
+import struct
+
 import trio
 
 __all__ = ["BufferedStream"]
@@ -63,9 +66,10 @@ class BufferedStream(trio.abc.Stream):
         if len(self._buffer) + self._in_flight > self._hard_limit:
             self._break("the peer does not read, and too much waits for it")
             raise trio.BrokenResourceError(self._broken)
-        if not self.has_room:
+        if not self.has_room and self._has_room.is_set():  # an event that is waited for must not be replaced
             self._has_room = trio.Event()
-        self._drained = trio.Event()
+        if self._drained.is_set():
+            self._drained = trio.Event()
         self._has_data.set()
 
     async def wait_send_all_might_not_block(self) -> None:
@@ -112,6 +116,15 @@ class BufferedStream(trio.abc.Stream):
         else:
             self.ended.set()
         return data
+
+    def abort(self, reason: str) -> None:
+        """Give up on the peer: what has not been sent is never sent, and closing waits for nothing."""
+        if self._broken is None:
+            self._break(reason)
+            transport = getattr(self._transport, "transport_stream", self._transport)
+            if isinstance(transport, trio.SocketStream):
+                no_linger = struct.pack("ii", 1, 0)  # the system drops what it holds, and resets the connection
+                transport.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
 
     async def aclose(self) -> None:
         """Flush within a bound, then close the transport. Idempotent."""

@@ -11,6 +11,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Sequence
 
+import msgspec
 import structlog
 import trio
 from attrs import frozen
@@ -25,6 +26,7 @@ from runtime.wire.protocol import Frame, Violation, Wire
 __all__ = ["LinkOptions", "WebSocketLink"]
 
 CLOSE_TIMEOUT = 2.0
+_PARTING = 0.05
 MAX_OUTBOX = 256
 HIGH_INBOX_BYTES = 16 * 1024 * 1024
 _MAX_REASON = 120
@@ -42,6 +44,15 @@ class LinkOptions:
     pings_missed_threshold: int = 1
     max_message_size: int = 1024 * 1024
     handshake_timeout: float = 10.0
+
+
+def _aged(message: Message, queued_at: float) -> Message:
+    """Return the message as it is to be framed now: a request has less time left than when it was queued."""
+    if isinstance(message, Invoke) and message.timeout is not None:
+        waited = trio.current_time() - queued_at
+        if waited > 0:
+            return msgspec.structs.replace(message, timeout=max(0.0, message.timeout - waited))
+    return message
 
 
 class WebSocketLink:
@@ -78,7 +89,7 @@ class WebSocketLink:
         self._inbox: deque[tuple[Message, int]] = deque()
         self._inbox_bytes = 0
         self._inbox_changed = trio.Event()
-        self._outbox: deque[Message] = deque()
+        self._outbox: deque[tuple[Message, float]] = deque()
         self._outbox_changed = trio.Event()
         self._is_writing = False
         self._is_closing = False
@@ -119,14 +130,14 @@ class WebSocketLink:
     def send_nowait(self, message: Message) -> None:
         """Queue the message; see `Link.send_nowait`."""
         if self._end is None:
-            self._outbox.append(message)
+            self._outbox.append((message, trio.current_time()))
             self._notify_outbox()
 
     def withdraw(self, message_id: str) -> bool:
         """Take back a message that is in no frame yet; see `Link.withdraw`."""
-        for message in self._outbox:
+        for place, (message, _queued_at) in enumerate(self._outbox):
             if getattr(message, "id", None) == message_id:
-                self._outbox.remove(message)
+                del self._outbox[place]
                 self._notify_outbox()
                 return True
         return False
@@ -244,7 +255,7 @@ class WebSocketLink:
                     return
                 await self._outbox_changed.wait()
             await self._stream.wait_room()
-            batch = list(self._outbox)
+            batch = [_aged(message, queued_at) for message, queued_at in self._outbox]
             self._outbox.clear()
             self._is_writing = True
             self._notify_outbox()
@@ -324,9 +335,15 @@ class WebSocketLink:
                 missed += 1
                 if missed >= options.pings_missed_threshold:
                     _log.warning("pings missed", peer=self._peer, missed=missed)
-                    self._finish(LinkClosed(_PINGS_MISSED, "Pings missed", "network"))
-                    self._close_requested = (_PINGS_MISSED, "Pings missed")
+                    await self._give_up(_PINGS_MISSED, "Pings missed")
                     return
+
+    async def _give_up(self, code: int, reason: str) -> None:
+        """End the link of a peer that does not answer: a close frame where it can be sent at once, then nothing."""
+        self._finish(LinkClosed(code, reason, "network"))
+        with trio.move_on_after(_PARTING):
+            await self._socket.aclose(code, reason)
+        self._stream.abort(reason)
 
     async def _ping(self) -> bool:
         """Ping with a payload of its own and a deadline of its own; tell whether the pong came."""

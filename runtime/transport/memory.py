@@ -278,11 +278,17 @@ class MemoryNetwork:
         """Have a node take no new connections."""
         self._refusing[name] = None
 
-    def heal(self) -> None:
-        """End all faults but those that have ended connections."""
-        self._refusing.clear()
-        for path in self._paths.values():
-            path.change(delay=0.0, rate=float("inf"), is_silent=False, cut_after=None)
+    def heal(self, *names: str) -> None:
+        """End all faults, or those between the nodes named, but for those that have ended connections."""
+        if not names:
+            self._refusing.clear()
+        for pair, path in self._paths.items():
+            if not names or set(pair) <= set(names):
+                path.change(delay=0.0, rate=float("inf"), is_silent=False, cut_after=None)
+
+    def count(self, *names: str) -> int:
+        """Return how many connections there are between the nodes, at one node, or in all."""
+        return sum(one.joins(names) for one in self._connections)
 
     def fail_accepting(self, error: Exception) -> None:
         """Have every listener's next `accept` raise an error."""

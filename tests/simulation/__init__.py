@@ -1,0 +1,1 @@
+"""Random clusters under random faults, each run decided by its seed alone."""

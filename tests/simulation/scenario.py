@@ -1,0 +1,283 @@
+"""One simulated run: clusters call each other under faults; then all is healed, and what must hold is checked."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections import Counter
+from collections.abc import MutableMapping
+from functools import partial
+from random import Random
+from typing import Any
+
+import structlog
+import trio
+from attrs import define, field
+
+from actors import ActorStopped, CallError
+from runtime.testing import Clusters, MemoryNetwork, SimulatedCluster, run_simulated
+from runtime.testing.ports import EPOCH
+from runtime.transport.dialer import WebSocketDialer
+from tests.simulation.faults import Faults
+from tests.simulation.world import TOPIC, World, settings_of
+
+HARM = 60.0
+LONGEST_TIMEOUT = 5.0
+SETTLE = 60.0
+ROUND_TRIP = 1.1  # two of the longest delays, and a little
+
+
+@define
+class Report:
+    """What a run did, and what was wrong with it."""
+
+    seed: int
+    clusters: int = 0
+    wire: str = ""
+    faults: int = 0
+    hits: int = 0
+    calls_hit: int = 0
+    outcomes: Counter[str] = field(factory=Counter)
+    reconnects: int = 0
+    violations: list[str] = field(factory=list)
+    trace: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Tell whether a fault hit a live link while calls were under way."""
+        return self.hits > 0 and self.calls_hit > 0
+
+
+class _Trace:
+    """A digest of everything that is logged, with its time."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self.lines: list[str] = []
+        self.keep = False
+
+    def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
+        error = event.pop("exc_info", None)
+        line = f"{trio.current_time():.6f} {sorted(event.items())} {type(error).__name__ if error else ''}"
+        self.add(line)
+        raise structlog.DropEvent
+
+    def add(self, line: str) -> None:
+        self._digest.update(line.encode())
+        if self.keep:
+            self.lines.append(line)
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
+
+
+def run_seed(seed: int, *, keep_trace: bool = False) -> tuple[Report, list[str]]:
+    """Run one seed from start to end."""
+    trace = _Trace()
+    trace.keep = keep_trace
+    before = structlog.get_config()
+    structlog.configure(processors=[trace], cache_logger_on_first_use=False)
+    random = Random(seed)
+    report = Report(seed)
+    report.wire = "zato" if random.random() < 0.25 else "isthmus.1"
+    defaults = WebSocketDialer.__init__.__kwdefaults__
+    offered = defaults["subprotocols"]
+    try:
+        if report.wire == "zato":
+            defaults["subprotocols"] = ()
+        run_simulated(partial(_Scenario(random, report, trace).run), seed=seed)
+    finally:
+        defaults["subprotocols"] = offered
+        structlog.configure(**before)
+    report.trace = trace.hexdigest()
+    return report, trace.lines
+
+
+class _Scenario:
+    def __init__(self, random: Random, report: Report, trace: _Trace) -> None:
+        self._random = random
+        self._report = report
+        self._trace = trace
+        self._world = World()
+        self._deadlines: dict[str, float] = {}
+        self._cancelled_at: dict[str, float] = {}
+        self._round_trips = 0.0
+
+    def _complain(self, text: str) -> None:
+        self._report.violations.append(f"{trio.current_time():.3f}: {text}")
+
+    async def run(self) -> None:
+        random, report = self._random, self._report
+        names = [f"c{number}" for number in range(random.randint(2, 5))]
+        report.clusters = len(names)
+        settings = settings_of(names, random)
+        try:
+            with trio.fail_after(3600):
+                async with trio.open_nursery() as nursery:
+                    clusters = Clusters(nursery, MemoryNetwork(), seed=report.seed)
+                    await clusters.start(settings, services=self._world.services, max_thread_delay=0.05)
+                    await self._harm_and_settle(clusters)
+                    await clusters.stop()
+                    self._check_nothing_is_left(clusters, nursery)
+        except trio.TooSlowError:
+            self._complain("the run did not end")
+        self._check_hooks()
+        self._check_handlers()
+
+    async def _harm_and_settle(self, clusters: Clusters) -> None:
+        random, report = self._random, self._report
+        may_throttle = random.random() < 0.5
+        self._round_trips = 6.0 if may_throttle else 2 * ROUND_TRIP
+        faults = self._faults = Faults(clusters, Random(random.random()), may_throttle)
+        async with trio.open_nursery() as nursery:
+            end = trio.current_time() + HARM
+            for cluster in clusters.values():
+                nursery.start_soon(self._publish_until, cluster, end, Random(random.random()))
+                for via in cluster.settings.outgoing:
+                    for _ in range(3):
+                        nursery.start_soon(self._call_until, cluster, via, end, Random(random.random()))
+            for _ in range(2):
+                nursery.start_soon(faults.harm_until, end)
+        report.faults, report.hits, report.calls_hit = faults.count, faults.hits, faults.calls_hit
+        clusters.network.heal()
+        healed_at = trio.current_time()
+        await trio.sleep(SETTLE)
+        for cluster in clusters.values():
+            self._check_links(cluster, healed_at)
+
+    # What goes on meanwhile
+
+    async def _publish_until(self, cluster: SimulatedCluster, end: float, random: Random) -> None:
+        while trio.current_time() < end:
+            await trio.sleep(random.uniform(0.2, 3.0))
+            if cluster.is_running:
+                try:
+                    await cluster.publish(TOPIC, {"number": random.randrange(1000)})
+                except Exception as error:  # whatever a crash leaves
+                    self._trace.add(f"publish {error}")
+
+    async def _call_until(self, cluster: SimulatedCluster, via: str, end: float, random: Random) -> None:
+        while trio.current_time() < end:
+            await trio.sleep(random.uniform(0.0, 2.0))
+            if cluster.is_running:
+                await self._call(cluster, via, random)
+
+    async def _call(self, cluster: SimulatedCluster, via: str, random: Random) -> None:
+        timeout = random.uniform(0.2, LONGEST_TIMEOUT)
+        service, data = self._choose(cluster, via, random)
+        request = {"via": via, "service": service, "data": data, "timeout": timeout}
+        cid = f"{random.getrandbits(64):016x}"
+        began_at = trio.current_time()
+        self._deadlines[cid] = began_at + timeout
+        is_cancelled = random.random() < 0.1
+        outcomes: list[str] = []
+        with trio.CancelScope() as scope:
+            if is_cancelled:
+                scope.deadline = began_at + random.uniform(0.0, timeout)
+            try:
+                result = await cluster.invoke("sim.call", request, timeout=60.0, cid=cid)
+            except CallError as error:
+                outcomes.append(type(error).__name__)
+            except ActorStopped:
+                outcomes.append("caller crashed")
+            except Exception as error:  # anything else is a fault of ours
+                outcomes.append(type(error).__name__)
+                self._complain(f"{cid}: {service} ended in {error!r}")
+            else:
+                outcomes.append("answer")
+                if service in ("sim.echo", "sim.blocking") and result != data:
+                    self._complain(f"{cid}: {service} answered {result!r}, not {data!r}")
+        if scope.cancelled_caught:
+            outcomes.append("cancelled")
+            self._cancelled_at[cid] = trio.current_time()
+        if len(outcomes) != 1:
+            self._complain(f"{cid}: outcomes {outcomes}")
+        took = trio.current_time() - began_at
+        if took > timeout + 0.01 and outcomes != ["caller crashed"]:
+            self._complain(f"{cid}: {service} via {via!r} took {took:.3f} s of {timeout:.3f} s: {outcomes}")
+        self._report.outcomes[outcomes[0]] += 1
+        self._trace.add(f"{trio.current_time():.6f} call {cid} {outcomes}")
+
+    def _choose(self, cluster: SimulatedCluster, via: str, random: Random) -> tuple[str, Any]:
+        match random.randrange(6):
+            case 0:
+                return "sim.slow", random.uniform(0.0, 8.0)
+            case 1:
+                return "sim.blocking", {"a": random.random()}
+            case 2:
+                return "sim.fails", None
+            case 3:
+                return "sim.echo", "x" * random.randrange(100_000)
+            case 4:
+                target = via.removeprefix("to ")
+                hop = {"via": self._any_connection(target), "service": "sim.slow", "data": 3.0, "timeout": 4.0}
+                return "sim.call", hop
+        return "sim.echo", [random.random()]
+
+    def _any_connection(self, cluster: str) -> str:
+        number = int(cluster[1:])
+        return f"to c{(number + 1) % self._report.clusters}"
+
+    # What must hold
+
+    def _check_links(self, cluster: SimulatedCluster, healed_at: float) -> None:
+        for entry in cluster.actors():
+            if entry["kind"] != "outgoing":
+                continue
+            name = f"{cluster.name} {entry['name']}"
+            transitions = [(_seconds(one["at"]), one) for one in entry["transitions"]]
+            self._report.reconnects += sum(one["state"] == "backoff" for _at, one in transitions)
+            if entry["state"] != "ready":
+                self._complain(f"{name} is {entry['state']} at the end: {entry['detail']}")
+                continue
+            wanted = sorted(cluster.settings.outgoing[entry["name"]].subscribe)
+            if entry["detail"]["subscribed"] != wanted:
+                self._complain(f"{name} is subscribed to {entry['detail']['subscribed']}")
+            if entry["gauges"]["pending"]:
+                self._complain(f"{name} has pending calls at the end")
+            for number, (at, one) in enumerate(transitions):
+                if one["state"] != "backoff":
+                    continue
+                due = _seconds(one["next_attempt_at"])
+                ready = next((when for when, later in transitions[number:] if later["state"] == "ready"), None)
+                if at >= healed_at + 15.0 and (ready is None or ready > due + 1.0):
+                    self._complain(f"{name} was ready at {ready}, due at {due:.3f}")
+
+    def _check_nothing_is_left(self, clusters: Clusters, nursery: trio.Nursery) -> None:
+        for cluster in clusters.values():
+            if cluster.actors():
+                self._complain(f"{cluster.name} has left {[one['name'] for one in cluster.actors()]}")
+        if nursery.child_tasks:
+            self._complain(f"tasks are left: {[task.name for task in nursery.child_tasks]}")
+        if count := clusters.network.count():
+            self._complain(f"{count} connections are left")
+
+    def _check_hooks(self) -> None:
+        """Connect and close take turns, connect first."""
+        for key, seen in self._world.hooks.items():
+            wanted = ["connect", "close"] * (len(seen) // 2 + 1)
+            if seen != wanted[: len(seen)]:
+                self._complain(f"hooks of {key}: {seen}")
+
+    def _check_handlers(self) -> None:
+        """No handler works on for a caller that is gone, by more than a round trip on each hop.
+
+        Where a fault keeps a request or its cancel from arriving, the handler has the time that the request had left
+        when it was sent. Zato's format has no cancel.
+        """
+        if self._report.wire == "zato":
+            return
+        for cid, handlers in self._world.handlers.items():
+            deadline = self._deadlines[cid]
+            gone_at = self._cancelled_at.get(cid, deadline)
+            for handler in handlers:
+                since = max(handler.began_at, gone_at)
+                if not self._faults.is_calm(handler.began_at, since + self._round_trips):
+                    since = max(since, deadline, handler.began_at + LONGEST_TIMEOUT)
+                if handler.ended_at - since > self._round_trips:
+                    self._complain(f"{cid}: a handler ran for {handler.ended_at - gone_at:.3f} s after its caller")
+
+
+def _seconds(text: str) -> float:
+    moment = datetime.datetime.fromisoformat(text.removesuffix("Z"))
+    return (moment - EPOCH).total_seconds()
