@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Collection
 from pathlib import Path
 
 import structlog
@@ -15,15 +16,15 @@ from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
 from actors.errors import ConfigurationError
 from runtime.cluster import Cluster
-from runtime.config import Configuration, check_service_names, load
+from runtime.config import Configuration, check_service_names, examine
 from runtime.data_dir import AlreadyRunning, lock
-from runtime.loading import load_classes
+from runtime.loading import check_declarations, load_classes
 from runtime.observe.logs import configure
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
 from runtime.transport.tcp import TcpNetwork
 from runtime.transport.unix import UnixNetwork, socket_path
 
-__all__ = ["load_cluster", "serve"]
+__all__ = ["load_all", "serve"]
 
 KILL_AFTER = 5.0
 """Seconds that a server may still run after its second signal."""
@@ -31,19 +32,32 @@ KILL_AFTER = 5.0
 _log = structlog.get_logger(kind="server")
 
 
-def load_cluster(configuration: Configuration, cluster: str) -> list[type[Actor]]:
-    """Load a cluster's services and check the names that refer to them.
+def load_all(path: Path, clusters: Collection[str] | None = None) -> tuple[Configuration, dict[str, list[type[Actor]]]]:
+    """Read the configuration and load the services it names.
+
+    Args:
+        path: The configuration.
+        clusters: Those to be started; None for all.
+
+    Returns:
+        The configuration, and the actor classes of each cluster that is to be started.
 
     Raises:
-        ConfigurationError: With every module that fails and every name that does not exist.
+        ConfigurationError: With everything that is wrong with the file, with the modules and with their services.
     """
-    classes, problems = load_classes(configuration.clusters[cluster].services, configuration.folder)
-    if not problems:
+    configuration, problems = examine(path, clusters)
+    loaded: dict[str, list[type[Actor]]] = {}
+    for name, settings in configuration.clusters.items():
+        if clusters is not None and name not in clusters:
+            continue
+        classes, failures = load_classes(settings.services, configuration.folder)
+        failures += check_declarations(classes)
         known = {cls.name for cls in (*BUILTIN_SERVICES, *classes) if cls.name}
-        problems = check_service_names(configuration, cluster, known)
+        problems += failures + check_service_names(configuration, name, known, is_complete=not failures)
+        loaded[name] = classes
     if problems:
-        raise ConfigurationError(problems)
-    return classes
+        raise ConfigurationError(list(dict.fromkeys(problems)))
+    return configuration, loaded
 
 
 def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
@@ -56,8 +70,7 @@ def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
     """
     configure(cluster)
     try:
-        configuration = load(path, [cluster])
-        classes = load_cluster(configuration, cluster)
+        configuration, loaded = load_all(path, [cluster])
     except ConfigurationError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)  # noqa: T201
@@ -70,7 +83,7 @@ def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
             server = Cluster(
                 cluster,
                 settings,
-                classes,
+                loaded[cluster],
                 network=TcpNetwork(),
                 admin_network=UnixNetwork(socket_path(data_dir)),
                 clock=SystemClock(),

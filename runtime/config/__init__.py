@@ -1,6 +1,6 @@
 """clusters.toml: its schema, reading and checking it."""
 
-from runtime.config.load import check_service_names, load
+from runtime.config.load import check_service_names, examine, load
 from runtime.config.schema import ClusterSettings, Configuration
 
-__all__ = ["ClusterSettings", "Configuration", "check_service_names", "load"]
+__all__ = ["ClusterSettings", "Configuration", "check_service_names", "examine", "load"]

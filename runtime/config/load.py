@@ -21,7 +21,7 @@ from runtime.config.schema import ClusterSettings, Configuration
 from runtime.config.secrets import is_reference, secret_from
 from runtime.transport.network import Address
 
-__all__ = ["check_service_names", "load", "nearest"]
+__all__ = ["check_service_names", "examine", "load", "nearest"]
 
 Path_ = tuple[str, ...]
 
@@ -50,7 +50,7 @@ class _Problems:
         if self._lines is None:
             self._lines = LineIndex(self._text)
         line = self._lines.line_of(where)
-        return line, f"{self._path}:{line}: {'.'.join(map(_key, where))}"
+        return line, f"{self._path}:{line}: {'.'.join(map(_key, where))}".removesuffix(": ")
 
     def add(self, where: Path_, message: str) -> None:
         line, place = self.place(where)
@@ -61,7 +61,10 @@ class _Problems:
 
 
 class _Reader:
-    """Turns plain TOML data into the schema's frozen classes, noting every problem."""
+    """Turns plain TOML data into the schema's frozen classes, noting every problem.
+
+    What cannot be read comes out as None, which TOML cannot say, and is left out, so that the rest can be checked.
+    """
 
     def __init__(self, problems: _Problems, folder: Path) -> None:
         self._problems = problems
@@ -103,12 +106,14 @@ class _Reader:
     def _table(self, value: Any, kind: Any, where: Path_) -> Any:
         if not isinstance(value, dict):
             return self._problems.add(where, f"expected a table, got {value!r}")
-        return {key: self.read(one, kind, (*where, key)) for key, one in value.items()}
+        read = {key: self.read(one, kind, (*where, key)) for key, one in value.items()}
+        return {key: one for key, one in read.items() if one is not None}
 
     def _array(self, value: Any, kind: Any, where: Path_) -> Any:
         if not isinstance(value, list):
             return self._problems.add(where, f"expected an array, got {value!r}")
-        return tuple(self.read(one, kind, where) for one in value)
+        read = (self.read(one, kind, where) for one in value)
+        return tuple(one for one in read if one is not None)
 
     def _secret(self, value: Any, where: Path_) -> Any:
         try:
@@ -131,17 +136,20 @@ class _Reader:
         given: dict[str, Any] = {}
         for key, one in value.items():
             if key in fields:
-                given[key] = self.read(one, hints[key], (*where, key))
+                if (read := self.read(one, hints[key], (*where, key))) is not None:
+                    given[key] = read
             elif key == "pool_size":
                 place = self._problems.place((*where, key))[1]
                 self._problems.warnings.append(f"{place}: ignored: one link carries any number of calls")
             else:
                 self._problems.add((*where, key), f"unknown key{nearest(key, fields)}")
         for name, one in fields.items():
-            if one.default is attrs.NOTHING and name not in value:
+            if one.default is not attrs.NOTHING or name in given:
+                continue
+            if name not in value:
                 hint = ': name a security definition, or say security = "none"' if name == "security" else ""
                 self._problems.add(where, f"the key {name!r} is missing{hint}")
-                given[name] = None
+            given[name] = None
         return kind(**given)
 
 
@@ -158,6 +166,21 @@ def load(path: Path, clusters: Collection[str] | None = None) -> Configuration:
 
     Raises:
         ConfigurationError: With everything that is wrong.
+    """
+    configuration, problems = examine(path, clusters)
+    if problems:
+        raise ConfigurationError(problems)
+    return configuration
+
+
+def examine(path: Path, clusters: Collection[str] | None = None) -> tuple[Configuration, list[str]]:
+    """Read and check a configuration as `load` does, for those who look for further problems.
+
+    Returns:
+        What could be read of it, good for nothing but checks where there are problems; and the problems.
+
+    Raises:
+        ConfigurationError: When nothing could be read.
     """
     try:
         text = path.read_text()
@@ -180,11 +203,8 @@ def load(path: Path, clusters: Collection[str] | None = None) -> Configuration:
     for name in clusters or ():
         if name not in read:
             problems.add((), f"there is no cluster {name!r}{nearest(name, read)}")
-    if not problems.found:
-        _check(read, problems, set(read if clusters is None else clusters))
-    if problems.found:
-        raise ConfigurationError(problems.sentences())
-    return Configuration(path, read, tuple(problems.warnings))
+    _check(read, problems, set(read if clusters is None else clusters))
+    return Configuration(path, read, tuple(problems.warnings)), problems.sentences()
 
 
 def _check(clusters: dict[str, ClusterSettings], problems: _Problems, started: set[str]) -> None:
@@ -205,22 +225,39 @@ def _check(clusters: dict[str, ClusterSettings], problems: _Problems, started: s
             for key, definition in cluster.security.items():
                 _check_secret(definition.password, (*where, "security", key, "password"), problems)
             for key, outgoing in cluster.outgoing.items():
-                if outgoing.password is not None:
-                    _check_secret(outgoing.password, (*where, "outgoing", key, "password"), problems)
+                _check_secret(outgoing.password, (*where, "outgoing", key, "password"), problems)
             for key, value in cluster.config.items():
-                if isinstance(value, Secret):
-                    _check_secret(value, (*where, "config", key), problems)
+                _check_secrets_within(value, (*where, "config", key), problems)
 
 
-def _check_secret(secret: Secret, where: Path_, problems: _Problems) -> None:
+def _check_secrets_within(value: Any, where: Path_, problems: _Problems) -> None:
+    if isinstance(value, Secret):
+        _check_secret(value, where, problems)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            _check_secrets_within(one, (*where, key), problems)
+    elif isinstance(value, list):
+        for one in value:
+            _check_secrets_within(one, where, problems)
+
+
+def _check_secret(secret: Secret | None, where: Path_, problems: _Problems) -> None:
+    """Check that there is a secret, and that it is not empty: an empty one would let anybody in."""
+    if secret is None:
+        return
     try:
-        secret.reveal()
+        is_empty = not secret.reveal()
     except (OSError, LookupError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or (error.args[0] if error.args else error)
         problems.add(where, f"the secret {secret.source!r} cannot be read: {reason}")
+    else:
+        if is_empty:
+            problems.add(where, f"the secret {secret.source!r} is empty")
 
 
-def _address(text: str, where: Path_, problems: _Problems) -> Address | None:
+def _address(text: str | None, where: Path_, problems: _Problems) -> Address | None:
+    if text is None:
+        return None
     try:
         return Address.parse(text)
     except ValueError as error:
@@ -243,7 +280,7 @@ def _check_channel(
     bound: dict[int, list[tuple[str, Path_]]],
 ) -> None:
     settings = cluster.channels[name]
-    if settings.security != "none" and settings.security not in cluster.security:
+    if settings.security not in (None, "none", *cluster.security):
         problems.add(
             (*where, "security"),
             f"there is no security definition {settings.security!r}{nearest(settings.security, cluster.security)}",
@@ -289,8 +326,13 @@ def _check_endpoint(cluster: ClusterSettings, name: str, where: Path_, problems:
         )
 
 
-def check_service_names(configuration: Configuration, cluster: str, known: Collection[str]) -> list[str]:
-    """Return a sentence for each service that a cluster's configuration names and that does not exist."""
+def check_service_names(
+    configuration: Configuration, cluster: str, known: Collection[str], *, is_complete: bool = True
+) -> list[str]:
+    """Return a sentence for each service that a cluster's configuration names and that does not exist.
+
+    `is_complete` says whether all modules could be loaded; else the service may be in one that could not.
+    """
     problems = _Problems(configuration.path, configuration.path.read_text())
     settings = configuration.clusters[cluster]
     named: list[tuple[Path_, str | None]] = [
@@ -303,5 +345,7 @@ def check_service_names(configuration: Configuration, cluster: str, known: Colle
     named += [(("endpoints", name, "service"), endpoint.service) for name, endpoint in settings.endpoints.items()]
     for where, service in named:
         if service is not None and service not in known:
-            problems.add(("clusters", cluster, *where), f"there is no service {service!r}{nearest(service, known)}")
+            where_from = "" if is_complete else " in what could be loaded"
+            message = f"there is no service {service!r}{where_from}{nearest(service, known)}"
+            problems.add(("clusters", cluster, *where), message)
     return problems.sentences()
