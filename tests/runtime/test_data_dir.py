@@ -129,11 +129,14 @@ def test_an_orphan_that_does_not_end_is_named(tmp_path: Path, holders: list[Hold
         lock(tmp_path, wait=0.0).__enter__()
 
 
-def test_a_server_whose_launcher_lives_is_not_waited_for(tmp_path: Path, holders: list[Holder]) -> None:
+def test_a_server_whose_launcher_lives_is_not_waited_for(
+    tmp_path: Path, holders: list[Holder], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It will not end, so a second start fails at once, however long it might wait."""
     holders.append(Holder(tmp_path, launcher=os.getpid()))
-    with pytest.raises(AlreadyRunning), pytest.MonkeyPatch.context() as patch:
+    with monkeypatch.context() as patch:
         patch.setattr("runtime.data_dir.time.sleep", lambda _seconds: pytest.fail("it waits"))
-        lock(tmp_path, wait=60.0).__enter__()
+        with pytest.raises(AlreadyRunning):
+            lock(tmp_path, wait=60.0).__enter__()
     with pytest.raises(AlreadyRunning):
         probe(tmp_path)

@@ -145,13 +145,13 @@ def test_exceptions_are_rendered_whole(form: str, as_json: bool) -> None:
     except LookupError as error:
         match form:
             case "error":
-                log.error("handle failed", exc_info=error)
+                log.exception("handle failed", exc_info=error)
             case "exception":
                 log.exception("handle failed")
             case "true":
-                log.error("handle failed", exc_info=True)
+                log.warning("handle failed", exc_info=True)
             case "tuple":
-                log.error("handle failed", exc_info=(type(error), error, error.__traceback__))
+                log.exception("handle failed", exc_info=(type(error), error, error.__traceback__))
     text = json.loads(stream.getvalue())["traceback"] if as_json else stream.getvalue()
     assert "KeyError: 'absent'" in text
     assert "LookupError: no such customer" in text
