@@ -97,15 +97,16 @@ class _OneWrite:
     debug = info = warning = error = critical = exception = log = msg
 
 
-def configure(cluster: str, *, level: str = "info", as_json: bool = False, stream: TextIO = sys.stderr) -> None:
+def configure(cluster: str, *, level: str = "info", as_json: bool = False, stream: TextIO | None = None) -> None:
     """Set up logs for this process.
 
     Args:
         cluster: Shown in each line.
         level: The lowest level shown: debug, info, warning or error.
         as_json: JSON lines instead of lines for people.
-        stream: Where they go.
+        stream: Where they go; None for stderr.
     """
+    stream = stream or sys.stderr
     processors: list[Any]
     if as_json:
         processors = [
