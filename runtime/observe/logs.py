@@ -106,7 +106,7 @@ def configure(cluster: str, *, level: str = "info", as_json: bool = False, strea
         as_json: JSON lines instead of lines for people.
         stream: Where they go; None for stderr.
     """
-    stream = stream or sys.stderr
+    target = sys.stderr if stream is None else stream
     processors: list[Any]
     if as_json:
         processors = [
@@ -117,11 +117,11 @@ def configure(cluster: str, *, level: str = "info", as_json: bool = False, strea
             structlog.processors.JSONRenderer(default=repr),
         ]
     else:
-        has_colours = stream.isatty() and not os.environ.get("NO_COLOR")
+        has_colours = target.isatty() and not os.environ.get("NO_COLOR")
         processors = [_Lines(cluster, has_colours=has_colours)]
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=lambda *_args: _OneWrite(stream),
+        logger_factory=lambda *_args: _OneWrite(target),
         cache_logger_on_first_use=False,
     )
