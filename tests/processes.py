@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-P", "-m", "runtime.cli"]
+
+HANGS_AFTER = 60.0
+"""Seconds without the line waited for, after which a test ends instead of hanging."""
 
 
 def free_port() -> int:
@@ -47,12 +51,18 @@ class Launched:
         )
 
     def until(self, pattern: str) -> re.Match[str]:
-        """Read on to the line that matches; the end of the output is a failure."""
+        """Read on to the line that matches; the end of the output is a failure, which a line that never comes becomes."""
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.lines.append(line)
-            if found := re.search(pattern, line):
-                return found
+        watchdog = threading.Timer(HANGS_AFTER, self.process.kill)
+        watchdog.start()
+        try:
+            for line in self.process.stderr:
+                self.lines.append(line)
+                if found := re.search(pattern, line):
+                    return found
+        finally:
+            watchdog.cancel()
+            watchdog.join()
         pytest.fail(f"no line matches {pattern!r}:\n{''.join(self.lines)}")
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:

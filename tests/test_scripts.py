@@ -130,7 +130,8 @@ def test_it_may_be_called_from_anywhere_and_through_links(checkout: Checkout, tm
     checkout.python(GOOD_PYTHON)
     assert checkout.run("status")[0] == 0
     elsewhere = tmp_path / "else where"
-    elsewhere.mkdir()
+    deep = elsewhere / "deep" / "deeper"
+    deep.mkdir(parents=True)
     (elsewhere / "isthmus").symlink_to(checkout.root / "scripts" / "isthmus")
     (elsewhere / "link").symlink_to("../else where/isthmus")
     (tmp_path / "folder").symlink_to(checkout.root / "scripts")
@@ -139,6 +140,6 @@ def test_it_may_be_called_from_anywhere_and_through_links(checkout: Checkout, tm
         elsewhere / "isthmus",
         elsewhere / "link",
         tmp_path / "folder" / "isthmus",
-        Path("../else where/link"),
+        Path("../../link"),
     ):
-        assert checkout.run("status", script=script, cwd=elsewhere) == (0, "ran: -P -m runtime.cli status\n", "")
+        assert checkout.run("status", script=script, cwd=deep) == (0, "ran: -P -m runtime.cli status\n", "")

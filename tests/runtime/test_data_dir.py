@@ -117,9 +117,12 @@ def test_an_orphan_is_waited_for(tmp_path: Path, holders: list[Holder]) -> None:
     thread.start()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("runtime.data_dir.time.sleep", lambda _seconds: is_waiting.set())
-        with lock(tmp_path, wait=60.0):
-            assert is_waiting.is_set()
-    thread.join()
+        try:
+            with lock(tmp_path, wait=60.0):
+                assert is_waiting.is_set()
+        finally:
+            is_waiting.set()
+            thread.join()
 
 
 def test_an_orphan_that_does_not_end_is_named(tmp_path: Path, holders: list[Holder]) -> None:
