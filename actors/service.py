@@ -32,6 +32,7 @@ __all__ = ["Request", "Response", "Service", "service"]
 T = TypeVar("T")
 
 _HOOK_EVENTS = (Connected, MessageReceived, Closed)
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 @define
@@ -79,6 +80,23 @@ class Service(Actor):
     clock: Clock
     entropy: Entropy
     reach: Reach
+
+    @classmethod
+    def check_declaration(cls) -> None:
+        """Check what can be checked before the service runs.
+
+        Raises:
+            TypeError: When `handle` takes anything but nothing or one parameter, or its annotation means nothing.
+            ValueError: When `concurrency` or `every` cannot be.
+        """
+        _reader_of(cls)
+        _simple_io_of(cls)
+        if cls.concurrency < 1:
+            msg = f"concurrency: expected 1 or more, got {cls.concurrency!r}"
+            raise ValueError(msg)
+        if cls.every is not None and cls.every <= 0:
+            msg = f"every: expected more than 0 seconds, got {cls.every!r}"
+            raise ValueError(msg)
 
     def equip(self, *, threads: Threads, processes: Processes, clock: Clock, entropy: Entropy) -> None:
         """Hand the service its ports; called once, before `run`."""
@@ -278,13 +296,22 @@ def _reader_of(cls: type[Service]) -> tuple[Callable[[object], object], bool]:
     """Return how to read the input for `handle`, and whether it takes any."""
     is_function = issubclass(cls, _FunctionService)
     handler: Callable[..., Any] = getattr(cls, "function", cls.handle) if is_function else cls.handle
-    parameters = list(inspect.signature(handler).parameters.values())[0 if is_function else 1 :]
+    parameters = list(inspect.signature(handler).parameters.values())
+    if not is_function and not parameters:
+        msg = f"{handler.__qualname__}: the first parameter is self"
+        raise TypeError(msg)
+    parameters = parameters if is_function else parameters[1:]
     if not parameters:
         return (lambda data: data), False
-    if len(parameters) > 1:
-        msg = f"{cls.__qualname__}: a handler takes nothing or one parameter, not {len(parameters)}"
+    if len(parameters) > 1 or parameters[0].kind not in _POSITIONAL:
+        named = ", ".join(map(str, parameters))
+        msg = f"{handler.__qualname__}: a handler takes nothing or one parameter, the input; not ({named})"
         raise TypeError(msg)
-    annotation = get_type_hints(handler).get(parameters[0].name, Any)
+    try:
+        annotation = get_type_hints(handler).get(parameters[0].name, Any)
+    except NameError as error:
+        msg = f"{handler.__qualname__}: the annotations cannot be read: {error}"
+        raise TypeError(msg) from None
     if annotation in _HOOK_EVENTS:
         return (lambda data: data), True
     return input_reader(annotation), True

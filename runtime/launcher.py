@@ -71,13 +71,15 @@ class _Launcher:
                 await self._stopping.wait()
 
     async def _run_once(self, cluster: str) -> int:
-        command = [sys.executable, "-m", "runtime.cli", "run", "--cluster", cluster]
+        command = [sys.executable, "-P", "-m", "runtime.cli", "run", "--cluster", cluster]
         command += ["--config", str(self._configuration.path), "--launched"]
         process = await trio.lowlevel.open_process(
             command, stdin=subprocess.PIPE, stdout=sys.stderr, start_new_session=True
         )
         self._processes[cluster] = process
         _log.info("server started", actor=cluster, pid=process.pid)
+        if self._stopping.is_set():  # the signal came while the process was being made
+            process.terminate()
         try:
             return await process.wait()
         finally:

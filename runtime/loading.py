@@ -1,7 +1,8 @@
 """Loads users' services from files, folders and installed modules, once per process.
 
 Files get module names of their own and are never found by way of `sys.path`; the last part is the file's stem,
-after which a service without a name is called.
+after which a service without a name is called. The part before it stands for the file's folder, so that files may
+import their siblings relatively, whether they are listed one by one or as a folder.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import sysconfig
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
 from actors.actor import Actor
+from actors.builtin import BUILTIN_SERVICES
+from actors.service import Service
 
-__all__ = ["load_classes"]
+__all__ = ["check_declarations", "load_classes"]
 
 ROOT = "isthmus_services"
 
@@ -37,13 +41,17 @@ def load_classes(references: Sequence[str], base: Path) -> tuple[list[type[Actor
     problems: list[str] = []
     for reference in references:
         path = base / reference
+        is_path = reference.endswith(".py") or "/" in reference or path.is_dir()
+        if is_path and not path.exists():
+            problems.append(f"{path}: there is no such file or folder")
+            continue
         try:
-            if reference.endswith(".py") or "/" in reference or path.is_dir():
+            if is_path:
                 modules += _load_path(path)
             else:
                 modules.append(importlib.import_module(reference))
-        except Exception as error:  # whatever a user's module does when it is imported
-            problems.append(_problem(reference, path, error))
+        except (Exception, SystemExit) as error:  # whatever a user's module does when it is imported
+            problems.append(_problem(str(path) if is_path else reference, error))
     names = {module.__name__ for module in modules}
     classes = [
         cls
@@ -59,28 +67,62 @@ def load_classes(references: Sequence[str], base: Path) -> tuple[list[type[Actor
     return list(dict.fromkeys(classes)), problems
 
 
-def _problem(reference: str, path: Path, error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return f"{path}: there is no such file or folder"
+def _problem(reference: str, error: BaseException) -> str:
+    """Say what an import failed with, and where: at the last line of users' code that was being run."""
+    what = f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename).resolve().is_relative_to(path.resolve().parent)
+        if frame.filename not in (__file__, importlib.__file__) and not frame.filename.startswith("<")
     ]
-    line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
-    place = f"{frames[-1].filename if frames else reference}:{line}" if line else reference
-    return f"{place}: {type(error).__name__}: {error}"
+    last = next((frame for frame in reversed(frames) if not _is_installed(frame.filename)), None)
+    if last is None and frames:
+        last = frames[-1]
+    return f"{last.filename}:{last.lineno}: {what}" if last is not None else f"{reference}: {what}"
+
+
+def _is_installed(filename: str) -> bool:
+    """Tell whether a file is Python's own or an installed package's."""
+    return any(Path(filename).is_relative_to(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib"))
+
+
+def check_declarations(classes: Sequence[type[Actor]]) -> list[str]:
+    """Return a sentence for each class whose name is taken, and for each service that cannot be run as it stands."""
+    problems: list[str] = []
+    declared: dict[tuple[str, str], type[Actor]] = {("service", cls.name): cls for cls in BUILTIN_SERVICES}
+    for cls in classes:
+        kind = "service" if issubclass(cls, Service) else "actor"
+        what = f"{_place(cls)}: the {kind} {cls.name or cls.__name__!r}"
+        other = declared.setdefault((kind, cls.name or f"{cls.__module__}.{cls.__name__}"), cls)
+        if other is not cls:
+            problems.append(f"{what} is declared already, at {_place(other)}")
+        if issubclass(cls, Service):
+            try:
+                cls.check_declaration()
+            except (TypeError, ValueError, NameError) as error:
+                problems.append(f"{what}: {error}")
+    return problems
+
+
+def _place(cls: type[Actor]) -> str:
+    """Return file and line of a class, or of the function that a service was made from."""
+    source = getattr(cls, "function", cls)
+    try:
+        return f"{inspect.getsourcefile(source)}:{inspect.getsourcelines(source)[1]}"
+    except (OSError, TypeError):
+        return cls.__module__
 
 
 def _load_path(path: Path) -> list[ModuleType]:
-    if not path.exists():
-        raise FileNotFoundError(path)
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
+    path = path.resolve()
+    digest = hashlib.sha256(str(path.parent).encode()).hexdigest()[:8]
     package = f"{ROOT}.h{digest}"
-    for name in (ROOT, package):
+    for name, search in ((ROOT, []), (package, [str(path.parent)])):
         if name not in sys.modules:
             parent = sys.modules[name] = ModuleType(name)
-            parent.__path__ = []
+            parent.__path__ = search
     if path.is_file():
         return [_load_file(f"{package}.{path.stem}", path)]
     return _load_folder(f"{package}.{path.name}", path)

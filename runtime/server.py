@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import structlog
@@ -16,9 +16,9 @@ from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
 from actors.errors import ConfigurationError
 from runtime.cluster import Cluster, Ports
-from runtime.config import Configuration, check_service_names, load
+from runtime.config import Configuration, check_service_names, examine
 from runtime.data_dir import AlreadyRunning, lock
-from runtime.loading import load_classes
+from runtime.loading import check_declarations, load_classes
 from runtime.observe.logs import configure
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
 from runtime.processes import open_processes
@@ -27,7 +27,7 @@ from runtime.transport.tcp import TcpNetwork
 from runtime.transport.unix import UnixNetwork, socket_path
 from runtime.watchdog import watch_loop
 
-__all__ = ["load_cluster", "serve"]
+__all__ = ["load_all", "serve"]
 
 KILL_AFTER = 5.0
 """Seconds that a server may still run after its second signal."""
@@ -35,19 +35,35 @@ KILL_AFTER = 5.0
 _log = structlog.get_logger(kind="server")
 
 
-def load_cluster(configuration: Configuration, cluster: str) -> list[type[Actor]]:
-    """Load a cluster's services and check the names that refer to them.
+def load_all(
+    path: Path, clusters: Collection[str] | None = None, *, text: str | None = None
+) -> tuple[Configuration, dict[str, list[type[Actor]]]]:
+    """Read the configuration and load the services it names.
+
+    Args:
+        path: The configuration.
+        clusters: Those to be started; None for all.
+        text: What stands in the file, where it is not to be read.
+
+    Returns:
+        The configuration, and the actor classes of each cluster that is to be started.
 
     Raises:
-        ConfigurationError: With every module that fails and every name that does not exist.
+        ConfigurationError: With everything that is wrong with the file, with the modules and with their services.
     """
-    classes, problems = load_classes(configuration.clusters[cluster].services, configuration.folder)
-    if not problems:
+    configuration, problems = examine(path, clusters, text=text)
+    loaded: dict[str, list[type[Actor]]] = {}
+    for name, settings in configuration.clusters.items():
+        if clusters is not None and name not in clusters:
+            continue
+        classes, failures = load_classes(settings.services, configuration.folder)
+        failures += check_declarations(classes)
         known = {cls.name for cls in (*BUILTIN_SERVICES, *classes) if cls.name}
-        problems = check_service_names(configuration, cluster, known)
+        problems += failures + check_service_names(configuration, name, known, is_complete=not failures)
+        loaded[name] = classes
     if problems:
-        raise ConfigurationError(problems)
-    return classes
+        raise ConfigurationError(list(dict.fromkeys(problems)))
+    return configuration, loaded
 
 
 def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
@@ -60,8 +76,7 @@ def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
     """
     configure(cluster)
     try:
-        configuration = load(path, [cluster])
-        classes = load_cluster(configuration, cluster)
+        configuration, loaded = load_all(path, [cluster])
     except ConfigurationError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)  # noqa: T201
@@ -71,7 +86,7 @@ def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
     launcher = os.getppid() if is_launched else None
     try:
         with lock(data_dir, launcher=launcher, wait=settings.shutdown_timeout + KILL_AFTER):
-            trio.run(_run, configuration, cluster, classes, is_launched)
+            trio.run(_run, configuration, cluster, loaded[cluster], is_launched)
     except AlreadyRunning as error:
         print(f"cluster {cluster!r}: {error}", file=sys.stderr)  # noqa: T201
         return 1
@@ -92,7 +107,7 @@ async def _run(configuration: Configuration, name: str, classes: Sequence[type[A
             admin_network=UnixNetwork(socket_path(configuration.data_dir(name))),
         )
         server = Cluster(name, settings, classes, ports)
-        nursery.start_soon(watch_loop)
+        await nursery.start(watch_loop)
         nursery.start_soon(_stop_on_signals, server, nursery.cancel_scope)
         await nursery.start(server.run)
         if is_launched:

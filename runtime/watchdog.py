@@ -25,15 +25,22 @@ MAX_HOLD = 1.0
 _log = structlog.get_logger(kind="watchdog")
 
 
-async def watch_loop(max_hold: float = MAX_HOLD, on_held: Callable[[str, float, str], None] | None = None) -> None:
+async def watch_loop(
+    max_hold: float = MAX_HOLD,
+    on_held: Callable[[str, float, str], None] | None = None,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
     """Watch the loop that this runs on, until cancelled.
 
     Args:
         max_hold: Seconds after which a task that holds the loop is named, once for each time it does.
         on_held: Called in the watching thread with the actor's name, the seconds and the stack; by default logs them.
+        task_status: Told when it watches.
     """
     watchdog = _Watchdog(max_hold, on_held or _report)
     watchdog.start()
+    task_status.started()
     try:
         while True:
             watchdog.turned()

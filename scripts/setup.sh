@@ -29,10 +29,12 @@ set_up() {
     tries=0
     until mkdir "$lock" 2>/dev/null; do
         tries=$((tries + 1))
+        if [ "$tries" -eq 2 ]; then say "another set-up is under way; waiting for it to end"; fi
         if [ "$tries" -gt 300 ]; then say "$lock is in the way; remove it if no other set-up runs."; exit 2; fi
         sleep 1
     done
     trap 'rmdir "$lock" 2>/dev/null' EXIT
+    trap 'exit 130' INT TERM HUP  # not every sh runs the trap for EXIT when a signal ends it
     log=$lock.log
     if ! { [ -x "$python" ] && "$python" -m pip --version >/dev/null 2>&1; }; then
         rm -rf "$venv"
@@ -49,5 +51,5 @@ set_up() {
     printf '%s\n' "$wanted" >"$venv/.stamp$1"
     rm -f "$log"
     rmdir "$lock" 2>/dev/null
-    trap - EXIT
+    trap - EXIT INT TERM HUP
 }

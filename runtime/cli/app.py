@@ -5,11 +5,22 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, MissingArgumentError, UnusedCliTokensError
 
 from runtime.cli.failure import Failed
 
 __all__ = ["run_app"]
+
+
+_COMMANDS = {
+    "run": ("runtime.cli.run:run", "Run every cluster of the file, a process each, until Ctrl-C."),
+    "check": ("runtime.cli.run:check", "Check the file and import the services it names."),
+    "status": ("runtime.cli.status:status", "Show the actors of running clusters, and how they are."),
+    "invoke": ("runtime.cli.services:invoke", "Invoke a service and print its result as JSON."),
+    "publish": ("runtime.cli.topics:publish", "Publish a message and print its id."),
+    "subscribe": ("runtime.cli.topics:subscribe", "Follow a topic, a line each message, until Ctrl-C."),
+}
+"""Where each command is, and what it does, which the overview shows without an import."""
 
 
 def _app() -> App:
@@ -19,13 +30,22 @@ def _app() -> App:
         version=lambda: version("isthmus"),
         result_action="return_value",
     )
-    app.command("runtime.cli.run:run", name="run")
-    app.command("runtime.cli.run:check", name="check")
-    app.command("runtime.cli.status:status", name="status")
-    app.command("runtime.cli.services:invoke", name="invoke")
-    app.command("runtime.cli.topics:publish", name="publish")
-    app.command("runtime.cli.topics:subscribe", name="subscribe")
+    for name, (place, purpose) in _COMMANDS.items():
+        app.command(place, name=name, help=purpose)
     return app
+
+
+def _sentence(error: CycloptsError, arguments: list[str]) -> str:
+    """Say what is wrong with a command line, and where to read on."""
+    command = next((one for one in arguments if one in _COMMANDS), "")
+    match error:
+        case MissingArgumentError(argument=argument) if argument is not None:
+            what = f"{argument.name} {'needs a value' if argument.name.startswith('-') else 'is missing'}"
+        case UnusedCliTokensError(unused_tokens=tokens) if tokens:
+            what = f"there is no place for {' '.join(tokens)!r}"
+        case _:
+            what = str(error).rstrip(".")
+    return f"{what}; see: isthmus {f'{command} ' if command else ''}--help"
 
 
 def run_app(arguments: list[str]) -> int:
@@ -33,7 +53,7 @@ def run_app(arguments: list[str]) -> int:
     try:
         result = _app()(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        sys.stderr.write(f"isthmus: {error}\n")
+        sys.stderr.write(f"isthmus: {_sentence(error, arguments)}\n")
         return 2
     except Failed as error:
         for line in error.lines:

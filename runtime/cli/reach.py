@@ -57,4 +57,4 @@ def with_cluster(config: Path, cluster: str, action: Callable[[AdminClient], Awa
         message = f"cluster {cluster!r} is not running; start it with: isthmus run --cluster {cluster}"
         raise Failed(message) from None
     except CallError as error:
-        raise Failed(f"{type(error).__name__} ({error.status}): {error}") from None
+        raise Failed(f"{error} (status {error.status})") from None

@@ -9,11 +9,11 @@ from cyclopts import Parameter
 
 from actors.errors import ConfigurationError
 from runtime.cli.failure import Failed
-from runtime.cli.reach import DEFAULT_CONFIG, configuration_of
+from runtime.cli.reach import DEFAULT_CONFIG
 from runtime.config import Configuration
 from runtime.data_dir import AlreadyRunning, probe
 from runtime.launcher import launch
-from runtime.server import load_cluster, serve
+from runtime.server import load_all, serve
 
 __all__ = ["check", "run"]
 
@@ -33,8 +33,7 @@ def run(
     """
     if cluster is not None:
         return serve(config, cluster, is_launched=launched)
-    configuration = configuration_of(config)
-    _load_all(configuration)
+    configuration, _count = _load_all(config)
     for name in configuration.clusters:
         try:
             probe(configuration.data_dir(name))
@@ -43,18 +42,13 @@ def run(
     return launch(configuration)
 
 
-def _load_all(configuration: Configuration) -> int:
-    """Load the services of all clusters; return how many classes there are."""
-    problems: list[str] = []
-    count = 0
-    for name in configuration.clusters:
-        try:
-            count += len(load_cluster(configuration, name))
-        except ConfigurationError as error:
-            problems += error.problems
-    if problems:
-        raise Failed(*dict.fromkeys(problems), status=2)
-    return count
+def _load_all(config: Path) -> tuple[Configuration, int]:
+    """Load everything that the file names; return the configuration, and how many services and actors there are."""
+    try:
+        configuration, loaded = load_all(config)
+    except ConfigurationError as error:
+        raise Failed(*error.problems, status=2) from None
+    return configuration, sum(map(len, loaded.values()))
 
 
 def check(*, config: Path = DEFAULT_CONFIG) -> None:
@@ -63,8 +57,7 @@ def check(*, config: Path = DEFAULT_CONFIG) -> None:
     Args:
         config: The file that describes the clusters.
     """
-    configuration = configuration_of(config)
-    count = _load_all(configuration)
+    configuration, count = _load_all(config)
     for warning in configuration.warnings:
         print(warning)  # noqa: T201
     print(f"{config}: ok, {len(configuration.clusters)} clusters, {count} services and actors")  # noqa: T201

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 from rich.tree import Tree
 
 from runtime.cli.failure import Failed
 from runtime.cli.reach import DEFAULT_CONFIG, colour_of, configuration_of, with_cluster
 from runtime.cli.watch import watch as watch_changes
 
-__all__ = ["status"]
+__all__ = ["status", "tree_of"]
+
+_NEVER_WRAPS = 100_000
 
 
 def status(*clusters: str, json_: bool = False, watch: bool = False, config: Path = DEFAULT_CONFIG) -> None:
@@ -43,37 +46,49 @@ def status(*clusters: str, json_: bool = False, watch: bool = False, config: Pat
         print(json.dumps(found, indent=2))  # noqa: T201
     else:
         console = Console()
+        if not console.is_terminal:
+            console.width = _NEVER_WRAPS
         for report in found.values():
-            console.print(_tree(report))
+            console.print(tree_of(report))
     if failures:
         raise Failed(*failures)
     return None
 
 
-def _tree(report: dict[str, Any]) -> Tree:
-    root = Tree(f"[bold]{report['cluster']}[/bold]  pid {report['pid']}")
-    branches: dict[str, Tree] = {"": root}
-    kinds: dict[str, Tree] = {}
+def tree_of(report: dict[str, Any]) -> Tree:
+    """Return a cluster's actors by kind, those with a parent below it, states aligned among neighbours."""
+    root = Tree(Text.assemble((report["cluster"], "bold"), f"  pid {report['pid']}"))
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for actor in report["actors"]:
-        parent = branches.get(actor["parent"], root)
-        if not actor["parent"]:
-            parent = kinds.get(actor["kind"]) or kinds.setdefault(
-                actor["kind"], root.add(f"[dim]{actor['kind']}[/dim]")
-            )
-        branches[f"{actor['kind']}:{actor['name']}"] = parent.add(_line(actor))
+        groups[actor["parent"] or f"of kind {actor['kind']}"].append(actor)
+    kinds = dict.fromkeys(actor["kind"] for actor in report["actors"] if not actor["parent"])
+    for kind in kinds:
+        _grow(root.add(Text(kind, "dim")), f"of kind {kind}", groups)
     return root
 
 
-def _line(actor: dict[str, Any]) -> Table:
-    colour = colour_of(actor["state"])
-    facts = [f"{key}={value}" for key, value in actor["detail"].items() if value not in ("", None, [])]
+def _grow(branch: Tree, group: str, groups: dict[str, list[dict[str, Any]]]) -> None:
+    labels = [f"{one['kind']} {one['name']}" if one["parent"] else one["name"] for one in groups[group]]
+    width = max(map(len, labels), default=0)
+    for label, actor in zip(labels, groups[group], strict=True):
+        line = branch.add(_line(label.ljust(width), actor))
+        _grow(line, f"{actor['kind']}:{actor['name']}", groups)
+
+
+def _line(label: str, actor: dict[str, Any]) -> Text:
+    facts = [_fact(key, value) for key, value in actor["detail"].items() if value not in ("", None, [], False)]
     if actor["restarts"]:
-        facts.append(f"restarts={actor['restarts']}")
+        facts.append(_fact("restarts", actor["restarts"]))
     if actor["last_error"]:
-        facts.append(f"last_error={actor['last_error']}")
+        facts.append(_fact("last_error", actor["last_error"]))
     if actor["handled"]:
-        facts.append(f"handled={actor['handled']}")
-    line = Table.grid(padding=(0, 2))
-    label = f"{actor['kind']} {actor['name']}" if actor["parent"] else actor["name"]
-    line.add_row(label, f"[{colour}]{actor['state']}[/{colour}]", "  ".join(facts))
-    return line
+        facts.append(_fact("handled", actor["handled"]))
+    line = Text.assemble(label, "  ", (actor["state"], colour_of(actor["state"])))
+    return line.append("  " + "  ".join(facts), "dim") if facts else line
+
+
+def _fact(key: str, value: object) -> str:
+    if value is True:
+        return key
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f"{key}={text!r}" if " " in text or not text.isprintable() else f"{key}={text}"

@@ -1,6 +1,7 @@
 """clusters.toml: its schema, reading and checking it."""
 
-from runtime.config.load import check_service_names, load, load_text
+from runtime.config.checks import check_service_names
+from runtime.config.load import examine, load
 from runtime.config.schema import ClusterSettings, Configuration
 
-__all__ = ["ClusterSettings", "Configuration", "check_service_names", "load", "load_text"]
+__all__ = ["ClusterSettings", "Configuration", "check_service_names", "examine", "load"]

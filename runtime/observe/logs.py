@@ -35,9 +35,9 @@ class _Lines:
     def __call__(self, _logger: Any, level: str, event: MutableMapping[str, Any]) -> str:
         now = datetime.datetime.now().astimezone()  # noqa: TID251 - the log's own clock, for people
         kind, actor = event.pop("kind", ""), event.pop("actor", "")
-        error = event.pop("exc_info", None)
-        who = f"{kind} {actor}".strip()
-        text = str(event.pop("event", ""))
+        error = _exception(event.pop("exc_info", None))
+        who = _on_one_line(f"{kind} {actor}".strip())
+        text = _on_one_line(str(event.pop("event", "")))
         facts = "  ".join(f"{key}={_value(value)}" for key, value in event.items() if value not in (None, ""))
         line = "  ".join(
             (
@@ -49,21 +49,36 @@ class _Lines:
                 facts,
             )
         ).rstrip()
-        if isinstance(error, BaseException):
-            frames = traceback.format_exception(error)
-            line += "\n" + "".join(f"    {one}\n" for one in "".join(frames).rstrip().splitlines()).rstrip()
+        if error is not None:
+            frames = "".join(traceback.format_exception(error)).rstrip().splitlines()
+            line += "".join(f"\n    {_on_one_line(one)}" for one in frames)
         return line
 
 
+def _on_one_line(text: str) -> str:
+    """Return text whose line breaks and terminal controls, which a peer may have sent, are shown and not acted on."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
 def _value(value: object) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return repr(text) if " " in text or "\n" in text else text
+    if isinstance(value, str):
+        return repr(value) if " " in value or not value.isprintable() else value
+    return _on_one_line(repr(value))
 
 
-def _interpolate(_logger: Any, _level: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """Name the exception in JSON lines, where there is one."""
-    error = event.pop("exc_info", None)
-    if isinstance(error, BaseException):
+def _exception(given: object) -> BaseException | None:
+    """Return the exception that an event was given as `exc_info`: itself, or True for the one being handled."""
+    if isinstance(given, tuple):
+        given = given[1]
+    elif given and not isinstance(given, BaseException):
+        given = sys.exc_info()[1]
+    return given if isinstance(given, BaseException) else None
+
+
+def _with_traceback(_logger: Any, _level: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Put the exception into a JSON line, where there is one."""
+    error = _exception(event.pop("exc_info", None))
+    if error is not None:
         event["traceback"] = "".join(traceback.format_exception(error))
     return event
 
@@ -82,30 +97,31 @@ class _OneWrite:
     debug = info = warning = error = critical = exception = log = msg
 
 
-def configure(cluster: str, *, level: str = "info", as_json: bool = False, stream: TextIO = sys.stderr) -> None:
+def configure(cluster: str, *, level: str = "info", as_json: bool = False, stream: TextIO | None = None) -> None:
     """Set up logs for this process.
 
     Args:
         cluster: Shown in each line.
         level: The lowest level shown: debug, info, warning or error.
         as_json: JSON lines instead of lines for people.
-        stream: Where they go.
+        stream: Where they go; None for stderr.
     """
+    target = sys.stderr if stream is None else stream
     processors: list[Any]
     if as_json:
         processors = [
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             lambda _logger, _level, event: {"cluster": cluster, **event},
-            _interpolate,
+            _with_traceback,
             structlog.processors.JSONRenderer(default=repr),
         ]
     else:
-        has_colours = stream.isatty() and not os.environ.get("NO_COLOR")
+        has_colours = target.isatty() and not os.environ.get("NO_COLOR")
         processors = [_Lines(cluster, has_colours=has_colours)]
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=lambda *_args: _OneWrite(stream),
+        logger_factory=lambda *_args: _OneWrite(target),
         cache_logger_on_first_use=False,
     )

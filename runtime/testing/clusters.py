@@ -17,8 +17,8 @@ from actors.publication import Publish
 from actors.ref import ActorRef, actor_name
 from actors.service import Service
 from runtime.cluster import Cluster, Ports
-from runtime.config import ClusterSettings, load, load_text
-from runtime.server import load_cluster
+from runtime.config import ClusterSettings
+from runtime.server import load_all
 from runtime.store.memory import MemoryStore
 from runtime.testing.ports import InlineThreads, SeededEntropy, SimulatedClock
 from runtime.transport.memory import MemoryNetwork
@@ -271,5 +271,6 @@ def _described(
 ) -> dict[str, tuple[ClusterSettings, Sequence[type[Actor]]]]:
     if isinstance(source, Mapping):
         return {name: (settings, ()) for name, settings in source.items()}
-    configuration = load(source) if isinstance(source, Path) else load_text(source, Path("clusters.toml"))
-    return {name: (settings, load_cluster(configuration, name)) for name, settings in configuration.clusters.items()}
+    path, text = (source, None) if isinstance(source, Path) else (Path("clusters.toml"), source)
+    configuration, loaded = load_all(path, text=text)
+    return {name: (settings, loaded[name]) for name, settings in configuration.clusters.items()}

@@ -9,7 +9,7 @@ import trio
 from actors import ActorRef, Opaque, Service, service
 from actors.call import Call
 from runtime.testing import MemoryNetwork
-from tests.runtime.test_processes import free_port
+from tests.processes import free_port
 from tests.runtime.test_two_clusters import until
 from tests.support import ADDRESS, CONNECTION, apac_settings, emea_settings, start, start_real
 

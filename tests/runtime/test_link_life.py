@@ -12,7 +12,7 @@ from actors.builtin.zato import CreateSubscription
 from actors.call import Call
 from actors.settings import TopicSettings
 from runtime.testing import MemoryNetwork
-from tests.runtime.test_processes import free_port
+from tests.processes import free_port
 from tests.runtime.test_two_clusters import Relay, recorder, until
 from tests.support import ADDRESS, CONNECTION, apac_settings, emea_settings, start, start_real
 

@@ -4,75 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "runtime.cli"]
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
-class Sample:
-    """The sample, run by the launcher in a folder of its own; its output is read line by line."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.port = free_port()
-        shutil.copytree(ROOT / "examples", folder / "examples")
-        text = (ROOT / "clusters.toml").read_text().replace("47043", str(self.port))
-        (folder / "clusters.toml").write_text(text)
-        self.lines: list[str] = []
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [*COMMAND, "run"], cwd=self.folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-        )
-
-    def until(self, pattern: str) -> re.Match[str]:
-        """Read on to the line that matches; the end of the output is a failure."""
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.lines.append(line)
-            if found := re.search(pattern, line):
-                return found
-        pytest.fail(f"no line matches {pattern!r}:\n{''.join(self.lines)}")
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*COMMAND, *arguments], cwd=self.folder, capture_output=True, text=True, check=False, timeout=60
-        )
-
-    def read_to_end(self) -> str:
-        """Wait until every process that writes to the output is gone."""
-        assert self.process.stderr is not None
-        return self.process.stderr.read()
+from tests.processes import COMMAND, ROOT, Launched, Sample, free_port, half_of_the_sample
 
 
 @pytest.fixture
 def sample(tmp_path: Path) -> Iterator[Sample]:
     running = Sample(tmp_path)
     yield running
-    if running.process.poll() is None:
-        running.process.terminate()
-        running.read_to_end()
-    running.process.wait()
-    assert running.process.stderr is not None
-    running.process.stderr.close()
+    running.stop()
 
 
 def test_the_sample_tells_its_story(sample: Sample) -> None:
@@ -116,6 +65,95 @@ def test_a_killed_launcher_leaves_nothing_and_run_works_again_at_once(sample: Sa
     sample.until(r"on_connect")
     old.read()
     old.close()
+
+
+def test_clusters_in_two_folders_tell_the_same_story(tmp_path: Path) -> None:
+    """Each has its own clusters.toml and launcher; the password comes from an environment variable."""
+    port = free_port()
+    environment = {"ISTHMUS_TEST_PASSWORD": "sesame-open"}
+    with ExitStack() as stack:
+        halves: dict[str, Launched] = {}
+        for cluster in ("apac", "emea"):
+            folder = half_of_the_sample(cluster, tmp_path / cluster, port, "$ISTHMUS_TEST_PASSWORD")
+            halves[cluster] = Launched(folder, environment)
+            stack.callback(halves[cluster].stop)
+        emea, apac = halves["emea"], halves["apac"]
+        apac.until(r"on_connect")
+        apac.until(r"Response is `\{'elem1': 'value1'\}`")
+        apac.until(r"on_message.*Customer 1")
+        invoked = apac.run("invoke", "apac", "demo.remote-echo", '{"elem1": "value1"}')
+        assert json.loads(invoked.stdout) == {"elem1": "value1"}
+        published = emea.run("publish", "emea", "/customer/new", "Across folders")
+        assert published.returncode == 0
+        apac.until(r"on_message.*Across folders")
+        emea.stop()
+        apac.until(r"on_close")
+    assert not any("sesame-open" in line for half in halves.values() for line in half.lines)
+    assert not any((tmp_path / cluster / ".isthmus" / "secrets").exists() for cluster in halves)
+
+
+def test_a_wrong_password_is_said_on_both_sides_and_no_secret_with_it(tmp_path: Path) -> None:
+    """The channel's log names the peer and the definition, the connection's that it was refused."""
+    port = free_port()
+    with ExitStack() as stack:
+        halves: dict[str, Launched] = {}
+        for cluster, password in (("emea", "sesame-open"), ("apac", "sesame-shut")):
+            folder = half_of_the_sample(cluster, tmp_path / cluster, port, "$ISTHMUS_TEST_PASSWORD")
+            halves[cluster] = Launched(folder, {"ISTHMUS_TEST_PASSWORD": password})
+            stack.callback(halves[cluster].stop)
+        halves["emea"].until(r"log-in refused.*username=apac.*security=apac")
+        halves["apac"].until(r"no link.*not authorized")
+    assert not any("sesame" in line for half in halves.values() for line in half.lines)
+
+
+def test_a_port_in_use_stops_that_channel_only(tmp_path: Path) -> None:
+    """It is named in the log, the rest of the cluster works, and once the port is free the channel listens."""
+    port = free_port()
+    folder = half_of_the_sample("emea", tmp_path / "emea", port, "local:emea-apac")
+    with ExitStack() as stack:
+        taken = stack.enter_context(socket.socket())
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        emea = Launched(folder)
+        stack.callback(emea.stop)
+        emea.until(rf"cannot listen.*ws://127\.0\.0\.1:{port}/.*in use")
+        assert emea.run("invoke", "emea", "demo.echo", "[1]").stdout == "[\n  1\n]\n"
+        assert "cannot listen" in emea.run("status").stdout
+        taken.close()
+        emea.until(rf"listening +address=ws://127\.0\.0\.1:{port}/")
+        socket.create_connection(("127.0.0.1", port)).close()
+
+
+def test_a_cluster_that_runs_is_not_started_a_second_time(tmp_path: Path) -> None:
+    """In the foreground, too, the answer is one sentence with the pid, and status 1; the first one goes on."""
+    folder = half_of_the_sample("emea", tmp_path / "emea", free_port(), "local:emea-apac")
+    emea = Launched(folder)
+    try:
+        pid = emea.until(r"server started +pid=(\d+)")[1]
+        emea.until(r"listening.*gateway")
+        for arguments in (["run"], ["run", "--cluster", "emea"]):
+            second = emea.run(*arguments)
+            assert second.returncode == 1
+            [sentence] = second.stderr.splitlines()
+            assert sentence.endswith(f"is already running, pid {pid}")
+        assert emea.run("invoke", "emea", "demo.echo", "1").stdout == "1\n"
+    finally:
+        emea.stop()
+
+
+def test_a_folder_named_like_ours_is_not_taken_for_ours(tmp_path: Path) -> None:
+    """Where the user stands, `actors` and `runtime` may be anything."""
+    for name in ("actors", "runtime", "json"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise RuntimeError('not ours')\n")
+    folder = half_of_the_sample("emea", tmp_path / "emea", free_port(), "local:emea-apac")
+    shutil.move(folder / "clusters.toml", tmp_path)
+    shutil.move(folder / "examples", tmp_path)
+    running = Launched(tmp_path)
+    try:
+        running.until(r"listening.*gateway")
+    finally:
+        running.stop()
 
 
 def test_a_command_says_in_one_sentence_that_a_cluster_does_not_run(tmp_path: Path) -> None:

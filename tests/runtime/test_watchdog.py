@@ -57,7 +57,7 @@ async def test_code_that_holds_the_loop_is_named_with_its_stack(nursery: trio.Nu
             held_up[0].set()
 
     cluster = await start_real(nursery, "emea", ClusterSettings(), [Holds])
-    nursery.start_soon(watch_loop, 0.2, on_held)
+    await nursery.start(watch_loop, 0.2, on_held)
     await ActorRef("service:test.holds", cluster.registry).ask(Call())
     [(actor, stack)] = found
     assert actor == "service:test.holds"

@@ -89,3 +89,73 @@ def test_a_dangling_service_is_named(tmp_path: Path) -> None:
     known = ["hooks.on-connect", "hooks.on-message", "hooks.on-closed"]
     [problem] = check_service_names(load(path), "apac", known)
     assert "on_close: there is no service 'hooks.on-close'; did you mean 'hooks.on-closed'?" in problem
+
+
+def test_a_service_that_may_not_have_been_loaded_is_told_apart(tmp_path: Path) -> None:
+    """Where a module failed, the sentence claims no more than is known."""
+    path = tmp_path / "clusters.toml"
+    path.write_text(GOOD)
+    found = check_service_names(load(path), "apac", ["hooks.on-connect"], is_complete=False)
+    assert len(found) == 2
+    assert "on_message: there is no service 'hooks.on-message' in what could be loaded" in found[0]
+    assert "on_close: there is no service 'hooks.on-close' in what could be loaded" in found[1]
+
+
+def test_one_wrong_value_hides_no_other(tmp_path: Path) -> None:
+    """Values of a wrong type are left out, and what remains is checked as though they had not been there."""
+    text = GOOD.replace('security = "apac"', 'security = "apec"').replace('channel = "gateway"', "channel = 4")
+    text = text.replace('remote = "cluster"', "remote = 5").replace("guaranteed = true", 'guaranteed = "yes"')
+    text = text.replace('username = "apac"\n', "username = 1\n").replace('publish = ["/order/**"]', "publish = [1]")
+    found = [one.partition(": ")[2] for one in problems_of(text, tmp_path)]
+    assert found == [
+        "clusters.emea.security.apac.username: expected text, got 1",
+        "clusters.emea.channels.gateway.security: there is no security definition 'apec'; did you mean 'apac'?",
+        "clusters.emea.endpoints.apac.channel: expected text, got 4",
+        "clusters.emea.endpoints.apac.publish: expected text, got 1",
+        "clusters.emea.topics.\"/customer/new\".guaranteed: expected true or false, got 'yes'",
+        "clusters.apac.outgoing.\"My WSX Outconn\".remote: expected one of 'cluster', got 5",
+        'clusters.apac.outgoing."My WSX Outconn".username: expected text, got 1',
+    ]
+
+
+def test_tables_that_are_none_are_named(tmp_path: Path) -> None:
+    """A value where a table belongs is one problem, wherever it stands."""
+    text = "[clusters]\napac = 1\n[clusters.emea]\nchannels = 2\n[clusters.emea.topics]\n'/x' = 3\n"
+    assert problems_of(text, tmp_path) == [
+        "2: clusters.apac: expected a table, got 1",
+        "4: clusters.emea.channels: expected a table, got 2",
+        '6: clusters.emea.topics."/x": expected a table, got 3',
+    ]
+
+
+def test_an_empty_secret_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable or file without content would let in whoever gives no password."""
+    monkeypatch.setenv("ISTHMUS_TEST_EMPTY", "")
+    (tmp_path / "empty").write_text("\n")
+    for reference in ("$ISTHMUS_TEST_EMPTY", "file:empty"):
+        found = problems_of(GOOD.replace("local:emea-apac", reference), tmp_path)
+        assert len(found) == 2
+        assert all(one.endswith(f"password: the secret '{reference}' is empty") for one in found)
+
+
+def test_secrets_are_looked_for_at_any_depth_of_config(tmp_path: Path) -> None:
+    """`[clusters.C.config]` holds any values, and those that name a secret are checked like a password."""
+    text = '[clusters.emea.config]\nplain = "text"\nprice = "$$5"\nkeys = { a = ["$ISTHMUS_TEST_NOT_SET"] }\n'
+    [found] = problems_of(text, tmp_path)
+    assert found.startswith("4: clusters.emea.config.keys.a: the secret '$ISTHMUS_TEST_NOT_SET' cannot be read")
+    path = tmp_path / "clusters.toml"
+    path.write_text(text.replace("$ISTHMUS_TEST_NOT_SET", "local:key"))
+    config = load(path).clusters["emea"].config
+    assert (config["plain"], config["price"]) == ("text", "$5")
+    assert config["keys"]["a"][0].reveal() == (tmp_path / ".isthmus" / "secrets" / "key").read_text()
+
+
+def test_only_what_is_started_needs_its_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that runs one of the clusters has that one's secrets only."""
+    monkeypatch.delenv("ISTHMUS_TEST_NOT_SET", raising=False)
+    path = tmp_path / "clusters.toml"
+    at = GOOD.index("[clusters.apac]")
+    path.write_text(GOOD[:at] + GOOD[at:].replace("local:emea-apac", "$ISTHMUS_TEST_NOT_SET"))
+    assert load(path, ["emea"])
+    with pytest.raises(ConfigurationError, match="ISTHMUS_TEST_NOT_SET is not set"):
+        load(path, ["apac"])

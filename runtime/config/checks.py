@@ -1,0 +1,160 @@
+"""Checks of clusters.toml that need more than one key: names, addresses, secrets, services."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection
+from typing import Any
+
+from actors.secret import Secret
+from runtime.config.problems import KeyPath, Problems, key_text, nearest
+from runtime.config.schema import ClusterSettings, Configuration
+from runtime.transport.network import Address
+
+__all__ = ["check_clusters", "check_service_names"]
+
+
+def check_clusters(clusters: dict[str, ClusterSettings], problems: Problems, started: set[str]) -> None:
+    """Note what is wrong; secrets are looked for only in the clusters that are to be started."""
+    bound: dict[int, list[tuple[str, KeyPath]]] = {}
+    for name, cluster in clusters.items():
+        where: KeyPath = ("clusters", name)
+        for channel in cluster.channels:
+            _check_channel(cluster, channel, (*where, "channels", channel), problems, bound)
+        for connection in cluster.outgoing:
+            _check_outgoing(cluster, connection, (*where, "outgoing", connection), problems)
+        for endpoint in cluster.endpoints:
+            _check_endpoint(cluster, endpoint, (*where, "endpoints", endpoint), problems)
+        for topic in cluster.topics:
+            if not topic.startswith("/"):
+                problems.add((*where, "topics", topic), "a topic's name starts with '/'")
+        if name in started:
+            for key, definition in cluster.security.items():
+                _check_secret(definition.password, (*where, "security", key, "password"), problems)
+            for key, outgoing in cluster.outgoing.items():
+                _check_secret(outgoing.password, (*where, "outgoing", key, "password"), problems)
+            for key, value in cluster.config.items():
+                _check_secrets_within(value, (*where, "config", key), problems)
+
+
+def _check_secrets_within(value: Any, where: KeyPath, problems: Problems) -> None:
+    if isinstance(value, Secret):
+        _check_secret(value, where, problems)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            _check_secrets_within(one, (*where, key), problems)
+    elif isinstance(value, list):
+        for one in value:
+            _check_secrets_within(one, where, problems)
+
+
+def _check_secret(secret: Secret | None, where: KeyPath, problems: Problems) -> None:
+    """Check that there is a secret, and that it is not empty: an empty one would let anybody in."""
+    if secret is None:
+        return
+    try:
+        is_empty = not secret.reveal()
+    except (OSError, LookupError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or (error.args[0] if error.args else error)
+        problems.add(where, f"the secret {secret.source!r} cannot be read: {reason}")
+    else:
+        if is_empty:
+            problems.add(where, f"the secret {secret.source!r} is empty")
+
+
+def _address(text: str | None, where: KeyPath, problems: Problems) -> Address | None:
+    if text is None:
+        return None
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        problems.add((*where, "address"), str(error))
+        return None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check_channel(
+    cluster: ClusterSettings,
+    name: str,
+    where: KeyPath,
+    problems: Problems,
+    bound: dict[int, list[tuple[str, KeyPath]]],
+) -> None:
+    settings = cluster.channels[name]
+    if settings.security not in (None, "none", *cluster.security):
+        problems.add(
+            (*where, "security"),
+            f"there is no security definition {settings.security!r}{nearest(settings.security, cluster.security)}",
+        )
+    address = _address(settings.address, where, problems)
+    if address is None:
+        return
+    if address.scheme == "wss":
+        problems.add((*where, "address"), "a channel does not serve TLS itself yet; put a TLS proxy in front of ws://")
+    elif not settings.plain_text and not _is_loopback(address.host):
+        problems.add(
+            (*where, "address"),
+            "ws:// beyond this machine is not encrypted; say plain_text = true to allow it",
+        )
+    wildcards = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound
+    for host, other in bound.setdefault(address.port, []):
+        if host == address.host or host in wildcards or address.host in wildcards:
+            problems.add((*where, "address"), f"port {address.port} is used by {'.'.join(map(key_text, other))}, too")
+    bound[address.port].append((address.host, where))
+
+
+def _check_outgoing(cluster: ClusterSettings, name: str, where: KeyPath, problems: Problems) -> None:
+    settings = cluster.outgoing[name]
+    _address(settings.address, where, problems)
+    is_half = (settings.username is None) != (settings.password is None)
+    if is_half and not problems.has_any(where, "username", "password"):
+        problems.add(where, "username and password go together")
+
+
+def _check_endpoint(cluster: ClusterSettings, name: str, where: KeyPath, problems: Problems) -> None:
+    settings = cluster.endpoints[name]
+    kinds = ("channel", "security", "service")
+    given = [one for one in kinds if getattr(settings, one) is not None]
+    if len(given) != 1 and not problems.has_any(where, *kinds):
+        problems.add(where, "an endpoint has exactly one of channel, security and service")
+    if settings.channel is not None and settings.channel not in cluster.channels:
+        problems.add(
+            (*where, "channel"),
+            f"there is no channel {settings.channel!r}{nearest(settings.channel, cluster.channels)}",
+        )
+    if settings.security is not None and settings.security not in cluster.security:
+        problems.add(
+            (*where, "security"),
+            f"there is no security definition {settings.security!r}{nearest(settings.security, cluster.security)}",
+        )
+
+
+def check_service_names(
+    configuration: Configuration, cluster: str, known: Collection[str], *, is_complete: bool = True
+) -> list[str]:
+    """Return a sentence for each service that a cluster's configuration names and that does not exist.
+
+    `is_complete` says whether all modules could be loaded; else the service may be in one that could not.
+    """
+    problems = Problems(configuration.path, configuration.path.read_text())
+    settings = configuration.clusters[cluster]
+    named: list[tuple[KeyPath, str | None]] = [
+        (("channels", name, "service"), channel.service) for name, channel in settings.channels.items()
+    ]
+    for name, outgoing in settings.outgoing.items():
+        named += [
+            (("outgoing", name, hook), getattr(outgoing, hook)) for hook in ("on_connect", "on_message", "on_close")
+        ]
+    named += [(("endpoints", name, "service"), endpoint.service) for name, endpoint in settings.endpoints.items()]
+    for where, service in named:
+        if service is not None and service not in known:
+            where_from = "" if is_complete else " in what could be loaded"
+            message = f"there is no service {service!r}{where_from}{nearest(service, known)}"
+            problems.add(("clusters", cluster, *where), message)
+    return problems.sentences()

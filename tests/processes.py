@@ -1,0 +1,119 @@
+"""Isthmus in real processes, for tests: the launcher in a folder, its output line by line, and what it leaves."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+COMMAND = [sys.executable, "-P", "-m", "runtime.cli"]
+
+HANGS_AFTER = 60.0
+"""Seconds without the line waited for, after which a test ends instead of hanging."""
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+class Launched:
+    """`isthmus run` in a folder; temporary files go to a folder of its own."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.lines: list[str] = []
+        # a short place, since sockets may have to be made in it
+        self._temporary = tempfile.TemporaryDirectory(prefix="isthmus-test-", dir="/tmp")
+        self._environment = {**os.environ, **(environment or {}), "TMPDIR": self._temporary.name}
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [*COMMAND, "run"],
+            cwd=self.folder,
+            env=self._environment,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def until(self, pattern: str) -> re.Match[str]:
+        """Read on to the line that matches; the end of the output is a failure, which a line that never comes becomes."""
+        assert self.process.stderr is not None
+        watchdog = threading.Timer(HANGS_AFTER, self.process.kill)
+        watchdog.start()
+        try:
+            for line in self.process.stderr:
+                self.lines.append(line)
+                if found := re.search(pattern, line):
+                    return found
+        finally:
+            watchdog.cancel()
+            watchdog.join()
+        pytest.fail(f"no line matches {pattern!r}:\n{''.join(self.lines)}")
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def read_to_end(self) -> str:
+        """Wait until every process that has the output open is gone, as servers do until they end."""
+        assert self.process.stderr is not None
+        rest = self.process.stderr.readlines()
+        self.lines += rest
+        return "".join(rest)
+
+    def stop(self) -> None:
+        """End it in order, and see that no process, socket or temporary file of it is left. Idempotent."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        assert self.process.stderr is not None
+        if not self.process.stderr.closed:
+            self.read_to_end()
+            self.process.stderr.close()
+        self.process.wait()
+        left = [path for path in Path(self._temporary.name).rglob("*") if not path.is_dir()]
+        self._temporary.cleanup()
+        assert left == []
+        assert list(self.folder.rglob("*.sock")) == []
+
+
+class Sample(Launched):
+    """The sample of the repository, on a port of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        shutil.copytree(ROOT / "examples", folder / "examples")
+        text = (ROOT / "clusters.toml").read_text().replace("47043", str(self.port))
+        (folder / "clusters.toml").write_text(text)
+        super().__init__(folder)
+
+
+def half_of_the_sample(cluster: str, folder: Path, port: int, password: str) -> Path:
+    """Write one cluster of the sample to a folder of its own; `password` is the reference that stands for it."""
+    folder.mkdir()
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    text = (ROOT / "clusters.toml").read_text().replace("47043", str(port)).replace("local:emea-apac", password)
+    at = text.index("[clusters.apac]")
+    (folder / "clusters.toml").write_text(text[at:] if cluster == "apac" else text[:at])
+    return folder
