@@ -63,9 +63,11 @@ class BufferedStream(trio.abc.Stream):
         if len(self._buffer) + self._in_flight > self._hard_limit:
             self._break("the peer does not read, and too much waits for it")
             raise trio.BrokenResourceError(self._broken)
-        if not self.has_room:
+        # an event that somebody may wait for already stays: a replaced one would never be set
+        if not self.has_room and self._has_room.is_set():
             self._has_room = trio.Event()
-        self._drained = trio.Event()
+        if self._drained.is_set():
+            self._drained = trio.Event()
         self._has_data.set()
 
     async def wait_send_all_might_not_block(self) -> None:
