@@ -260,9 +260,9 @@ class WebSocketLink:
 
     async def _close_as_requested(self, code: int, reason: str) -> None:
         reason = reason.encode()[:_MAX_REASON].decode(errors="ignore")
+        self._finish(LinkClosed(code, reason, "local"))  # first, or the reader takes the end for the peer's
         with trio.move_on_after(CLOSE_TIMEOUT):
             await self._socket.aclose(code, reason)
-        self._finish(LinkClosed(code, reason, "local"))
 
     def _encode(self, batch: list[Message]) -> list[Frame]:
         """Frame a batch; a message that cannot be said is answered for, and costs the others nothing."""
