@@ -82,6 +82,7 @@ class WebSocketLink:
         self._outbox_changed = trio.Event()
         self._is_writing = False
         self._is_closing = False
+        self._pings: set[trio.CancelScope] = set()
         self._end: LinkClosed | None = None
 
     @property
@@ -173,6 +174,8 @@ class WebSocketLink:
             self._end = end
             self._notify_inbox()
             self._notify_outbox()
+            for ping in self._pings:
+                ping.cancel()
 
     def _notify_inbox(self) -> None:
         self._inbox_changed.set()
@@ -329,13 +332,18 @@ class WebSocketLink:
                     return
 
     async def _ping(self) -> bool:
-        """Ping with a payload of its own and a deadline of its own; tell whether the pong came."""
+        """Ping with a payload of its own and a deadline of its own; tell whether the pong came before the link's end."""
+        if self._end is not None:
+            return False
         payload = json.dumps({"meta": {"id": self._entropy.hex_id()}}, separators=(",", ":")).encode()
-        with trio.move_on_after(self._options.ping_timeout):
+        with trio.move_on_after(self._options.ping_timeout) as ping:
+            self._pings.add(ping)
             try:
                 await self._socket.ping(payload)
             except ConnectionClosed:
                 return False
+            finally:
+                self._pings.discard(ping)
             if self._on_pong is not None:
                 self._on_pong()
             return True
