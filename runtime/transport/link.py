@@ -300,8 +300,11 @@ class WebSocketLink:
         """Tell whoever waits that a message could not be sent: the peer, or our own side."""
         _log.warning("message not sent", reason=reason, peer=self._peer)
         if isinstance(message, Reply):
-            failure = Failure(message.id, message.in_reply_to, 500, f"The result cannot be sent: {reason}")
-            return self._wire.send([failure])
+            text = f"The result cannot be sent: {reason}"
+            return self._encode_instead(Failure(message.id, message.in_reply_to, 500, text))
+        if isinstance(message, Failure):
+            text = f"The error cannot be sent: {reason}"
+            return self._encode_instead(Failure(message.id, message.in_reply_to, message.status, text, message.kind))
         answer: Message | None = None
         if isinstance(message, Invoke):
             answer = Failure(self._entropy.hex_id(), message.id, 400, reason, "BadInput")
@@ -311,6 +314,13 @@ class WebSocketLink:
             self._inbox.append((answer, 0))
             self._notify_inbox()
         return []
+
+    def _encode_instead(self, failure: Failure) -> list[Frame]:
+        """Frame what the peer is told instead; nothing where the session does not allow that either."""
+        try:
+            return self._wire.send([failure])
+        except ValueError:
+            return []
 
     async def _watch_heartbeat(self) -> None:
         """Ping after silence; any bytes received prove life."""
