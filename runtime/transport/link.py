@@ -210,6 +210,8 @@ class WebSocketLink:
             if code == _TOO_BIG:
                 _log.warning("protocol violation", reason=reason, peer=self._peer)
             origin = "network" if code == _ABNORMAL else "remote"
+            if code == _TOO_BIG and reason == f"Exceeded maximum message size: {self._options.max_message_size} bytes":
+                origin = "local"  # the library closed; the peer says this of nothing that we send, which is smaller
             self._finish(LinkClosed(code, reason or ("connection lost" if code == _ABNORMAL else ""), origin))
 
     def _take(self, frame: Frame, size: int) -> None:
@@ -333,6 +335,8 @@ class WebSocketLink:
                 continue
             if await self.is_alive():
                 missed = 0
+            elif self._end is not None:
+                return
             elif not self.is_throttled:
                 missed += 1
                 if missed >= options.pings_missed_threshold:
