@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, cast
 
+import h11
 import structlog
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
@@ -55,7 +56,7 @@ async def open_link(
             link: WebSocketLink | None = None
             try:
                 internals.start_soon(stream.run_writer)
-                socket = await upgrade(cast("trio.Nursery", _ReaderTasks(internals)), stream)
+                socket = await upgrade(cast("trio.Nursery", _ReaderTasks(internals, stream)), stream)
                 if socket is not None:
                     wire = make_wire(socket.subprotocol)
                     link = WebSocketLink(
@@ -94,14 +95,15 @@ async def _hold_shielded_nursery(task_status: trio.TaskStatus[trio.Nursery]) -> 
 
 
 class _ReaderTasks:
-    """Where the library starts its reader: what may end that while a link closes is not an error of the link.
+    """Where the library starts its reader: what may end that is not an error of the link.
 
     The reader answers a ping and a protocol error of the peer also when a close frame has been sent or the stream has
-    ended meanwhile, and fails because it may not.
+    ended meanwhile, and a peer that does not speak HTTP as though it were a client; it fails because it may not.
     """
 
-    def __init__(self, nursery: trio.Nursery) -> None:
+    def __init__(self, nursery: trio.Nursery, stream: BufferedStream) -> None:
         self._nursery = nursery
+        self._stream = stream
 
     def start_soon(self, reader: Callable[[], Awaitable[object]]) -> None:
         """Start the reader."""
@@ -110,8 +112,9 @@ class _ReaderTasks:
     async def _run(self, reader: Callable[[], Awaitable[object]]) -> None:
         try:
             await reader()
-        except (ConnectionClosed, LocalProtocolError) as error:
+        except (ConnectionClosed, LocalProtocolError, h11.LocalProtocolError) as error:
             _log.debug("the reader ended", reason=str(error))
+            self._stream.ended.set()
 
 
 def peer_of(transport: trio.abc.Stream) -> str:
