@@ -9,6 +9,8 @@ to a hard limit, beyond which the stream breaks.
 
 from __future__ import annotations
 
+import contextlib
+
 import trio
 
 __all__ = ["BufferedStream"]
@@ -114,6 +116,25 @@ class BufferedStream(trio.abc.Stream):
         else:
             self.ended.set()
         return data
+
+    async def drop_rest(self) -> None:
+        """Receive and drop what still comes, until the end."""
+        try:
+            while await self.receive_some(HIGH_WATER):
+                pass
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+
+    async def linger(self) -> None:
+        """Write what is in the buffer, then wait for the end of what the peer sends; somebody must receive it.
+
+        Closing while bytes are unread resets the connection, and the peer may lose what was written last.
+        """
+        await self._drained.wait()
+        if isinstance(self._transport, trio.abc.HalfCloseableStream):
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                await self._transport.send_eof()
+        await self.ended.wait()
 
     async def aclose(self) -> None:
         """Flush within a bound, then close the transport. Idempotent."""

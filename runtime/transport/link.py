@@ -83,6 +83,9 @@ class WebSocketLink:
         self._is_writing = False
         self._is_closing = False
         self._pings: set[trio.CancelScope] = set()
+        self._own_close: LinkClosed | None = None
+        self._own_close_done = trio.Event()
+        self._is_cut_short = False
         self._end: LinkClosed | None = None
 
     @property
@@ -149,7 +152,11 @@ class WebSocketLink:
             if self._end is None:
                 await self._say_goodbye(code, reason)
             self._finish(LinkClosed(code, reason, "local"))
+            if self._own_close is not None:
+                await self._own_close_done.wait()
             await self._socket.aclose(code, reason)
+            if self._is_cut_short:
+                await self._stream.linger()
         self._finish(LinkClosed(code, reason, "local"))
 
     async def _say_goodbye(self, code: int, reason: str) -> None:
@@ -167,6 +174,8 @@ class WebSocketLink:
             nursery.start_soon(self._write_for_ever)
             nursery.start_soon(self._watch_heartbeat)
             await self._read_until_closed()
+            if self._own_close is not None:
+                await self._own_close_done.wait()
             nursery.cancel_scope.cancel()
 
     def _finish(self, end: LinkClosed) -> None:
@@ -204,6 +213,9 @@ class WebSocketLink:
                 while self.is_throttled and self._end is None:
                     await self._inbox_changed.wait()
         except ConnectionClosed as error:
+            if self._own_close is not None:
+                self._finish(self._own_close)
+                return
             closed = error.reason
             code = _ABNORMAL if closed is None else int(closed.code)
             reason = "" if closed is None else closed.reason or ""
@@ -211,6 +223,7 @@ class WebSocketLink:
                 _log.warning("protocol violation", reason=reason, peer=self._peer)
             origin = "network" if code == _ABNORMAL else "remote"
             if code == _TOO_BIG and reason == f"Exceeded maximum message size: {self._options.max_message_size} bytes":
+                self._is_cut_short = True
                 origin = "local"  # the library closed; the peer says this of nothing that we send, which is smaller
             self._finish(LinkClosed(code, reason or ("connection lost" if code == _ABNORMAL else ""), origin))
 
@@ -265,9 +278,13 @@ class WebSocketLink:
 
     async def _close_as_requested(self, code: int, reason: str) -> None:
         reason = reason.encode()[:_MAX_REASON].decode(errors="ignore")
-        self._finish(LinkClosed(code, reason, "local"))  # first, or the reader takes the end for the peer's
-        with trio.move_on_after(CLOSE_TIMEOUT):
-            await self._socket.aclose(code, reason)
+        self._own_close = LinkClosed(code, reason, "local")  # the reader takes the end for this one, not for the peer's
+        try:
+            with trio.move_on_after(CLOSE_TIMEOUT):
+                await self._socket.aclose(code, reason)
+        finally:
+            self._own_close_done.set()
+            self._finish(self._own_close)
 
     def _encode(self, batch: list[Message]) -> list[Frame]:
         """Frame a batch; a message that cannot be said is answered for, and costs the others nothing."""

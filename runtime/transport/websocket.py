@@ -99,6 +99,7 @@ class _ReaderTasks:
 
     The reader answers a ping and a protocol error of the peer also when a close frame has been sent or the stream has
     ended meanwhile, and a peer that does not speak HTTP as though it were a client; it fails because it may not.
+    It ends at too large a message, and what is left of that must be received before the connection is closed.
     """
 
     def __init__(self, nursery: trio.Nursery, stream: BufferedStream) -> None:
@@ -112,6 +113,7 @@ class _ReaderTasks:
     async def _run(self, reader: Callable[[], Awaitable[object]]) -> None:
         try:
             await reader()
+            await self._stream.drop_rest()
         except (ConnectionClosed, LocalProtocolError, h11.LocalProtocolError) as error:
             _log.debug("the reader ended", reason=str(error))
             self._stream.ended.set()
