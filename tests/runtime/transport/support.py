@@ -129,15 +129,13 @@ async def receive_invokes(link: Link, count: int) -> list[Any]:
 
 @asynccontextmanager
 async def websocket(
-    stream: trio.abc.Stream, address: Address = ADDRESS, headers: list[tuple[bytes, bytes]] | None = None
+    stream: trio.abc.Stream, address: Address = ADDRESS, **options: Any
 ) -> AsyncGenerator[WebSocketConnection, None]:
     """Make a stream a WebSocket of the bare library, which ends without a close frame."""
     host = f"{address.host}:{address.port}"
     try:
         async with trio.open_nursery() as nursery:
-            yield await wrap_client_stream(
-                nursery, cast("trio.SocketStream", stream), host, address.path, extra_headers=headers
-            )
+            yield await wrap_client_stream(nursery, cast("trio.SocketStream", stream), host, address.path, **options)
             nursery.cancel_scope.cancel()
     finally:
         await trio.aclose_forcefully(stream)

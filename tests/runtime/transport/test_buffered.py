@@ -77,9 +77,7 @@ async def test_two_ends_that_send_large_frames_do_not_freeze(network: MemoryNetw
                 pings.cancel_scope.cancel()
 
 
-async def _sockets(
-    network: MemoryNetwork, nursery: trio.Nursery
-) -> tuple[WebSocketConnection, WebSocketConnection]:
+async def _sockets(network: MemoryNetwork, nursery: trio.Nursery) -> tuple[WebSocketConnection, WebSocketConnection]:
     """Return a client's and a server's WebSocket of the bare library, the client's on a buffered stream."""
     [listener] = await network.node("server").listen(ADDRESS)
     transport = await network.node("client").connect(ADDRESS)

@@ -233,7 +233,7 @@ async def test_an_origin_that_is_not_listed_is_403() -> None:
         status = 101
         stream = await trio.open_tcp_stream(address.host, address.port)
         try:
-            async with websocket(stream, address, [(b"Origin", origin.encode())]):
+            async with websocket(stream, address, extra_headers=[(b"Origin", origin.encode())]):
                 pass
         except* ConnectionRejected as group:
             [rejected] = group.exceptions

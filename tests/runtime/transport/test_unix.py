@@ -22,7 +22,7 @@ from tests.runtime.transport.support import ADDRESS, dial, goes_on, open_session
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch) -> Generator[Path, None, None]:
     """A folder with a short name, which is also where temporary files go."""
-    path = Path(tempfile.mkdtemp(prefix="i", dir="/tmp")).resolve()  # noqa: S108 - sockets' paths must be short
+    path = Path(tempfile.mkdtemp(prefix="i", dir="/tmp")).resolve()
     monkeypatch.setattr(tempfile, "tempdir", str(path))
     yield path
     shutil.rmtree(path)
