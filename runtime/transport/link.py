@@ -363,7 +363,7 @@ class WebSocketLink:
                     return
 
     async def _ping(self) -> bool:
-        """Ping with a payload of its own and a deadline of its own; tell whether the pong came before the link's end."""
+        """Ping with a payload of its own and a deadline of its own; tell whether the pong came."""
         if self._end is not None:
             return False
         payload = json.dumps({"meta": {"id": self._entropy.hex_id()}}, separators=(",", ":")).encode()

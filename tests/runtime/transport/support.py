@@ -9,7 +9,7 @@ from typing import Any, cast
 import trio
 from trio_websocket import WebSocketConnection, wrap_client_stream
 
-from actors.errors import DialFailed
+from actors.errors import DialFailed, LinkClosed
 from actors.messages import Hello, Invoke, Welcome
 from actors.ports import Arrival, Link
 from runtime.testing import MemoryNetwork, SeededEntropy
@@ -117,6 +117,16 @@ async def goes_on(sender: Link, receiver: Link) -> None:
         await sender.send(Invoke("goes-on", "hello"))
         messages = await receiver.receive()
     assert [(one.id, one.data) for one in messages if isinstance(one, Invoke)] == [("goes-on", "hello")]
+
+
+async def rest_of(link: Link) -> tuple[list[Any], LinkClosed]:
+    """Receive until the link ends; return what came, and how the link ended."""
+    messages: list[Any] = []
+    while True:
+        try:
+            messages += await link.receive()
+        except LinkClosed as end:
+            return messages, end
 
 
 async def receive_invokes(link: Link, count: int) -> list[Any]:

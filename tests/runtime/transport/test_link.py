@@ -14,7 +14,7 @@ from runtime.testing import MemoryNetwork
 from runtime.transport import LinkOptions
 from runtime.transport import link as link_module
 from runtime.transport.link import CLOSE_TIMEOUT
-from tests.runtime.transport.support import goes_on, pair, receive_invokes
+from tests.runtime.transport.support import goes_on, pair, receive_invokes, rest_of
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -23,11 +23,8 @@ SMALL = LinkOptions(max_message_size=4 * KIB)
 
 
 async def closed(link: Link) -> LinkClosed:
-    """Receive what there is, and return how the link ended."""
-    with pytest.raises(LinkClosed) as end:
-        while True:
-            await link.receive()
-    return end.value
+    """Receive until the link ends, and return how it did."""
+    return (await rest_of(link))[1]
 
 
 # Heartbeat

@@ -15,7 +15,7 @@ from runtime.transport import LinkOptions
 from runtime.transport.buffered import FLUSH_TIMEOUT
 from runtime.transport.link import CLOSE_TIMEOUT
 from runtime.wire.native import NativeWire
-from tests.runtime.transport.support import ADDRESS, dial, goes_on, make_listener, open_session, pair, serving
+from tests.runtime.transport.support import ADDRESS, dial, goes_on, make_listener, open_session, pair, rest_of, serving
 
 BOUND = CLOSE_TIMEOUT + 2 * FLUSH_TIMEOUT
 QUIET = LinkOptions(ping_interval=3600.0)
@@ -52,11 +52,8 @@ class Handled:
 
 async def goodbye_and_end(link: Link) -> tuple[list[Any], LinkClosed]:
     """Receive the peer's last messages and how the link ended."""
-    messages: list[Any] = []
-    with trio.fail_after(BOUND), pytest.raises(LinkClosed) as end:
-        while True:
-            messages += await link.receive()
-    return messages, end.value
+    with trio.fail_after(BOUND):
+        return await rest_of(link)
 
 
 # One connection and the others
