@@ -9,6 +9,7 @@ to a hard limit, beyond which the stream breaks.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 
@@ -66,7 +67,8 @@ class BufferedStream(trio.abc.Stream):
         if len(self._buffer) + self._in_flight > self._hard_limit:
             self._break("the peer does not read, and too much waits for it")
             raise trio.BrokenResourceError(self._broken)
-        if not self.has_room and self._has_room.is_set():  # an event that is waited for must not be replaced
+        # an event that somebody may wait for already stays: a replaced one would never be set
+        if not self.has_room and self._has_room.is_set():
             self._has_room = trio.Event()
         if self._drained.is_set():
             self._drained = trio.Event()
@@ -125,6 +127,25 @@ class BufferedStream(trio.abc.Stream):
             if isinstance(transport, trio.SocketStream):
                 no_linger = struct.pack("ii", 1, 0)  # the system drops what it holds, and resets the connection
                 transport.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
+
+    async def drop_rest(self) -> None:
+        """Receive and drop what still comes, until the end."""
+        try:
+            while await self.receive_some(HIGH_WATER):
+                pass
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+
+    async def linger(self) -> None:
+        """Write what is in the buffer, then wait for the end of what the peer sends; somebody must receive it.
+
+        Closing while bytes are unread resets the connection, and the peer may lose what was written last.
+        """
+        await self._drained.wait()
+        if isinstance(self._transport, trio.abc.HalfCloseableStream):
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                await self._transport.send_eof()
+        await self.ended.wait()
 
     async def aclose(self) -> None:
         """Flush within a bound, then close the transport. Idempotent."""

@@ -96,7 +96,7 @@ class WebSocketDialer:
             )
             if isinstance(socket, WebSocketConnection):
                 return socket
-            reason = "the peer closed the connection during the upgrade"
+            reason = "the peer closed the connection during the upgrade, or does not speak HTTP"
             await trio.lowlevel.checkpoint()
         part = "upgrade"
         raise DialFailed(part, f"{address}: {reason}")

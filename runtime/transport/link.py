@@ -18,9 +18,10 @@ from attrs import frozen
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from actors.errors import LinkClosed
-from actors.messages import Deliver, Failure, Goodbye, Invoke, Message, Refuse, Reply
+from actors.messages import Goodbye, Invoke, Message
 from actors.ports import Entropy
 from runtime.transport.buffered import BufferedStream
+from runtime.transport.framing import Framer, size_of
 from runtime.wire.protocol import Frame, Violation, Wire
 
 __all__ = ["LinkOptions", "WebSocketLink"]
@@ -82,6 +83,7 @@ class WebSocketLink:
         self._socket = socket
         self._stream = stream
         self._wire = wire
+        self._framer = Framer(wire, options.max_message_size, entropy, peer)
         self._peer = peer
         self._options = options
         self._entropy = entropy
@@ -93,6 +95,10 @@ class WebSocketLink:
         self._outbox_changed = trio.Event()
         self._is_writing = False
         self._is_closing = False
+        self._pings: set[trio.CancelScope] = set()
+        self._own_close: LinkClosed | None = None
+        self._own_close_done = trio.Event()
+        self._is_cut_short = False
         self._end: LinkClosed | None = None
 
     @property
@@ -159,7 +165,11 @@ class WebSocketLink:
             if self._end is None:
                 await self._say_goodbye(code, reason)
             self._finish(LinkClosed(code, reason, "local"))
+            if self._own_close is not None:
+                await self._own_close_done.wait()
             await self._socket.aclose(code, reason)
+            if self._is_cut_short:
+                await self._stream.linger()
         self._finish(LinkClosed(code, reason, "local"))
 
     async def _say_goodbye(self, code: int, reason: str) -> None:
@@ -177,6 +187,8 @@ class WebSocketLink:
             nursery.start_soon(self._write_for_ever)
             nursery.start_soon(self._watch_heartbeat)
             await self._read_until_closed()
+            if self._own_close is not None:
+                await self._own_close_done.wait()
             nursery.cancel_scope.cancel()
 
     def _finish(self, end: LinkClosed) -> None:
@@ -184,6 +196,8 @@ class WebSocketLink:
             self._end = end
             self._notify_inbox()
             self._notify_outbox()
+            for ping in self._pings:
+                ping.cancel()
 
     def _notify_inbox(self) -> None:
         self._inbox_changed.set()
@@ -202,7 +216,7 @@ class WebSocketLink:
         try:
             while True:
                 frame = await self._socket.get_message()
-                size = len(frame.encode()) if isinstance(frame, str) else len(frame)
+                size = size_of(frame)
                 if size > self._options.max_message_size:
                     await self._close_soon(
                         _TOO_BIG, f"a message has {size} bytes, the limit is {self._options.max_message_size}"
@@ -212,12 +226,18 @@ class WebSocketLink:
                 while self.is_throttled and self._end is None:
                     await self._inbox_changed.wait()
         except ConnectionClosed as error:
+            if self._own_close is not None:
+                self._finish(self._own_close)
+                return
             closed = error.reason
             code = _ABNORMAL if closed is None else int(closed.code)
             reason = "" if closed is None else closed.reason or ""
             if code == _TOO_BIG:
                 _log.warning("protocol violation", reason=reason, peer=self._peer)
             origin = "network" if code == _ABNORMAL else "remote"
+            if code == _TOO_BIG and reason == f"Exceeded maximum message size: {self._options.max_message_size} bytes":
+                self._is_cut_short = True
+                origin = "local"  # the library closed; the peer says this of nothing that we send, which is smaller
             self._finish(LinkClosed(code, reason or ("connection lost" if code == _ABNORMAL else ""), origin))
 
     def _take(self, frame: Frame, size: int) -> None:
@@ -260,7 +280,9 @@ class WebSocketLink:
             self._is_writing = True
             self._notify_outbox()
             try:
-                for frame in self._encode(batch):
+                frames = self._framer.frame(batch)
+                self._deliver_own_answers()
+                for frame in frames:
                     await self._stream.wait_room()
                     await self._socket.send_message(frame)
             except ConnectionClosed:
@@ -269,56 +291,22 @@ class WebSocketLink:
                 self._is_writing = False
                 self._notify_outbox()
 
+    def _deliver_own_answers(self) -> None:
+        for answer in self._framer.own_answers:
+            self._inbox.append((answer, 0))
+        if self._framer.own_answers:
+            self._framer.own_answers.clear()
+            self._notify_inbox()
+
     async def _close_as_requested(self, code: int, reason: str) -> None:
         reason = reason.encode()[:_MAX_REASON].decode(errors="ignore")
-        with trio.move_on_after(CLOSE_TIMEOUT):
-            await self._socket.aclose(code, reason)
-        self._finish(LinkClosed(code, reason, "local"))
-
-    def _encode(self, batch: list[Message]) -> list[Frame]:
-        """Frame a batch; a message that cannot be said is answered for, and costs the others nothing."""
+        self._own_close = LinkClosed(code, reason, "local")  # the reader takes the end for this one, not for the peer's
         try:
-            frames = self._wire.send(batch)
-            if all(self._fits(frame) for frame in frames):
-                return frames
-        except (ValueError, TypeError):
-            pass
-        return self._encode_one_by_one(batch)
-
-    def _encode_one_by_one(self, batch: list[Message]) -> list[Frame]:
-        frames: list[Frame] = []
-        for message in batch:
-            try:
-                alone = self._wire.send([message])
-            except (ValueError, TypeError) as error:
-                frames += self._answer_for(message, str(error))
-                continue
-            if all(self._fits(frame) for frame in alone):
-                frames += alone
-            else:
-                limit = self._options.max_message_size
-                frames += self._answer_for(message, f"{type(message).__name__} has more than {limit} bytes")
-        return frames
-
-    def _fits(self, frame: Frame) -> bool:
-        size = len(frame.encode()) if isinstance(frame, str) else len(frame)
-        return size <= self._options.max_message_size
-
-    def _answer_for(self, message: Message, reason: str) -> list[Frame]:
-        """Tell whoever waits that a message could not be sent: the peer, or our own side."""
-        _log.warning("message not sent", reason=reason, peer=self._peer)
-        if isinstance(message, Reply):
-            failure = Failure(message.id, message.in_reply_to, 500, f"The result cannot be sent: {reason}")
-            return self._wire.send([failure])
-        answer: Message | None = None
-        if isinstance(message, Invoke):
-            answer = Failure(self._entropy.hex_id(), message.id, 400, reason, "BadInput")
-        elif isinstance(message, Deliver):
-            answer = Refuse(self._entropy.hex_id(), message.id, reason)
-        if answer is not None:
-            self._inbox.append((answer, 0))
-            self._notify_inbox()
-        return []
+            with trio.move_on_after(CLOSE_TIMEOUT):
+                await self._socket.aclose(code, reason)
+        finally:
+            self._own_close_done.set()
+            self._finish(self._own_close)
 
     async def _watch_heartbeat(self) -> None:
         """Ping after silence; any bytes received prove life."""
@@ -331,6 +319,8 @@ class WebSocketLink:
                 continue
             if await self.is_alive():
                 missed = 0
+            elif self._end is not None:
+                return
             elif not self.is_throttled:
                 missed += 1
                 if missed >= options.pings_missed_threshold:
@@ -347,12 +337,17 @@ class WebSocketLink:
 
     async def _ping(self) -> bool:
         """Ping with a payload of its own and a deadline of its own; tell whether the pong came."""
+        if self._end is not None:
+            return False
         payload = json.dumps({"meta": {"id": self._entropy.hex_id()}}, separators=(",", ":")).encode()
-        with trio.move_on_after(self._options.ping_timeout):
+        with trio.move_on_after(self._options.ping_timeout) as ping:
+            self._pings.add(ping)
             try:
                 await self._socket.ping(payload)
             except ConnectionClosed:
                 return False
+            finally:
+                self._pings.discard(ping)
             if self._on_pong is not None:
                 self._on_pong()
             return True

@@ -42,6 +42,8 @@ class TcpNetwork:
             await trio.socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise DialFailed(LOOK_UP, f"{address.host}: {error.strerror or error}") from None
+        except UnicodeError as error:
+            raise DialFailed(LOOK_UP, f"{address.host} cannot be the name of a host: {error}") from None
         try:
             stream = await trio.open_tcp_stream(address.host, address.port)
         except OSError as error:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
+import h11
+import structlog
 import trio
-from trio_websocket import WebSocketConnection
+from trio_websocket import ConnectionClosed, WebSocketConnection
+from wsproto.utilities import LocalProtocolError
 
 from actors.failures import single
 from actors.ports import Entropy
@@ -28,6 +31,8 @@ Upgrade: TypeAlias = Callable[[trio.Nursery, BufferedStream], Awaitable["WebSock
 
 RECEIVE_BUFFER = 64 * 1024
 _FRAME_OVERHEAD = 64
+
+_log = structlog.get_logger(kind="link")
 
 
 @asynccontextmanager
@@ -51,7 +56,7 @@ async def open_link(
             link: WebSocketLink | None = None
             try:
                 internals.start_soon(stream.run_writer)
-                socket = await upgrade(internals, stream)
+                socket = await upgrade(cast("trio.Nursery", _ReaderTasks(internals, stream)), stream)
                 if socket is not None:
                     wire = make_wire(socket.subprotocol)
                     link = WebSocketLink(
@@ -87,6 +92,31 @@ async def _hold_shielded_nursery(task_status: trio.TaskStatus[trio.Nursery]) -> 
         async with trio.open_nursery() as nursery:
             task_status.started(nursery)
             await trio.sleep_forever()
+
+
+class _ReaderTasks:
+    """Where the library starts its reader: what may end that is not an error of the link.
+
+    The reader answers a ping and a protocol error of the peer also when a close frame has been sent or the stream has
+    ended meanwhile, and a peer that does not speak HTTP as though it were a client; it fails because it may not.
+    It ends at too large a message, and what is left of that must be received before the connection is closed.
+    """
+
+    def __init__(self, nursery: trio.Nursery, stream: BufferedStream) -> None:
+        self._nursery = nursery
+        self._stream = stream
+
+    def start_soon(self, reader: Callable[[], Awaitable[object]]) -> None:
+        """Start the reader."""
+        self._nursery.start_soon(self._run, reader)
+
+    async def _run(self, reader: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await reader()
+            await self._stream.drop_rest()
+        except (ConnectionClosed, LocalProtocolError, h11.LocalProtocolError) as error:
+            _log.debug("the reader ended", reason=str(error))
+            self._stream.ended.set()
 
 
 def peer_of(transport: trio.abc.Stream) -> str:
