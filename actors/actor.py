@@ -39,8 +39,8 @@ class Progress(Protocol):
         """Count something that happened: `handled`, `failed`, `ignored`."""
         ...
 
-    def measure(self, what: str, function: Callable[[], int]) -> None:
-        """Say how to find out a number that changes all the time; a new instance's function replaces the old one's."""
+    def measure(self, what: str, function: Callable[[], object]) -> None:
+        """Say how to find out a fact that changes all the time; a new instance's function replaces the old one's."""
         ...
 
 

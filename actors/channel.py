@@ -237,5 +237,5 @@ class Acceptor(Actor):
         def make() -> Session:
             return Session(arrival, settings, channel=channel, entropy=entropy)
 
-        name = f"{channel}/ws.{entropy.hex_id()}"
+        name = f"{channel}/ws.{entropy.hex_id()[:12]}"
         self._sessions.start(ChildSpec.of(Session, name=name, make=make))

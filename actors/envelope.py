@@ -69,7 +69,7 @@ class ReplySlot:
             self._on_abandoned = callback
 
 
-@define
+@define(eq=False)
 class Envelope:
     """A payload on its way to an actor.
 

@@ -19,7 +19,7 @@ from actors.actor import Actor
 from actors.bunch import Bunch
 from actors.call import Call, Caller
 from actors.envelope import Envelope
-from actors.errors import CallError, IsthmusError
+from actors.errors import CallError, InvokeTimeout, IsthmusError
 from actors.failures import single
 from actors.hooks import Closed, Connected, MessageReceived
 from actors.io import input_reader, unstructure
@@ -107,6 +107,7 @@ class Service(Actor):
         self.reach = Reach(self.directory, threads, entropy, self._position)
         self._read, self._takes_input = _reader_of(type(self))
         self._simple_io = _simple_io_of(type(self))
+        self._under_way: dict[Envelope, trio.CancelScope] = {}
         self._idle = 0
         self._workers = 0
         self._became_idle = trio.Event()
@@ -187,6 +188,7 @@ class Service(Actor):
 
     async def run(self) -> None:
         """Answer requests, `concurrency` at once; when asked to stop, finish those in hand."""
+        self.progress.measure("overdue", self._overdue)
         async with trio.open_nursery() as nursery:
             if self.every is not None:
                 nursery.start_soon(self._invoke_at_intervals, self.every)
@@ -223,28 +225,43 @@ class Service(Actor):
                 self._became_idle = trio.Event()
 
     async def _answer(self, envelope: Envelope) -> None:
+        """Handle one request and settle its slot; cancelled when nobody waits any more."""
         slot = envelope.reply
         try:
             with trio.CancelScope(deadline=envelope.deadline) as scope:
                 if slot is not None:
                     slot.on_abandoned(scope.cancel)
-                result = await self._invoke_handle(envelope)
-                if slot is not None:
-                    slot.answer(result)
+                self._under_way[envelope] = scope
+                await self._handle(envelope)
+        except BaseException as error:  # the service is being stopped, or worse
+            if slot is not None:
+                slot.fail(self.ended_over(error))
+            raise
+        finally:
+            del self._under_way[envelope]
+        if scope.cancelled_caught and slot is not None:
+            slot.fail(InvokeTimeout("the time for the answer is over"))
+        self.progress.count("handled")
+
+    async def _handle(self, envelope: Envelope) -> None:
+        slot = envelope.reply
+        try:
+            result = await self._invoke_handle(envelope)
+            if slot is not None:
+                slot.answer(result)
         except Exception as error:  # an exception out of handle is an answer
             self._note_failure(envelope, error)
             if slot is not None:
                 slot.fail(single(error))
         except BaseExceptionGroup as group:
             cancelled, rest = group.split(trio.Cancelled)
-            if slot is not None:
-                slot.fail(self.ended_over(rest if rest is not None else group))
+            if isinstance(rest, Exception):
+                self._note_failure(envelope, rest)
             raise (cancelled or group) from None
-        except BaseException as error:
-            if slot is not None:
-                slot.fail(self.ended_over(error))
-            raise
-        self.progress.count("handled")
+
+    def _overdue(self) -> list[str]:
+        """Return the cids of handlers that go on although they have been cancelled: shielded, or in a thread."""
+        return [envelope.cid for envelope, scope in self._under_way.items() if scope.cancel_called]
 
     def _note_failure(self, envelope: Envelope, error: Exception) -> None:
         cause = single(error)

@@ -85,6 +85,7 @@ class Session(Actor):
         self._attached: set[str] = set()
         self._answered = trio.Event()
         self._close: tuple[int, str] | None = None
+        self._origin = "local"
 
     async def run(self) -> None:
         """See the peer through until its link ends or the session is asked to stop."""
@@ -138,7 +139,8 @@ class Session(Actor):
             client=caller.client_name or caller.client_id,
             cluster=caller.identity.cluster,
         )
-        self._log.info("session opened", peer=caller.peer, wire=caller.wire, client=caller.client_name)
+        log = self._log.debug if caller.is_admin else self._log.info  # commands come and go
+        log("session opened", peer=caller.peer, wire=caller.wire, client=caller.client_name)
         link.send_nowait(admitted.welcome)
         try:
             async with trio.open_nursery() as nursery:
@@ -146,7 +148,7 @@ class Session(Actor):
                 await self.handle_messages()
         finally:
             code, reason = self._close or (1011, "")
-            self._log.info("session closed", peer=caller.peer, code=code, reason=reason)
+            log("session closed", peer=caller.peer, code=code, reason=reason, origin=self._origin)
 
     # Letting the peer in
 
@@ -226,7 +228,7 @@ class Session(Actor):
                     self._take(message)
         except LinkClosed as closed:
             self._close = (closed.code, closed.reason)
-            self._log.info("link closed", code=closed.code, reason=closed.reason, origin=closed.origin)
+            self._origin = closed.origin
             scope.cancel()
 
     def _take(self, message: Message) -> None:

@@ -57,7 +57,7 @@ class Entry:
     revision: int = 0
     counts: Counter[str] = field(factory=Counter)
     progress_at: float = field(factory=trio.current_time)
-    gauges: dict[str, Callable[[], int]] = field(factory=dict)
+    gauges: dict[str, Callable[[], object]] = field(factory=dict)
     detail: dict[str, Any] = field(factory=dict)
     transitions: deque[Transition] = field(factory=lambda: deque(maxlen=KEPT_TRANSITIONS))
 
@@ -82,8 +82,8 @@ class Entry:
         self.counts[what] += 1
         self.progress_at = trio.current_time()
 
-    def measure(self, what: str, function: Callable[[], int]) -> None:
-        """Say how to find out a number that changes all the time."""
+    def measure(self, what: str, function: Callable[[], object]) -> None:
+        """Say how to find out a fact that changes all the time."""
         self.gauges[what] = function
 
     def note_crash(self, error: str) -> None:

@@ -77,6 +77,7 @@ def _grow(branch: Tree, group: str, groups: dict[str, list[dict[str, Any]]]) -> 
 
 def _line(label: str, actor: dict[str, Any]) -> Text:
     facts = [_fact(key, value) for key, value in actor["detail"].items() if value not in ("", None, [], False)]
+    facts += [_fact(key, value) for key, value in actor["gauges"].items() if value]
     if actor["restarts"]:
         facts.append(_fact("restarts", actor["restarts"]))
     if actor["last_error"]:

@@ -166,7 +166,7 @@ def test_check_counts_what_it_found(folder: Path, capsys: pytest.CaptureFixture[
 
 
 def actor(kind: str, name: str, *, parent: str = "", **facts: Any) -> dict[str, Any]:
-    state = {"state": "running", "detail": {}, "restarts": 0, "last_error": "", "handled": 0}
+    state = {"state": "running", "detail": {}, "restarts": 0, "last_error": "", "handled": 0, "gauges": {}}
     return {"kind": kind, "name": name, "parent": parent, **state, **facts}
 
 
