@@ -11,7 +11,8 @@ IsthmusError
 │   ├── RemoteError      500  (or what the remote said) the handler failed
 │   ├── InvokeTimeout    504  sent, and no answer within the time-out
 │   ├── LinkLost         502  the link broke while the call was under way; `sent` tells
-│   └── LinkDown         503  never sent: there was no link before the deadline
+│   ├── LinkDown         503  never sent: there was no link before the deadline
+│   └── StoreFailed      503  the store could not write; nothing of what was asked is stored
 ├── ActorError           an actor could not take or answer a message
 │   ├── ActorNotFound, ActorCrashed, ActorStopped, MailboxFull, AskTimeout
 ├── LinkClosed           a link ended: code, reason and origin (local, remote, network)
@@ -43,6 +44,7 @@ __all__ = [
     "Overloaded",
     "RemoteError",
     "ServiceNotFound",
+    "StoreFailed",
 ]
 
 
@@ -153,6 +155,12 @@ class LinkClosed(IsthmusError):
         self.code = code
         self.reason = reason
         self.origin = origin
+
+
+class StoreFailed(CallError):
+    """The store could not write; nothing of what was asked has been stored."""
+
+    status = 503
 
 
 class DialFailed(IsthmusError):

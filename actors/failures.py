@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors import errors
-from actors.errors import CallError, RemoteError
+from actors.errors import AskTimeout, CallError, InvokeTimeout, RemoteError
 from actors.messages import Failure
 
 __all__ = ["error_of", "failure_of", "single"]
@@ -41,6 +41,8 @@ def failure_of(error: Exception, message_id: str, in_reply_to: str) -> Failure:
     """
     if isinstance(error, CallError):
         return Failure(message_id, in_reply_to, error.status, str(error), type(error).__name__)
+    if isinstance(error, AskTimeout):
+        return Failure(message_id, in_reply_to, InvokeTimeout.status, str(error), InvokeTimeout.__name__)
     return Failure(message_id, in_reply_to, 500, "Internal server error", "RemoteError")
 
 

@@ -6,12 +6,12 @@ Each has one purpose. An actor is handed the ones that it needs and no others.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
 from actors.messages import Message
-from actors.publication import Publish, Stored
+from actors.publication import Publish, Stored, SubscriptionRecord, Waiting
 
 T = TypeVar("T")
 
@@ -152,32 +152,56 @@ class Listener(Protocol):
 
 
 class TopicStore(Protocol):
-    """Keeps the messages of topics, once each, and the queue of each subscription.
+    """Keeps the messages of topics, once each, and how far each subscription has come.
 
-    A subscription is known by its `sub_key`. Messages of a topic without subscriptions wait in its backlog, which
-    the first subscription receives.
+    A subscription is known by its `sub_key`, a message by its place in its topic.
     """
 
     async def append(self, publish: Publish, topic: str, *, now: datetime.datetime, guaranteed: bool) -> Stored:
-        """Store a message at the next place of its topic and in all of the topic's queues.
+        """Store a message at the next place of its topic; a guaranteed one is on disk when this returns.
 
         Raises:
             Conflict: When the topic has another message of that `msg_id`; the same message gives what is stored.
+            StoreFailed: When it could not be written; nothing is stored then.
         """
         ...
 
-    async def subscribe(self, sub_key: str, topic: str) -> None:
-        """Make a queue for a subscription; the first of a topic receives the backlog. Twice is harmless."""
+    async def waiting(self, sub_key: str, limit: int, skip: Collection[int] = ()) -> Sequence[Waiting]:
+        """Return the first messages that a subscription is not done with, highest priority first, then by place.
+
+        Those at the places `skip` are left out.
+        """
+        ...
+
+    async def sent(self, sub_key: str, places: Sequence[int]) -> None:
+        """Note, before messages are delivered, that they may have been; it shows in `Waiting.deliveries`."""
+        ...
+
+    async def failed(self, sub_key: str, places: Sequence[int], reason: str) -> None:
+        """Count a delivery that failed."""
+        ...
+
+    async def settle(
+        self, sub_key: str, places: Sequence[int], *, bury_in: str = "", reason: str = "", now: datetime.datetime
+    ) -> None:
+        """Be done with messages, acknowledged or given up.
+
+        Guaranteed ones move to the topic `bury_in`, with the reason, where one is named.
+        """
+        ...
+
+
+class SubscriptionStore(Protocol):
+    """Keeps which subscriptions there are. A topic's messages wait for the first one, which receives the backlog."""
+
+    async def subscriptions(self, topic: str) -> Sequence[SubscriptionRecord]:
+        """Return a topic's subscriptions."""
+        ...
+
+    async def subscribe(self, record: SubscriptionRecord) -> None:
+        """Keep a subscription; twice is harmless."""
         ...
 
     async def unsubscribe(self, sub_key: str) -> None:
-        """Remove a queue; what it alone still held goes back to the topic's backlog. Twice is harmless."""
-        ...
-
-    async def waiting(self, sub_key: str, limit: int) -> Sequence[Stored]:
-        """Return the first messages of a queue, highest priority first, then by place; they stay in it."""
-        ...
-
-    async def acknowledge(self, sub_key: str, msg_ids: Sequence[str]) -> None:
-        """Take messages out of a queue; unknown ones are ignored."""
+        """Forget a subscription; what the last of a topic was not done with waits for the next. Twice is harmless."""
         ...

@@ -6,12 +6,13 @@ import datetime
 from typing import Any
 
 import msgspec
-from attrs import frozen
+from attrs import evolve, frozen
 
+from actors.call import PeerIdentity
 from actors.errors import BadInput
 from actors.settings import Compat
 
-__all__ = ["NEVER", "Publish", "Stored", "delivered"]
+__all__ = ["NEVER", "Publish", "Stored", "SubscriptionRecord", "Waiting", "delivered"]
 
 NEVER = 2_147_483_647
 """The expiration of messages that never expire, in seconds; Zato's value."""
@@ -91,6 +92,8 @@ class Stored:
     ext_client_id: str
     pub_time: datetime.datetime
     recv_time: datetime.datetime
+    original_topic: str = ""
+    reason: str = ""
 
     @classmethod
     def of(
@@ -123,10 +126,39 @@ class Stored:
             recv_time=now,
         )
 
+    def buried(self, topic: str, place: int, reason: str, now: datetime.datetime) -> Stored:
+        """Return the message as it goes to a dead-letter topic, where it does not expire."""
+        return evolve(
+            self,
+            topic=topic,
+            place=place,
+            expiration=NEVER,
+            original_topic=self.original_topic or self.topic,
+            reason=reason,
+            recv_time=now,
+        )
+
     @property
     def expires_at(self) -> datetime.datetime:
         """When it expires, naive UTC."""
         return self.pub_time + datetime.timedelta(seconds=self.expiration)
+
+
+@frozen
+class SubscriptionRecord:
+    """A subscription as it is kept: whose it is, and of which topic."""
+
+    sub_key: str
+    topic: str
+    owner: PeerIdentity
+
+
+@frozen
+class Waiting:
+    """A message that a subscription is not done with, and how often it may have been delivered before."""
+
+    stored: Stored
+    deliveries: int
 
 
 def delivered(stored: Stored, sub_key: str, delivery_count: int, compat: Compat) -> dict[str, Any]:
@@ -152,7 +184,7 @@ def delivered(stored: Stored, sub_key: str, delivery_count: int, compat: Compat)
     }
     if not is_old:
         message["recv_time_iso"] = stored.recv_time.isoformat(timespec="microseconds")
-        for key in ("correl_id", "in_reply_to", "ext_client_id"):
+        for key in ("correl_id", "in_reply_to", "ext_client_id", "original_topic", "reason"):
             if value := getattr(stored, key):
                 message[key] = value
     return message

@@ -19,7 +19,7 @@ from actors.actor import Actor
 from actors.bunch import Bunch
 from actors.call import Call, Caller
 from actors.envelope import Envelope
-from actors.errors import CallError, InvokeTimeout, IsthmusError
+from actors.errors import AskTimeout, CallError, IsthmusError
 from actors.failures import single
 from actors.hooks import Closed, Connected, MessageReceived
 from actors.io import input_reader, unstructure
@@ -240,7 +240,7 @@ class Service(Actor):
         finally:
             del self._under_way[envelope]
         if scope.cancelled_caught and slot is not None:
-            slot.fail(InvokeTimeout("the time for the answer is over"))
+            slot.fail(AskTimeout("the time for the answer is over"))
         self.progress.count("handled")
 
     async def _handle(self, envelope: Envelope) -> None:

@@ -16,6 +16,7 @@ from actors.supervision import Backoff
 __all__ = [
     "ChannelSettings",
     "Compat",
+    "DeliverySettings",
     "EndpointSettings",
     "OnNoSubs",
     "OutgoingSettings",
@@ -109,13 +110,25 @@ class OutgoingSettings:
 
 
 @frozen
+class DeliverySettings:
+    """How the messages of subscriptions are delivered."""
+
+    delivery_batch_size: int = 500
+    delivery_max_retry: int = 16
+    ack_timeout: float = 60.0
+    first_pause: float = 1.0  # after a delivery that failed; doubles
+    longest_pause: float = 600.0
+    ordered: bool = False  # a message that waits for its next attempt holds up the others
+
+
+@frozen
 class TopicSettings:
     """A named stream of messages."""
 
     guaranteed: bool = False
     active: bool = True
     on_no_subs: OnNoSubs = OnNoSubs.ACCEPT
-    max_depth: int = 1_000_000
+    delivery: DeliverySettings = field(factory=DeliverySettings)
 
 
 @frozen

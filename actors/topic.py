@@ -8,8 +8,8 @@ from actors.actor import Actor
 from actors.call import PeerIdentity
 from actors.delivery import Attach, NewMessages, Subscribe, Unsubscribe
 from actors.errors import ActorError, CallError, Overloaded
-from actors.ports import Clock, Entropy, TopicStore
-from actors.publication import Publish
+from actors.ports import Clock, Entropy, SubscriptionStore, TopicStore
+from actors.publication import Publish, SubscriptionRecord
 from actors.settings import OnNoSubs, TopicSettings
 from actors.subscription import Subscription, SubscriptionPlan
 from actors.supervision import ChildSpec
@@ -30,7 +30,9 @@ class Topic(Actor):
     Args:
         settings: Its section of clusters.toml.
         state: Its subscriptions; shared with all instances that follow a crash.
-        store: Where messages and queues are.
+        cluster: The cluster's name, for the dead-letter topic.
+        store: Where messages are.
+        subscriptions: Where it is kept who subscribes.
         clock: When a message came.
         entropy: Sub_keys.
     """
@@ -44,18 +46,25 @@ class Topic(Actor):
         settings: TopicSettings,
         state: TopicState,
         *,
+        cluster: str,
         store: TopicStore,
+        subscriptions: SubscriptionStore,
         clock: Clock,
         entropy: Entropy,
     ) -> None:
         self._settings = settings
         self._state = state
+        self._cluster = cluster
         self._store = store
+        self._subscriptions = subscriptions
         self._clock = clock
         self._entropy = entropy
 
     async def setup(self) -> None:
-        """Show what it is."""
+        """Bring back the subscriptions that are kept."""
+        for record in await self._subscriptions.subscriptions(self.actor):
+            if record.sub_key not in self._state.plans:
+                self._start(record)
         self._show()
 
     async def receive(self, message: Any) -> Any:
@@ -83,36 +92,41 @@ class Topic(Actor):
 
     async def _subscribe(self, request: Subscribe) -> str:
         """Return the peer's sub_key: the one that it has, where it can prove to be the same peer."""
-        state = self._state
         sub_key = self._existing(request.identity) if request.identity.is_lasting else None
         if sub_key is None:
             label = request.identity.cluster or request.client_id or "zeci"
             sub_key = f"zpsk.websockets.{label}.{self._entropy.hex_id()}"
-            await self._store.subscribe(sub_key, self.actor)
-            state.plans[sub_key] = SubscriptionPlan(sub_key, self.actor, request.identity)
-            self._start(state.plans[sub_key])
+            record = SubscriptionRecord(sub_key, self.actor, request.identity)
+            await self._subscriptions.subscribe(record)
+            self._start(record)
             self._show()
         self._tell(sub_key, Attach(request.attachment))
         return sub_key
 
-    def _start(self, plan: SubscriptionPlan) -> None:
-        self.children.start(
-            ChildSpec.of(
-                Subscription,
-                name=plan.sub_key,
-                make=lambda: Subscription(plan, store=self._store, entropy=self._entropy),
+    def _start(self, record: SubscriptionRecord) -> None:
+        plan = self._state.plans[record.sub_key] = SubscriptionPlan(record)
+
+        def make() -> Subscription:
+            return Subscription(
+                plan,
+                self._settings.delivery,
+                dead_letter_topic=f"/dead-letter/{self._cluster}{self.actor}",
+                store=self._store,
+                clock=self._clock,
+                entropy=self._entropy,
             )
-        )
+
+        self.children.start(ChildSpec.of(Subscription, name=record.sub_key, make=make))
 
     def _existing(self, identity: PeerIdentity) -> str | None:
-        return next((key for key, plan in self._state.plans.items() if plan.owner == identity), None)
+        return next((key for key, plan in self._state.plans.items() if plan.record.owner == identity), None)
 
     async def _unsubscribe(self, request: Unsubscribe) -> None:
         """Remove the peer's own subscriptions; those of others are as if unknown."""
         for sub_key, plan in list(self._state.plans.items()):
-            if plan.owner == request.identity and request.sub_key in ("", sub_key):
+            if plan.record.owner == request.identity and request.sub_key in ("", sub_key):
                 await self.children.stop("subscription", sub_key)
-                await self._store.unsubscribe(sub_key)
+                await self._subscriptions.unsubscribe(sub_key)
                 del self._state.plans[sub_key]
         self._show()
 

@@ -14,7 +14,7 @@ from actors.channel import Channel, Gate, SessionTable
 from actors.endpoint import Endpoint
 from actors.mailbox import MailboxLimits
 from actors.outgoing import LinkIdentity, OutgoingConnection
-from actors.ports import Clock, Entropy, Processes, Threads, TopicStore
+from actors.ports import Clock, Entropy, Processes, SubscriptionStore, Threads, TopicStore
 from actors.service import Service
 from actors.settings import ChannelSettings, OutgoingSettings, TopicSettings
 from actors.supervision import ChildSpec
@@ -51,7 +51,8 @@ class Ports:
         entropy: Randomness and ids.
         threads: Runs blocking code.
         processes: Runs heavy code.
-        store: Where messages and queues are.
+        store: Where messages are.
+        subscriptions: Where it is kept who subscribes.
         admin_network: Carries administration, or None.
     """
 
@@ -61,6 +62,7 @@ class Ports:
     threads: Threads
     processes: Processes
     store: TopicStore
+    subscriptions: SubscriptionStore
     admin_network: Network | None = None
 
 
@@ -146,7 +148,13 @@ class Cluster:
             Topic,
             name=name,
             make=lambda: Topic(
-                settings, state, store=self._ports.store, clock=self._ports.clock, entropy=self._ports.entropy
+                settings,
+                state,
+                cluster=self.name,
+                store=self._ports.store,
+                subscriptions=self._ports.subscriptions,
+                clock=self._ports.clock,
+                entropy=self._ports.entropy,
             ),
         )
 

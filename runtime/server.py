@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Collection, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import structlog
@@ -14,7 +15,7 @@ import trio
 
 from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
-from actors.errors import ConfigurationError
+from actors.errors import ConfigurationError, StoreFailed
 from runtime.cluster import Cluster, Ports
 from runtime.config import Configuration, check_service_names, examine
 from runtime.data_dir import AlreadyRunning, lock
@@ -22,7 +23,9 @@ from runtime.loading import check_declarations, load_classes
 from runtime.observe.logs import configure
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
 from runtime.processes import open_processes
-from runtime.store.memory import MemoryStore
+from runtime.store.group import SystemStoreThread
+from runtime.store.schema import DamagedStore, open_database
+from runtime.store.sqlite import SqliteStore
 from runtime.transport.tcp import TcpNetwork
 from runtime.transport.unix import UnixNetwork, socket_path
 from runtime.watchdog import watch_loop
@@ -85,25 +88,31 @@ def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
     data_dir = configuration.data_dir(cluster)
     launcher = os.getppid() if is_launched else None
     try:
-        with lock(data_dir, launcher=launcher, wait=settings.shutdown_timeout + KILL_AFTER):
-            trio.run(_run, configuration, cluster, loaded[cluster], is_launched)
-    except AlreadyRunning as error:
+        with (
+            lock(data_dir, launcher=launcher, wait=settings.shutdown_timeout + KILL_AFTER),
+            closing(open_database(data_dir / "store.db")) as database,
+        ):
+            store = SqliteStore(database, thread=SystemStoreThread(), entropy=SystemEntropy())
+            trio.run(_run, configuration, cluster, loaded[cluster], store, is_launched)
+    except (AlreadyRunning, DamagedStore, StoreFailed) as error:
         print(f"cluster {cluster!r}: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 
 
-async def _run(configuration: Configuration, name: str, classes: Sequence[type[Actor]], is_launched: bool) -> None:
+async def _run(
+    configuration: Configuration, name: str, classes: Sequence[type[Actor]], store: SqliteStore, is_launched: bool
+) -> None:
     settings = configuration.clusters[name]
-    entropy = SystemEntropy()
     async with open_processes(settings.services, configuration.folder) as processes, trio.open_nursery() as nursery:
         ports = Ports(
             network=TcpNetwork(),
             clock=SystemClock(),
-            entropy=entropy,
+            entropy=SystemEntropy(),
             threads=SystemThreads(),
             processes=processes,
-            store=MemoryStore(entropy.hex_id),
+            store=store,
+            subscriptions=store,
             admin_network=UnixNetwork(socket_path(configuration.data_dir(name))),
         )
         server = Cluster(name, settings, classes, ports)

@@ -13,7 +13,9 @@ from actors.settings import ChannelSettings, Compat, EndpointSettings, OutgoingS
 from runtime.cluster import Cluster, Ports
 from runtime.config.schema import ClusterSettings
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
-from runtime.store.memory import MemoryStore
+from runtime.store.group import SystemStoreThread
+from runtime.store.schema import open_database
+from runtime.store.sqlite import SqliteStore
 from runtime.testing import InlineThreads, MemoryNetwork, SeededEntropy, SimulatedCluster
 from runtime.transport.tcp import TcpNetwork
 
@@ -49,9 +51,9 @@ async def start_real(
 ) -> Cluster:
     """Start a cluster on real sockets, clocks and threads."""
     entropy, threads = SystemEntropy(), SystemThreads()
-    ports = Ports(
-        TcpNetwork(), SystemClock(), entropy, threads, InlineThreads(SeededEntropy(0)), MemoryStore(entropy.hex_id)
-    )
+    store = SqliteStore(open_database(None), thread=SystemStoreThread(), entropy=entropy)
+    inline = InlineThreads(SeededEntropy(0))
+    ports = Ports(TcpNetwork(), SystemClock(), entropy, threads, inline, store, store)
     cluster = Cluster(name, settings, classes, ports)
     await nursery.start(cluster.run)
     return cluster

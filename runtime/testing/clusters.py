@@ -12,14 +12,14 @@ import trio
 
 from actors.actor import Actor
 from actors.call import Call
-from actors.ports import TopicStore
 from actors.publication import Publish
 from actors.ref import ActorRef, actor_name
 from actors.service import Service
 from runtime.cluster import Cluster, Ports
 from runtime.config import ClusterSettings
 from runtime.server import load_all
-from runtime.store.memory import MemoryStore
+from runtime.store.schema import open_database
+from runtime.store.sqlite import SqliteStore
 from runtime.testing.ports import InlineThreads, SeededEntropy, SimulatedClock
 from runtime.transport.memory import MemoryNetwork
 
@@ -53,7 +53,7 @@ class SimulatedCluster:
         self._entropy = entropy
         self._nursery = nursery
         self._threads = InlineThreads(entropy, max_thread_delay)
-        self._store: TopicStore = MemoryStore(entropy.hex_id)
+        self._database = open_database(None)
         self._life = _Life()
         self._life.is_dead = True
 
@@ -83,13 +83,15 @@ class SimulatedCluster:
             _recorded(cls, record) if issubclass(cls, Service) and cls.name in hook_names else cls
             for cls in self._classes()
         ]
+        store = SqliteStore(self._database, thread=self._threads, entropy=self._entropy)
         ports = Ports(
             network=self._network.node(self._node),
             clock=SimulatedClock(),
             entropy=self._entropy,
             threads=self._threads,
             processes=self._threads,
-            store=self._store,
+            store=store,
+            subscriptions=store,
         )
         self.cluster = Cluster(self.name, self.settings, classes, ports)
         await self._nursery.start(self._run, life)
@@ -113,6 +115,10 @@ class SimulatedCluster:
         self._life.scope.cancel()
         await self._life.ended.wait()
         return connections
+
+    def forget(self) -> None:
+        """Give up its durable state; it cannot be started again."""
+        self._database.close()
 
     @property
     def is_running(self) -> bool:
@@ -258,6 +264,7 @@ class Clusters(Mapping[str, SimulatedCluster]):
         for cluster in reversed(self._clusters.values()):
             if cluster.is_running:
                 await cluster.stop()
+            cluster.forget()
 
 
 def _classes(

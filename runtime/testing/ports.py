@@ -91,6 +91,11 @@ class InlineThreads:
             thread.join()
         return wish.unwrap()
 
+    async def run(self, function: Callable[[], T]) -> T:
+        """Run a store's work to its end; see `runtime.store.group.StoreThread`."""
+        await trio.sleep(self._entropy.uniform(0.0, self._max_delay))
+        return function()
+
     async def run_cpu(self, function: Callable[..., T], *args: object) -> T:
         """Run heavy code to its end; see `actors.ports.Processes.run_cpu`."""
         return await self.run_sync(lambda: function(*args))

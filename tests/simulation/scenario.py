@@ -15,6 +15,7 @@ import trio
 from attrs import define, field
 
 from actors import ActorStopped, CallError
+from runtime.config import ClusterSettings
 from runtime.testing import Clusters, MemoryNetwork, SimulatedCluster, run_simulated
 from runtime.testing.ports import EPOCH
 from runtime.transport.dialer import WebSocketDialer
@@ -102,6 +103,8 @@ class _Scenario:
         self._deadlines: dict[str, float] = {}
         self._cancelled_at: dict[str, float] = {}
         self._round_trips = 0.0
+        self._number = 0
+        self._confirmed: dict[str, list[int]] = {}
 
     def _complain(self, text: str) -> None:
         self._report.violations.append(f"{trio.current_time():.3f}: {text}")
@@ -123,9 +126,13 @@ class _Scenario:
             self._complain("the run did not end")
         self._check_hooks()
         self._check_handlers()
+        self._check_messages(settings)
 
     async def _harm_and_settle(self, clusters: Clusters) -> None:
         random, report = self._random, self._report
+        for cluster in clusters.values():
+            for via in cluster.settings.outgoing:
+                await cluster.until("outgoing", via, "ready")
         may_throttle = random.random() < 0.5
         self._round_trips = 6.0 if may_throttle else 2 * ROUND_TRIP
         faults = self._faults = Faults(clusters, Random(random.random()), may_throttle)
@@ -151,10 +158,14 @@ class _Scenario:
         while trio.current_time() < end:
             await trio.sleep(random.uniform(0.2, 3.0))
             if cluster.is_running:
+                self._number += 1
+                number = self._number
                 try:
-                    await cluster.publish(TOPIC, {"number": random.randrange(1000)})
+                    await cluster.publish(TOPIC, {"number": number})
                 except Exception as error:  # whatever a crash leaves
                     self._trace.add(f"publish {error}")
+                else:
+                    self._confirmed.setdefault(cluster.name, []).append(number)
 
     async def _call_until(self, cluster: SimulatedCluster, via: str, end: float, random: Random) -> None:
         while trio.current_time() < end:
@@ -258,6 +269,27 @@ class _Scenario:
             wanted = ["connect", "close"] * (len(seen) // 2 + 1)
             if seen != wanted[: len(seen)]:
                 self._complain(f"hooks of {key}: {seen}")
+
+    def _check_messages(self, settings: dict[str, ClusterSettings]) -> None:
+        """Each confirmed message reaches each subscriber, in order, and one that comes again says so.
+
+        Peers that speak Zato's format cannot say who they are, so their subscriptions end with their links.
+        """
+        if self._report.wire == "zato":
+            return
+        for name, one in settings.items():
+            for via in one.outgoing:
+                confirmed = self._confirmed.get(via.removeprefix("to "), [])
+                received = self._world.received.get((name, via), [])
+                if missing := sorted(set(confirmed) - set(received)):
+                    self._complain(f"{name} {via} never received {missing[:10]} ({len(missing)} of {len(confirmed)})")
+                known = set(confirmed)
+                in_order = [number for number in received if number in known]
+                if in_order != [number for number in confirmed if number in set(received)]:
+                    self._complain(f"{name} {via} received out of order")
+        if lies := self._world.deliveries["repeated without saying so"]:
+            self._complain(f"{lies} messages came again with a delivery_count of 1")
+        self._report.outcomes.update({f"{key} deliveries": count for key, count in self._world.deliveries.items()})
 
     def _check_handlers(self) -> None:
         """No handler works on for a caller that is gone, by more than a round trip on each hop.

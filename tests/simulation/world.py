@@ -30,7 +30,8 @@ class World:
     """What happened, as the services saw it."""
 
     hooks: dict[tuple[str, int, str], list[str]] = field(factory=dict)
-    received: Counter[str] = field(factory=Counter)
+    received: dict[tuple[str, str], list[int]] = field(factory=dict)
+    deliveries: Counter[str] = field(factory=Counter)
     handlers: dict[str, list[Handler]] = field(factory=dict)
     lives: Counter[str] = field(factory=Counter)
 
@@ -91,7 +92,13 @@ class World:
                     seen.append(ctx.type)
                 if isinstance(ctx, MessageReceived):
                     for message in ctx.data.data:
-                        world.received[message["msg_id"]] += 1
+                        numbers = world.received.setdefault((cluster, ctx.conn.name), [])
+                        number = message["data"]["number"]
+                        world.deliveries["first" if number not in numbers else "repeated"] += 1
+                        if number in numbers and message["delivery_count"] < 2:
+                            world.deliveries["repeated without saying so"] += 1
+                        if number not in numbers:
+                            numbers.append(number)
 
         return [Echo, Slow, Blocking, Fails, Call, Hooks]
 
