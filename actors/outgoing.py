@@ -118,6 +118,7 @@ class OutgoingConnection(Actor):
         self._conn = Connection(reach, self.actor)
         self._pending = PendingCalls(self.actor, self._entropy)
         self.progress.measure("pending", lambda: len(self._pending))
+        self._show("connecting" if self.settings.active else "stopped")
 
     async def run(self) -> None:
         """Keep the link and carry calls until asked to stop, then say goodbye and let on_close end."""
