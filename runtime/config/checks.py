@@ -111,7 +111,10 @@ def _check_channel(
 
 def _check_outgoing(cluster: ClusterSettings, name: str, where: KeyPath, problems: Problems) -> None:
     settings = cluster.outgoing[name]
-    _address(settings.address, where, problems)
+    for address in (settings.address, *settings.other_addresses):
+        _address(address, where, problems)
+    if settings.subscribe and settings.on_message is None and not problems.has_any(where, "on_message"):
+        problems.add((*where, "subscribe"), "messages need an on_message hook, which says what becomes of them")
     is_half = (settings.username is None) != (settings.password is None)
     if is_half and not problems.has_any(where, "username", "password"):
         problems.add(where, "username and password go together")

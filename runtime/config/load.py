@@ -112,7 +112,10 @@ class _Reader:
                 hint = ': name a security definition, or say security = "none"' if name == "security" else ""
                 self._problems.add(where, f"the key {name!r} is missing{hint}")
             given[name] = None
-        return kind(**given)
+        try:
+            return kind(**given)
+        except ValueError as error:
+            return self._problems.add(where, str(error).partition("\n")[0])
 
 
 def _words(kind: Any) -> str:

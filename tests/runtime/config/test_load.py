@@ -58,6 +58,9 @@ def test_all_problems_come_at_once_with_their_lines(tmp_path: Path) -> None:
         ("local:emea-apac", "$ISTHMUS_TEST_NOT_SET", "ISTHMUS_TEST_NOT_SET is not set"),
         ("local:emea-apac", "file:no-such-file", "No such file"),
         ("local:emea-apac", "in the open", "secrets are never written in the open"),
+        ('on_message = "hooks.on-message"\n', "", "messages need an on_message hook"),
+        ('subscribe = ["/customer/new"]', "subscribe = []\nbackoff = {first = 9.0, longest = 1.0}", "first is 9.0"),
+        ('subscribe = ["/customer/new"]', 'other_addresses = ["http://x"]', "expected ws://HOST:PORT/PATH"),
     ],
 )
 def test_a_wrong_value_is_named(old: str, new: str, expected: str, tmp_path: Path) -> None:
