@@ -18,7 +18,7 @@ from actors.call import Caller, PeerIdentity
 from actors.endpoint import Endpoint
 from actors.errors import ActorError, Forbidden
 from actors.messages import Hello, Welcome
-from actors.ports import Arrival, Entropy, Listener
+from actors.ports import Arrival, Entropy, Listener, SubscriptionStore
 from actors.retry import BackoffState
 from actors.session import CloseSession, Session
 from actors.settings import ChannelSettings
@@ -62,6 +62,7 @@ class Channel(Actor):
         listener: Takes peers in at the channel's address.
         endpoint: The topics of its peers.
         cluster: The cluster's name, which native peers are told.
+        subscriptions: What peers had subscribed to before.
         entropy: Ids and tokens.
         is_admin: Whether its sessions may call administrative services.
     """
@@ -79,6 +80,7 @@ class Channel(Actor):
         listener: Listener,
         endpoint: Endpoint | None,
         cluster: str,
+        subscriptions: SubscriptionStore,
         entropy: Entropy,
         is_admin: bool = False,
     ) -> None:
@@ -88,6 +90,7 @@ class Channel(Actor):
         self._listener = listener
         self._endpoint = endpoint
         self._cluster = cluster
+        self._subscriptions = subscriptions
         self._entropy = entropy
         self._is_admin = is_admin
 
@@ -116,7 +119,7 @@ class Channel(Actor):
         match message:
             case Admit(hello=hello):
                 await self._check(hello, message.peer)
-                return self._admit(message)
+                return await self._admit(message)
             case Renew(hello=hello):
                 await self._check(hello, "an open session")
                 return self._welcome(hello)
@@ -133,7 +136,7 @@ class Channel(Actor):
         )
         raise Forbidden(NOT_AUTHORIZED)
 
-    def _admit(self, admit: Admit) -> Admitted | Older:
+    async def _admit(self, admit: Admit) -> Admitted | Older:
         hello = admit.hello
         identity = PeerIdentity(self._settings.security, hello.cluster, hello.connection)
         if identity.is_lasting:
@@ -156,7 +159,8 @@ class Channel(Actor):
             endpoint=self._endpoint,
             is_admin=self._is_admin,
         )
-        return Admitted(caller, self._welcome(hello))
+        missed = await self._subscriptions.missed(identity) if identity.is_lasting else None
+        return Admitted(caller, self._welcome(hello, missed))
 
     def _is_there(self, session: str) -> bool:
         return session in self.directory.names("session")
@@ -167,13 +171,15 @@ class Channel(Actor):
         except ActorError as error:
             self._log.debug("the older session is gone", session=session, error=str(error))
 
-    def _welcome(self, hello: Hello) -> Welcome:
+    def _welcome(self, hello: Hello, missed: int | None = None) -> Welcome:
         return Welcome(
             id=self._entropy.hex_id(),
             in_reply_to=hello.id,
             token=f"zwsxt.{self._entropy.hex_id()}",
             cluster=self._cluster,
             max_message_size=self._settings.max_message_size,
+            resumed=missed is not None,
+            missed=missed or 0,
         )
 
 

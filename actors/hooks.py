@@ -30,7 +30,9 @@ class IncomingRequest:
 class Connected:
     """The session with the remote channel exists; calls can be made, subscriptions follow.
 
-    `attempt` counts the dials since the last link; `conn` makes clients for calls over this connection.
+    `attempt` counts the dials since the last link; `conn` makes clients for calls over this connection. `resumed`
+    says that subscriptions from before go on, and `missed` how many messages wait in them; a remote that speaks
+    Zato's format cannot tell.
     """
 
     type: ClassVar[str] = "connect"
@@ -38,6 +40,8 @@ class Connected:
     config: Any
     conn: Any
     attempt: int = 1
+    resumed: bool = False
+    missed: int = 0
 
 
 @frozen

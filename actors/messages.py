@@ -66,7 +66,10 @@ class Hello(_Base, frozen=True, array_like=True, tag="hello"):
 
 
 class Welcome(_Base, frozen=True, array_like=True, tag="welcome"):
-    """The session exists; answers `Hello`. `token` is what Zato's clients repeat in each later message."""
+    """The session exists; answers `Hello`. `token` is what Zato's clients repeat in each later message.
+
+    `resumed` says that the peer had subscriptions before, which go on, and `missed` how many messages wait in them.
+    """
 
     id: str
     in_reply_to: str
@@ -75,6 +78,8 @@ class Welcome(_Base, frozen=True, array_like=True, tag="welcome"):
     cluster: str = ""
     server: str = ""
     max_message_size: int = 0
+    resumed: bool = False
+    missed: int = 0
 
     def __repr__(self) -> str:
         """Leave the token out."""

@@ -195,9 +195,11 @@ class OutgoingConnection(Actor):
         self._show("connecting", attempt=attempt, address=dialer.address)
         async with dialer.dial() as link:
             self._show("authenticating", attempt=attempt, address=dialer.address, wire=link.wire)
-            await create_session(link, self._hello(), address=dialer.address, timeout=self.settings.dial_timeout)
+            timeout = self.settings.dial_timeout
+            welcome = await create_session(link, self._hello(), address=dialer.address, timeout=timeout)
             self._links += 1
-            await self._use(link, attempt, nursery)
+            connected = Connected(self.settings, self._conn, attempt, welcome.resumed, welcome.missed)
+            await self._use(link, connected, nursery)
 
     def _hello(self) -> Hello:
         settings = self.settings
@@ -219,7 +221,7 @@ class OutgoingConnection(Actor):
             counter=self._links + 1,
         )
 
-    async def _use(self, link: Link, attempt: int, nursery: trio.Nursery) -> None:
+    async def _use(self, link: Link, connected: Connected, nursery: trio.Nursery) -> None:
         """Work with an established link until it ends; tell the hooks."""
         settings = self.settings
         hooks = self._hooks = LinkHooks(self.ref, settings, self._log, after=self._hooks, entropy=self._entropy)
@@ -231,7 +233,7 @@ class OutgoingConnection(Actor):
             log=self._log,
         )
         live = self._live = _LiveLink(link, hooks, subscriptions)
-        hooks.connected(Connected(settings, self._conn, attempt))
+        hooks.connected(connected)
         nursery.start_soon(hooks.run)
         self._log.info("link ready", peer=link.peer, wire=link.wire)
         self._show_progress()

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
+from actors.call import PeerIdentity
 from actors.messages import Message
 from actors.publication import Publish, Stored, SubscriptionRecord, Waiting
 
@@ -196,6 +197,10 @@ class SubscriptionStore(Protocol):
 
     async def subscriptions(self, topic: str) -> Sequence[SubscriptionRecord]:
         """Return a topic's subscriptions."""
+        ...
+
+    async def missed(self, owner: PeerIdentity) -> int | None:
+        """Return how many messages wait in all subscriptions of an owner; None where it has none."""
         ...
 
     async def subscribe(self, record: SubscriptionRecord) -> None:

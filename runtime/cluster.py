@@ -245,6 +245,7 @@ class Cluster:
                 listener=listener,
                 endpoint=endpoint,
                 cluster=self.name,
+                subscriptions=self._ports.subscriptions,
                 entropy=self._ports.entropy,
                 is_admin=is_admin,
             ),

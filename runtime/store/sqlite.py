@@ -181,6 +181,19 @@ class SqliteStore:
         known = self._topics.get(topic)
         return () if known is None else [one.record for one in known.subscriptions.values()]
 
+    async def missed(self, owner: PeerIdentity) -> int | None:
+        """Return how many messages wait for an owner; see `SubscriptionStore.missed`."""
+        owned = [one for one in self._subscriptions.values() if one.record.owner == owner]
+        if not owned:
+            return None
+        return await self._group.do(lambda database: sum(self._count(database, one) for one in owned))
+
+    def _count(self, database: sqlite3.Connection, subscription: _Subscription) -> int:
+        topic, upto = subscription.topic, subscription.acked_upto
+        row = database.execute("SELECT count(*) FROM messages WHERE topic = ? AND place > ?", (topic.id, upto))
+        held = sum(place > upto for place in topic.volatile)
+        return int(row.fetchone()[0]) + held - len(subscription.done)
+
     async def subscribe(self, record: SubscriptionRecord) -> None:
         """Keep a subscription; see `SubscriptionStore.subscribe`."""
         await self._group.do(lambda database: self._subscribe(database, record))

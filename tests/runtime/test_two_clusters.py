@@ -239,6 +239,10 @@ async def test_messages_wait_for_a_peer_that_is_away(wire: str, network: MemoryN
 
     await until(lambda: len(received()) == 3)
     assert received() == [0, 1, 2]
+    first, second = [event for event in events if event.type == "connect"]
+    assert (first.resumed, first.missed) == (False, 0)
+    if wire == "isthmus.1":
+        assert (second.resumed, second.missed) == (True, 3)
 
 
 async def test_a_stopped_cluster_says_goodbye_and_leaves_nothing(
