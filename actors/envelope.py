@@ -7,12 +7,15 @@ asks says what happens then (`on_settled`); whoever handles the message says how
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import trio
 from attrs import define, field
 
-__all__ = ["Envelope", "ReplySlot"]
+from actors.errors import AskTimeout
+
+__all__ = ["Envelope", "ReplySlot", "ask_by"]
 
 
 class ReplySlot:
@@ -87,3 +90,29 @@ class Envelope:
     def is_wanted(self) -> bool:
         """Tell whether handling it still serves anybody."""
         return self.reply is None or not self.reply.is_settled
+
+
+async def ask_by(send: Callable[[Envelope], Awaitable[None]], payload: object, *, timeout: float, cid: str = "") -> Any:
+    """Send a message by way of `send` and wait for its answer, at most `timeout` seconds in all.
+
+    Cancellation and the time-out abandon the slot, which tells the handler that nobody waits.
+
+    Raises:
+        AskTimeout: When there was no answer in time.
+        Exception: What `send` raised, or what the message was failed with.
+    """
+    settled = trio.Event()
+    slot = ReplySlot(lambda _slot: settled.set())
+    deadline = trio.current_time() + timeout
+    try:
+        with trio.move_on_at(deadline):
+            await send(Envelope(payload, cid=cid, deadline=deadline, reply=slot))
+            await settled.wait()
+    finally:
+        slot.abandon()
+    if slot.error is not None:
+        raise slot.error
+    if not settled.is_set():
+        msg = f"no answer within {timeout:g} s"
+        raise AskTimeout(msg)
+    return slot.value

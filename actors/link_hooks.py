@@ -15,8 +15,8 @@ import trio
 from attrs import frozen
 
 from actors.call import Call
-from actors.envelope import Envelope, ReplySlot
-from actors.errors import ActorError, AskTimeout, NotFound
+from actors.envelope import Envelope, ReplySlot, ask_by
+from actors.errors import NotFound
 from actors.hooks import Closed, Connected, MessageReceived
 from actors.ports import Entropy
 from actors.ref import ActorRef
@@ -185,22 +185,14 @@ class LinkHooks:
     async def _invoke(self, service: str, event: object) -> tuple[object, Exception | None]:
         """Run one hook; what it raises is logged and never breaks the link."""
         cid = self._entropy.hex_id()
-        timeout = self._settings.hook_timeout
-        settled = trio.Event()
-        slot = ReplySlot(lambda _slot: settled.set())
-        if isinstance(event, Connected):
-            self._connect_slot = slot
-        envelope = Envelope(Call({"ctx": event}), cid=cid, deadline=trio.current_time() + timeout, reply=slot)
-        error: Exception | None
+
+        async def send(envelope: Envelope) -> None:
+            if isinstance(event, Connected):
+                self._connect_slot = envelope.reply
+            self._ref("service", service).send_nowait(envelope)
+
         try:
-            with trio.move_on_after(timeout):
-                self._ref("service", service).send_nowait(envelope)
-                await settled.wait()
-            error = slot.error if settled.is_set() else AskTimeout(f"hook {service!r} took more than {timeout:g} s")
-        except ActorError as problem:
-            error = problem
-        finally:
-            slot.abandon()
-        if error is not None:
+            return await ask_by(send, Call({"ctx": event}), timeout=self._settings.hook_timeout, cid=cid), None
+        except Exception as error:  # whatever a user's hook raises
             self._log.error("hook failed", hook=service, cid=cid, error=f"{type(error).__name__}: {error}")
-        return slot.value, error
+            return None, error

@@ -24,8 +24,8 @@ from attrs import define, field, frozen
 
 from actors.actor import Actor
 from actors.call import CallResponse, RemoteCall
-from actors.envelope import Envelope, ReplySlot
-from actors.errors import DialFailed, InvokeTimeout, LinkClosed, LinkDown, Overloaded
+from actors.envelope import Envelope, ask_by
+from actors.errors import AskTimeout, DialFailed, InvokeTimeout, LinkClosed, LinkDown, Overloaded
 from actors.failures import failure_of
 from actors.hooks import Closed, Connected, IncomingRequest, MessageReceived
 from actors.link_hooks import LinkHooks
@@ -355,22 +355,12 @@ class OutgoingConnection(Actor):
 
     async def _call_over(self, link: Link, data: object) -> CallResponse:
         """Make a call of the connection's own over a given link."""
-        settled = trio.Event()
-        slot = ReplySlot(lambda _slot: settled.set())
-        timeout = self.settings.timeout
-        envelope = Envelope(RemoteCall(data), deadline=trio.current_time() + timeout, reply=slot)
         try:
-            with trio.move_on_after(timeout):
-                await self._pending.send(link, envelope)
-                await settled.wait()
-        finally:
-            slot.abandon()
-        if slot.error is not None:
-            raise slot.error
-        if not settled.is_set():
-            msg = f"no answer within {timeout:g} s"
-            raise InvokeTimeout(msg)
-        response: CallResponse = slot.value
+            response: CallResponse = await ask_by(
+                lambda envelope: self._pending.send(link, envelope), RemoteCall(data), timeout=self.settings.timeout
+            )
+        except AskTimeout as error:
+            raise InvokeTimeout(str(error)) from None
         return response
 
     # What others see

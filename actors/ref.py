@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import trio
 from attrs import field, frozen
 
-from actors.envelope import Envelope, ReplySlot
+from actors.envelope import Envelope, ask_by
 from actors.errors import ActorNotFound, AskTimeout, MailboxFull
 from actors.mailbox import Mailbox
 
@@ -90,25 +90,18 @@ class ActorRef:
             Exception: What the actor failed the message with.
         """
         mailbox = self._mailbox()
-        settled = trio.Event()
-        slot = ReplySlot(lambda _slot: settled.set())
-        deadline = trio.current_time() + timeout
+
+        async def send(envelope: Envelope) -> None:
+            if wait_for_room:
+                await mailbox.put(envelope)
+            else:
+                mailbox.put_nowait(envelope)
+
         try:
-            with trio.move_on_at(deadline):
-                envelope = Envelope(payload, cid=cid, deadline=deadline, reply=slot)
-                if wait_for_room:
-                    await mailbox.put(envelope)
-                else:
-                    mailbox.put_nowait(envelope)
-                await settled.wait()
-        finally:
-            slot.abandon()
-        if slot.error is not None:
-            raise slot.error
-        if not settled.is_set():
-            msg = f"{self.name!r} gave no answer within {timeout} s"
-            raise AskTimeout(msg)
-        return slot.value
+            return await ask_by(send, payload, timeout=timeout, cid=cid)
+        except AskTimeout as error:
+            msg = f"{self.name!r} gave {error}"
+            raise AskTimeout(msg) from None
 
     def send_nowait(self, envelope: Envelope) -> None:
         """Send an envelope whose reply slot the sender watches itself; raises as `tell_nowait` does."""

@@ -13,7 +13,6 @@ import sqlite3
 from collections.abc import Collection, Sequence
 
 import msgspec
-from attrs import define, field
 
 from actors.call import PeerIdentity
 from actors.errors import Conflict
@@ -21,6 +20,7 @@ from actors.ports import Entropy
 from actors.publication import Publish, Stored, SubscriptionRecord, Waiting
 from runtime.store.group import GroupCommit, StoreThread
 from runtime.store.schema import checksum
+from runtime.store.state import SubscriptionState, TopicState
 
 __all__ = ["SqliteStore"]
 
@@ -30,30 +30,6 @@ ORDINARY = 5
 
 _decode = msgspec.msgpack.Decoder(Stored).decode
 _encode = msgspec.msgpack.Encoder().encode
-
-
-@define(eq=False)
-class _Subscription:
-    """What the store knows of a subscription without asking the database."""
-
-    record: SubscriptionRecord
-    topic: _Topic
-    acked_upto: int
-    sent_upto: int
-    done: set[int] = field(factory=set)
-    failures: dict[int, tuple[int, str]] = field(factory=dict)
-
-
-@define(eq=False)
-class _Topic:
-    id: int
-    name: str
-    place: int
-    backlog_from: int
-    cleaned_upto: int
-    volatile: dict[int, Stored] = field(factory=dict)
-    volatile_ids: dict[str, Stored] = field(factory=dict)
-    subscriptions: dict[str, _Subscription] = field(factory=dict)
 
 
 class SqliteStore:
@@ -69,14 +45,14 @@ class SqliteStore:
         self._database = database
         self._group = GroupCommit(self._database, thread, on_rollback=self._load)
         self._entropy = entropy
-        self._topics: dict[str, _Topic] = {}
-        self._subscriptions: dict[str, _Subscription] = {}
+        self._topics: dict[str, TopicState] = {}
+        self._subscriptions: dict[str, SubscriptionState] = {}
         self._load()
 
     def _load(self) -> None:
         """Read what the database says; memory messages stay, also after a group that was rolled back."""
         before, self._topics, self._subscriptions = self._topics, {}, {}
-        by_id: dict[int, _Topic] = {}
+        by_id: dict[int, TopicState] = {}
         rows = self._database.execute(
             "SELECT id, name, backlog_from, (SELECT min(place) FROM messages WHERE topic = topics.id),"
             " (SELECT max(place) FROM messages WHERE topic = topics.id),"
@@ -85,7 +61,9 @@ class SqliteStore:
         for topic_id, name, backlog_from, first, last, acked in rows:
             earlier = before.get(name)
             place = max(last or 0, acked or 0, backlog_from, 0 if earlier is None else earlier.place)
-            topic = by_id[topic_id] = self._topics[name] = _Topic(topic_id, name, place, backlog_from, (first or 1) - 1)
+            topic = by_id[topic_id] = self._topics[name] = TopicState(
+                topic_id, name, place, backlog_from, (first or 1) - 1
+            )
             if earlier is not None:
                 topic.volatile, topic.volatile_ids = earlier.volatile, earlier.volatile_ids
         for sub_key, topic_id, security, cluster, connection, acked_upto, sent_upto in self._database.execute(
@@ -93,13 +71,13 @@ class SqliteStore:
         ):
             topic = by_id[topic_id]
             record = SubscriptionRecord(sub_key, topic.name, PeerIdentity(security, cluster, connection))
-            self._remember(_Subscription(record, topic, acked_upto, sent_upto))
+            self._remember(SubscriptionState(record, topic, acked_upto, sent_upto))
         for sub_key, place in self._database.execute("SELECT sub_key, place FROM done"):
             self._subscriptions[sub_key].done.add(place)
         for sub_key, place, count, reason in self._database.execute("SELECT * FROM failures"):
             self._subscriptions[sub_key].failures[place] = (count, reason)
 
-    def _remember(self, subscription: _Subscription) -> None:
+    def _remember(self, subscription: SubscriptionState) -> None:
         self._subscriptions[subscription.record.sub_key] = subscription
         subscription.topic.subscriptions[subscription.record.sub_key] = subscription
 
@@ -139,13 +117,13 @@ class SqliteStore:
             )
         return stored
 
-    def _insert(self, database: sqlite3.Connection, topic: _Topic, stored: Stored, body: bytes) -> None:
+    def _insert(self, database: sqlite3.Connection, topic: TopicState, stored: Stored, body: bytes) -> None:
         database.execute(
             "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)",
             (topic.id, stored.place, stored.msg_id, stored.priority, body, checksum(body)),
         )
 
-    def _append_volatile(self, topic: _Topic, publish: Publish, now: datetime.datetime) -> Stored:
+    def _append_volatile(self, topic: TopicState, publish: Publish, now: datetime.datetime) -> Stored:
         earlier = topic.volatile_ids.get(publish.msg_id) if publish.msg_id else None
         if earlier is not None:
             return _same(earlier, publish)
@@ -155,23 +133,23 @@ class SqliteStore:
             topic.volatile_ids[publish.msg_id] = stored
         return stored
 
-    def _stored(self, topic: _Topic, publish: Publish, now: datetime.datetime, *, is_guaranteed: bool) -> Stored:
+    def _stored(self, topic: TopicState, publish: Publish, now: datetime.datetime, *, is_guaranteed: bool) -> Stored:
         topic.place += 1
         msg_id = publish.msg_id or f"zpsm{self._entropy.hex_id()}"
         return Stored.of(publish, topic=topic.name, place=topic.place, msg_id=msg_id, now=now, guaranteed=is_guaranteed)
 
-    def _earlier(self, database: sqlite3.Connection, topic: _Topic, publish: Publish) -> Stored | None:
+    def _earlier(self, database: sqlite3.Connection, topic: TopicState, publish: Publish) -> Stored | None:
         row = database.execute(
             "SELECT body FROM published WHERE topic = ? AND msg_id = ?", (topic.id, publish.msg_id)
         ).fetchone()
         return None if row is None else _same(_decode(row[0]), publish)
 
-    def _topic(self, database: sqlite3.Connection, name: str) -> _Topic:
+    def _topic(self, database: sqlite3.Connection, name: str) -> TopicState:
         topic = self._topics.get(name)
         if topic is None:
             database.execute("INSERT OR IGNORE INTO topics (name) VALUES (?)", (name,))
             topic_id = database.execute("SELECT id FROM topics WHERE name = ?", (name,)).fetchone()[0]
-            topic = self._topics[name] = _Topic(topic_id, name, 0, 0, 0)
+            topic = self._topics[name] = TopicState(topic_id, name, 0, 0, 0)
         return topic
 
     # Subscriptions
@@ -188,7 +166,7 @@ class SqliteStore:
             return None
         return await self._group.do(lambda database: sum(self._count(database, one) for one in owned))
 
-    def _count(self, database: sqlite3.Connection, subscription: _Subscription) -> int:
+    def _count(self, database: sqlite3.Connection, subscription: SubscriptionState) -> int:
         topic, upto = subscription.topic, subscription.acked_upto
         row = database.execute("SELECT count(*) FROM messages WHERE topic = ? AND place > ?", (topic.id, upto))
         held = sum(place > upto for place in topic.volatile)
@@ -208,7 +186,7 @@ class SqliteStore:
             "INSERT INTO subscriptions VALUES (?, ?, ?, ?, ?, ?, ?)",
             (record.sub_key, topic.id, owner.security, owner.cluster, owner.connection, start, start),
         )
-        self._remember(_Subscription(record, topic, start, start))
+        self._remember(SubscriptionState(record, topic, start, start))
 
     async def unsubscribe(self, sub_key: str) -> None:
         """Forget a subscription; see `SubscriptionStore.unsubscribe`."""
@@ -240,7 +218,7 @@ class SqliteStore:
         return await self._group.do(lambda database: self._waiting(database, subscription, limit, skip))
 
     def _waiting(
-        self, database: sqlite3.Connection, subscription: _Subscription, limit: int, skip: Collection[int]
+        self, database: sqlite3.Connection, subscription: SubscriptionState, limit: int, skip: Collection[int]
     ) -> list[Waiting]:
         topic = subscription.topic
         left_out = subscription.done.union(skip)
@@ -268,7 +246,7 @@ class SqliteStore:
         found.sort(key=lambda stored: (-stored.priority, stored.place))
         return [Waiting(stored, self._deliveries(subscription, stored.place)) for stored in found[:limit]]
 
-    def _deliveries(self, subscription: _Subscription, place: int) -> int:
+    def _deliveries(self, subscription: SubscriptionState, place: int) -> int:
         """Return how often a message may have been delivered before."""
         failed = subscription.failures.get(place, (0, ""))[0]
         return failed or int(place <= subscription.sent_upto)
@@ -279,7 +257,7 @@ class SqliteStore:
         if subscription is not None and places and (last := max(places)) > subscription.sent_upto:
             await self._group.do(lambda database: self._note_sent(database, subscription, last))
 
-    def _note_sent(self, database: sqlite3.Connection, subscription: _Subscription, upto: int) -> None:
+    def _note_sent(self, database: sqlite3.Connection, subscription: SubscriptionState, upto: int) -> None:
         database.execute(
             "UPDATE subscriptions SET sent_upto = ? WHERE sub_key = ?", (upto, subscription.record.sub_key)
         )
@@ -292,7 +270,7 @@ class SqliteStore:
             await self._group.do(lambda database: self._note_failed(database, subscription, places, reason))
 
     def _note_failed(
-        self, database: sqlite3.Connection, subscription: _Subscription, places: Sequence[int], reason: str
+        self, database: sqlite3.Connection, subscription: SubscriptionState, places: Sequence[int], reason: str
     ) -> None:
         for place in places:
             count = subscription.failures.get(place, (0, ""))[0] + 1
@@ -313,7 +291,7 @@ class SqliteStore:
     def _settle(
         self,
         database: sqlite3.Connection,
-        subscription: _Subscription,
+        subscription: SubscriptionState,
         places: Sequence[int],
         bury_in: str,
         reason: str,
@@ -339,7 +317,7 @@ class SqliteStore:
             subscription.done = {place for place in done if place > upto}
             self._clean(database, subscription.topic)
 
-    def _advance(self, database: sqlite3.Connection, topic: _Topic, upto: int, done: set[int]) -> int:
+    def _advance(self, database: sqlite3.Connection, topic: TopicState, upto: int, done: set[int]) -> int:
         """Return how far a position gets: over places that are done, and over places that hold no message.
 
         Such a place was never used, or its message ended with an earlier process.
@@ -358,7 +336,7 @@ class SqliteStore:
     def _bury(
         self,
         database: sqlite3.Connection,
-        topic: _Topic,
+        topic: TopicState,
         places: Sequence[int],
         bury_in: str,
         reason: str,
@@ -380,7 +358,7 @@ class SqliteStore:
             buried = stored.buried(grave.name, grave.place, reason, now)
             self._insert(database, grave, buried, _encode(buried))
 
-    def _clean(self, database: sqlite3.Connection, topic: _Topic) -> None:
+    def _clean(self, database: sqlite3.Connection, topic: TopicState) -> None:
         """Delete, in small steps, what all subscriptions are done with."""
         upto = min(one.acked_upto for one in topic.subscriptions.values())
         upto = min(upto, topic.cleaned_upto + CLEAN_AT_ONCE)
