@@ -126,12 +126,11 @@ class Stored:
             recv_time=now,
         )
 
-    def buried(self, topic: str, place: int, reason: str, now: datetime.datetime) -> Stored:
+    def buried(self, topic: str, reason: str, now: datetime.datetime) -> Stored:
         """Return the message as it goes to a dead-letter topic, where it does not expire."""
         return evolve(
             self,
             topic=topic,
-            place=place,
             expiration=NEVER,
             original_topic=self.original_topic or self.topic,
             reason=reason,

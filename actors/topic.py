@@ -76,6 +76,9 @@ class Topic(Actor):
                 return await self._subscribe(message)
             case Unsubscribe():
                 return await self._unsubscribe(message)
+            case NewMessages():
+                self._wake_subscriptions()
+        return None
 
     async def _publish(self, publish: Publish) -> str:
         if not self._settings.active:
@@ -86,9 +89,12 @@ class Topic(Actor):
         stored = await self._store.append(
             publish, self.actor, now=self._clock.utc_now(), guaranteed=self._settings.guaranteed
         )
+        self._wake_subscriptions()
+        return stored.msg_id
+
+    def _wake_subscriptions(self) -> None:
         for sub_key in self._state.plans:
             self._tell(sub_key, NewMessages())
-        return stored.msg_id
 
     async def _subscribe(self, request: Subscribe) -> str:
         """Return the peer's sub_key: the one that it has, where it can prove to be the same peer."""

@@ -19,10 +19,12 @@ from actors.service import Service
 from actors.settings import ChannelSettings, OutgoingSettings, TopicSettings
 from actors.supervision import ChildSpec
 from actors.topic import Topic, TopicState
+from runtime.admin.messages import store_services
 from runtime.admin.services import admin_services
 from runtime.config.schema import ClusterSettings
 from runtime.registry import Registry
 from runtime.security import BasicGate
+from runtime.store.browse import StoreBrowser
 from runtime.supervisor import Supervisor
 from runtime.transport import Address, LinkOptions, Network, WebSocketDialer, WebSocketListener
 from runtime.wire import NativeWire, Role, Wire, ZatoClientWire, ZatoServerWire
@@ -53,6 +55,7 @@ class Ports:
         processes: Runs heavy code.
         store: Where messages are.
         subscriptions: Where it is kept who subscribes.
+        browser: Looks into the store, for administration.
         admin_network: Carries administration, or None.
     """
 
@@ -63,6 +66,7 @@ class Ports:
     processes: Processes
     store: TopicStore
     subscriptions: SubscriptionStore
+    browser: StoreBrowser
     admin_network: Network | None = None
 
 
@@ -82,7 +86,12 @@ class Cluster:
         self._settings = settings
         self._ports = ports
         self._identity = LinkIdentity(name, "server1", ports.entropy.hex_id())
-        self._classes: tuple[type[Actor], ...] = (*BUILTIN_SERVICES, *admin_services(self.registry, name), *classes)
+        self._classes: tuple[type[Actor], ...] = (
+            *BUILTIN_SERVICES,
+            *admin_services(self.registry, name),
+            *store_services(ports.browser),
+            *classes,
+        )
         self._root: Supervisor | None = None
         self._stopped = trio.Event()
 

@@ -23,6 +23,7 @@ from runtime.loading import check_declarations, load_classes
 from runtime.observe.logs import configure
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
 from runtime.processes import open_processes
+from runtime.store.browse import StoreBrowser
 from runtime.store.group import SystemStoreThread
 from runtime.store.schema import DamagedStore, open_database
 from runtime.store.sqlite import SqliteStore
@@ -113,6 +114,7 @@ async def _run(
             processes=processes,
             store=store,
             subscriptions=store,
+            browser=StoreBrowser(store),
             admin_network=UnixNetwork(socket_path(configuration.data_dir(name))),
         )
         server = Cluster(name, settings, classes, ports)

@@ -13,6 +13,7 @@ from actors.settings import ChannelSettings, Compat, EndpointSettings, OutgoingS
 from runtime.cluster import Cluster, Ports
 from runtime.config.schema import ClusterSettings
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
+from runtime.store.browse import StoreBrowser
 from runtime.store.group import SystemStoreThread
 from runtime.store.schema import open_database
 from runtime.store.sqlite import SqliteStore
@@ -53,7 +54,7 @@ async def start_real(
     entropy, threads = SystemEntropy(), SystemThreads()
     store = SqliteStore(open_database(None), thread=SystemStoreThread(), entropy=entropy)
     inline = InlineThreads(SeededEntropy(0))
-    ports = Ports(TcpNetwork(), SystemClock(), entropy, threads, inline, store, store)
+    ports = Ports(TcpNetwork(), SystemClock(), entropy, threads, inline, store, store, StoreBrowser(store))
     cluster = Cluster(name, settings, classes, ports)
     await nursery.start(cluster.run)
     return cluster

@@ -18,6 +18,9 @@ _COMMANDS = {
     "status": ("runtime.cli.status:status", "Show the actors of running clusters, and how they are."),
     "invoke": ("runtime.cli.services:invoke", "Invoke a service and print its result as JSON."),
     "publish": ("runtime.cli.topics:publish", "Publish a message and print its id."),
+    "topics": ("runtime.cli.messages:topics", "List the topics that were ever used, and what they keep."),
+    "subscriptions": ("runtime.cli.messages:subscriptions", "List the subscriptions, and what waits for them."),
+    "messages": ("runtime.cli.messages:messages_app", "List, delete and replay the messages of a topic."),
     "subscribe": ("runtime.cli.topics:subscribe", "Follow a topic, a line each message, until Ctrl-C."),
 }
 """Where each command is, and what it does, which the overview shows without an import."""

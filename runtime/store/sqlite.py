@@ -10,9 +10,11 @@ from __future__ import annotations
 import datetime
 import hashlib
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
+from attrs import evolve
 
 from actors.call import PeerIdentity
 from actors.errors import Conflict
@@ -23,6 +25,8 @@ from runtime.store.schema import checksum
 from runtime.store.state import SubscriptionState, TopicState
 
 __all__ = ["SqliteStore"]
+
+T = TypeVar("T")
 
 CLEAN_AT_ONCE = 5000
 DEDUP_WINDOW = 24 * 3600.0
@@ -48,6 +52,23 @@ class SqliteStore:
         self._topics: dict[str, TopicState] = {}
         self._subscriptions: dict[str, SubscriptionState] = {}
         self._load()
+
+    @property
+    def topics(self) -> Mapping[str, TopicState]:
+        """What is known of each topic that was ever used."""
+        return self._topics
+
+    async def do(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        """Run an operation on the database within the next transaction; see `GroupCommit.do`."""
+        return await self._group.do(operation)
+
+    def insert(self, database: sqlite3.Connection, stored: Stored) -> Stored:
+        """Within an operation: give a message the next place of its topic."""
+        topic = self._topic(database, stored.topic)
+        topic.place += 1
+        placed = evolve(stored, place=topic.place)
+        self._insert(database, topic, placed, _encode(placed))
+        return placed
 
     def _load(self) -> None:
         """Read what the database says; memory messages stay, also after a group that was rolled back."""
@@ -342,7 +363,6 @@ class SqliteStore:
         reason: str,
         now: datetime.datetime,
     ) -> None:
-        grave = self._topic(database, bury_in)
         for place in places:
             stored = topic.volatile.get(place)
             if stored is None:
@@ -354,9 +374,7 @@ class SqliteStore:
                 stored = _decode(row[0])
             if not stored.has_gd:
                 continue
-            grave.place += 1
-            buried = stored.buried(grave.name, grave.place, reason, now)
-            self._insert(database, grave, buried, _encode(buried))
+            self.insert(database, stored.buried(bury_in, reason, now))
 
     def _clean(self, database: sqlite3.Connection, topic: TopicState) -> None:
         """Delete, in small steps, what all subscriptions are done with."""

@@ -18,6 +18,7 @@ from actors.service import Service
 from runtime.cluster import Cluster, Ports
 from runtime.config import ClusterSettings
 from runtime.server import load_all
+from runtime.store.browse import StoreBrowser
 from runtime.store.schema import open_database
 from runtime.store.sqlite import SqliteStore
 from runtime.testing.ports import InlineThreads, SeededEntropy, SimulatedClock
@@ -83,7 +84,7 @@ class SimulatedCluster:
             _recorded(cls, record) if issubclass(cls, Service) and cls.name in hook_names else cls
             for cls in self._classes()
         ]
-        store = SqliteStore(self._database, thread=self._threads, entropy=self._entropy)
+        store = self.store = SqliteStore(self._database, thread=self._threads, entropy=self._entropy)
         ports = Ports(
             network=self._network.node(self._node),
             clock=SimulatedClock(),
@@ -92,6 +93,7 @@ class SimulatedCluster:
             processes=self._threads,
             store=store,
             subscriptions=store,
+            browser=StoreBrowser(store),
         )
         self.cluster = Cluster(self.name, self.settings, classes, ports)
         await self._nursery.start(self._run, life)
