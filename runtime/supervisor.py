@@ -219,8 +219,10 @@ class Supervisor:
                 await child.released.wait()
                 continue
             started_at = trio.current_time()
-            error = await self._run_instance(child, children)
-            child.backoff.succeeded_for(trio.current_time() - started_at)
+            try:
+                error = await self._run_instance(child, children)
+            finally:
+                child.backoff.succeeded_for(trio.current_time() - started_at)
             if not _wants_restart(child, error):
                 break
             await self._wait_for_restart(child, error)
@@ -287,6 +289,7 @@ class Supervisor:
         """
         if child.released is not None:
             return  # it has shared a sibling's fate since, and waits with the others
+        await trio.lowlevel.checkpoint_if_cancelled()  # what it raised while it was cancelled is nobody's crash
         if self._window is not None and error is not None and not self._window.allows(trio.current_time()):
             raise TooManyRestarts(self._parent, child.entry.last_error)
         group = self._sharing_fate(child)
