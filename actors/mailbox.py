@@ -8,6 +8,7 @@ the actor's to answer and is never handled again.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from enum import Enum
 
 import trio
@@ -51,22 +52,25 @@ class Mailbox:
         self._lent: deque[Envelope] = deque()
         self._bytes = 0
         self._receivers = trio.lowlevel.ParkingLot()
-        self._senders = trio.lowlevel.ParkingLot()
+        self._turn = trio.StrictFIFOLock()
+        self._first_sender = trio.lowlevel.ParkingLot()
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._lent)
 
-    def _has_room(self, envelope: Envelope) -> bool:
-        count = len(self)
-        return not count or (count < self.limits.max_count and self._bytes + envelope.size <= self.limits.max_bytes)
+    def _has_room(self, envelope: Envelope, *, among: Collection[Envelope] | None = None) -> bool:
+        """Tell whether there is room beside all that waits and is lent, or beside some of it."""
+        count = len(self) if among is None else len(among)
+        size = self._bytes if among is None else sum(one.size for one in among)
+        return not count or (count < self.limits.max_count and size + envelope.size <= self.limits.max_bytes)
 
     def put_nowait(self, envelope: Envelope) -> None:
         """Queue the envelope, or raise `MailboxFull` or `ActorStopped` and leave things as they were."""
         if self.is_closed:
             msg = "the actor has been stopped"
             raise ActorStopped(msg)
-        if self.limits.overflow is Overflow.DROP_OLDEST:
-            while self._waiting and not self._has_room(envelope):
+        if self.limits.overflow is Overflow.DROP_OLDEST and self._has_room(envelope, among=self._lent):
+            while not self._has_room(envelope):
                 self._drop_oldest()
         if not self._has_room(envelope):
             msg = f"the mailbox is full: {len(self)} messages, {self._bytes} bytes wait"
@@ -84,14 +88,20 @@ class Mailbox:
     async def put(self, envelope: Envelope) -> None:
         """Wait for room where the limits say so, then queue the envelope; a cancelled wait leaves nothing queued.
 
+        Those who wait get in in the order in which they came, so that small messages do not overtake a large one for
+        ever.
+
         Raises:
             ActorStopped: When the mailbox is or gets closed.
             MailboxFull: When it is full and the limits say that nobody waits.
         """
-        if self.limits.overflow is Overflow.WAIT:
+        if self.limits.overflow is not Overflow.WAIT or (self._has_room(envelope) and not self._turn.locked()):
+            self.put_nowait(envelope)
+            return
+        async with self._turn:
             while not self.is_closed and not self._has_room(envelope):
-                await self._senders.park()
-        self.put_nowait(envelope)
+                await self._first_sender.park()
+            self.put_nowait(envelope)
 
     async def get(self) -> Envelope:
         """Wait for an envelope and take it out; cancellation takes nothing."""
@@ -120,7 +130,7 @@ class Mailbox:
 
     def _taken(self, envelope: Envelope) -> Envelope:
         self._bytes -= envelope.size
-        self._senders.unpark()
+        self._first_sender.unpark()
         return envelope
 
     def close(self, error: ActorError) -> None:
@@ -131,4 +141,4 @@ class Mailbox:
             envelope = self._take()
             if envelope.reply is not None:
                 envelope.reply.fail(error)
-        self._senders.unpark_all()
+        self._first_sender.unpark_all()

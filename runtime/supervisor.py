@@ -219,8 +219,10 @@ class Supervisor:
                 await child.released.wait()
                 continue
             started_at = trio.current_time()
-            error = await self._run_instance(child, children)
-            child.backoff.succeeded_for(trio.current_time() - started_at)
+            try:
+                error = await self._run_instance(child, children)
+            finally:
+                child.backoff.succeeded_for(trio.current_time() - started_at)
             if not _wants_restart(child, error):
                 break
             await self._wait_for_restart(child, error)
@@ -245,7 +247,8 @@ class Supervisor:
         finally:
             child.instance = None
             child.entry.mailbox.return_lent()
-            child.is_up.set()
+            if child.released is None:
+                child.is_up.set()  # a crash in setup holds nobody up, a restart with others does
             child.has_run.set()
         if error is not None:
             self._note_crash(child, error)
@@ -285,64 +288,50 @@ class Supervisor:
             TooManyRestarts: When this is one restart too many; the supervisor's actor crashes with it.
         """
         if child.released is not None:
-            return
+            return  # it has shared a sibling's fate since, and waits with the others
+        await trio.lowlevel.checkpoint_if_cancelled()  # what it raised while it was cancelled is nobody's crash
         if self._window is not None and error is not None and not self._window.allows(trio.current_time()):
             raise TooManyRestarts(self._parent, child.entry.last_error)
-        siblings = self._sharing_fate(child)
-        for one in reversed(siblings):
-            await self._hold(one)
-        delay = child.backoff.next_delay(self._entropy.uniform)
-        child.entry.note_restart(child.entry.last_error or "ended", delay)
+        group = self._sharing_fate(child)
+        if len(group) == 1:
+            await self._back_off(child, group)
+        else:
+            self._nursery.start_soon(self._restart_together, child, {one: _hold(one) for one in group})
+
+    async def _back_off(self, first: _Child, group: Sequence[_Child]) -> None:
+        """Wait as the backoff of `first` says; all of its group show when they start."""
+        delay = first.backoff.next_delay(self._entropy.uniform)
+        for one in group:
+            reason = first.entry.last_error or "ended" if one is first else f"restarted together with {first.key!r}"
+            one.entry.note_restart(reason, delay)
         with trio.move_on_after(delay):
-            await child.stop_asked.wait()
-        earlier = [one for one in siblings if one.is_ordered and not self._is_after(one, child)]
-        for one in earlier:
-            await self._release(one)
-        later = [one for one in siblings if one not in earlier]
-        if later:
-            child.is_up = trio.Event()
-            self._nursery.start_soon(self._release_after, child, later)
+            await first.stop_asked.wait()
+
+    async def _restart_together(self, first: _Child, held: dict[_Child, trio.Event]) -> None:
+        """End the instances of a group in reverse order, wait as `first` has to, and start them in order.
+
+        A task of its own, so that no stop of one of them keeps the others from coming back. A sibling that was started
+        before them and crashes meanwhile takes them over; then they wait for that one.
+        """
+
+        def ours() -> list[_Child]:
+            return [one for one, released in held.items() if one.released is released and not one.ended.is_set()]
+
+        for one in reversed(held):
+            await _end_instance(one)
+        await self._back_off(first, ours())
+        for one in held:
+            if one in ours():
+                await _release(one)
 
     def _sharing_fate(self, child: _Child) -> list[_Child]:
-        """Return the siblings that are restarted together with a child, in the order of their start."""
+        """Return the children that are restarted together with one of them, itself too, in the order of their start."""
+        everyone = list(self._children.values())
         if self._strategy is Strategy.ONE_FOR_ONE:
-            return []
-        return [
-            one
-            for one in self._children.values()
-            if one is not child
-            and one.released is None
-            and not one.stop_asked.is_set()
-            and (self._strategy is Strategy.ONE_FOR_ALL or self._is_after(one, child))
-        ]
-
-    def _is_after(self, one: _Child, other: _Child) -> bool:
-        order = list(self._children.values())
-        return order.index(one) > order.index(other)
-
-    async def _hold(self, child: _Child) -> None:
-        """End a child's instance, and keep the next one from starting until it is released."""
-        child.released = trio.Event()
-        child.is_up = trio.Event()
-        child.ask_instance_to_stop()
-        with trio.move_on_after(child.spec.shutdown_timeout):
-            await child.has_run.wait()
-        child.run_scope.cancel()
-        await child.has_run.wait()
-
-    async def _release(self, child: _Child) -> None:
-        """Let a held child start, and wait until it is up."""
-        released, child.released = child.released, None
-        if child.ended.is_set() or released is None:
-            return
-        child.entry.note_restart("restarted together with a sibling", 0.0)
-        released.set()
-        await child.is_up.wait()
-
-    async def _release_after(self, first: _Child, children: list[_Child]) -> None:
-        await first.is_up.wait()
-        for child in children:
-            await self._release(child)
+            return [child]
+        if self._strategy is Strategy.REST_FOR_ONE:
+            everyone = everyone[everyone.index(child) :]
+        return [one for one in everyone if one is child or not one.stop_asked.is_set()]
 
     def _note_crash(self, child: _Child, error: Exception) -> None:
         cause = single(error)
@@ -354,6 +343,34 @@ class Supervisor:
             error=child.entry.last_error,
             exc_info=cause,
         )
+
+
+def _hold(child: _Child) -> trio.Event:
+    """Keep the next instance of a child from starting; return what releases it, unless somebody else holds it then."""
+    before, child.released = child.released, trio.Event()
+    if before is not None:
+        before.set()
+    return child.released
+
+
+async def _release(child: _Child) -> None:
+    """Let a held child start, and wait until it is up."""
+    released, child.released = child.released, None
+    if child.is_up.is_set():
+        child.is_up = trio.Event()
+    if released is not None:
+        released.set()
+    await child.is_up.wait()
+
+
+async def _end_instance(child: _Child) -> None:
+    """Ask a child's instance to end, wait its bound, cancel it, and return when it has ended."""
+    has_run, run_scope = child.has_run, child.run_scope
+    child.ask_instance_to_stop()
+    with trio.move_on_after(child.spec.shutdown_timeout):
+        await has_run.wait()
+    run_scope.cancel()
+    await has_run.wait()
 
 
 def _wants_restart(child: _Child, error: Exception | None) -> bool:
