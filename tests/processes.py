@@ -99,14 +99,25 @@ class Launched:
 
 
 class Sample(Launched):
-    """The sample of the repository, on a port of its own."""
+    """The sample of the repository, on a port of its own; `links` are keys for both ends of its link."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **links: float) -> None:
         self.port = free_port()
-        shutil.copytree(ROOT / "examples", folder / "examples")
-        text = (ROOT / "clusters.toml").read_text().replace("47043", str(self.port))
-        (folder / "clusters.toml").write_text(text)
+        write_sample(folder, self.port, **links)
         super().__init__(folder)
+
+
+def write_sample(folder: Path, port: int, *, dial: int | None = None, **links: float) -> None:
+    """Write the sample to a folder, which apac dials at another port where one is given."""
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    text = (ROOT / "clusters.toml").read_text()
+    keys = "".join(f"\n{key} = {value}" for key, value in links.items())
+    emea, apac = text[: text.index("[clusters.apac]")], text[text.index("[clusters.apac]") :]
+    for line in ('services_allowed = ["demo.*"]', 'remote = "cluster"'):
+        assert line in text
+        emea, apac = emea.replace(line, line + keys), apac.replace(line, line + keys)
+    text = emea.replace("47043", str(port)) + apac.replace("47043", str(dial or port))
+    (folder / "clusters.toml").write_text(text)
 
 
 def half_of_the_sample(cluster: str, folder: Path, port: int, password: str) -> Path:
