@@ -99,16 +99,19 @@ class Launched:
 
 
 class Sample(Launched):
-    """The sample of the repository, on a port of its own; `links` are keys for both ends of its link."""
+    """The sample of the repository, on a port of its own.
 
-    def __init__(self, folder: Path, **links: float) -> None:
+    `more` are the texts of modules that apac loads, too; `links` are keys for both ends of its link.
+    """
+
+    def __init__(self, folder: Path, more: Mapping[str, str] | None = None, **links: float) -> None:
         self.port = free_port()
-        write_sample(folder, self.port, **links)
+        write_sample(folder, self.port, more, **links)
         super().__init__(folder)
 
 
-def write_sample(folder: Path, port: int, *, dial: int | None = None, **links: float) -> None:
-    """Write the sample to a folder, which apac dials at another port where one is given."""
+def write_sample(folder: Path, port: int, more: Mapping[str, str] | None = None, **links: float) -> None:
+    """Write the sample to a folder; see `Sample`."""
     shutil.copytree(ROOT / "examples", folder / "examples")
     text = (ROOT / "clusters.toml").read_text()
     keys = "".join(f"\n{key} = {value}" for key, value in links.items())
@@ -116,8 +119,10 @@ def write_sample(folder: Path, port: int, *, dial: int | None = None, **links: f
     for line in ('services_allowed = ["demo.*"]', 'remote = "cluster"'):
         assert line in text
         emea, apac = emea.replace(line, line + keys), apac.replace(line, line + keys)
-    text = emea.replace("47043", str(port)) + apac.replace("47043", str(dial or port))
-    (folder / "clusters.toml").write_text(text)
+    for name, module in (more or {}).items():
+        (folder / name).write_text(module)
+        apac = apac.replace('"examples/apac.py"', f'"examples/apac.py", "{name}"')
+    (folder / "clusters.toml").write_text((emea + apac).replace("47043", str(port)))
 
 
 def half_of_the_sample(cluster: str, folder: Path, port: int, password: str) -> Path:

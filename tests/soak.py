@@ -19,7 +19,6 @@ import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import trio
 from attrs import define, field
@@ -261,8 +260,10 @@ class Soak:
         for cluster, lives in self.lives.items():
             if lives:
                 longest = max(lives, key=lambda life: life.memory[-1][0] if life.memory else 0.0)
-                print(f"{cluster}: {len(lives)} processes; the first: {lives[0]}; the last: {lives[-1]}; "
-                      f"the longest: {longest}")
+                print(
+                    f"{cluster}: {len(lives)} processes; the first: {lives[0]}; the last: {lives[-1]}; "
+                    f"the longest: {longest}"
+                )
         for failure in self.failures[:20]:
             print(f"FAILED: {failure}")
 
