@@ -99,14 +99,30 @@ class Launched:
 
 
 class Sample(Launched):
-    """The sample of the repository, on a port of its own."""
+    """The sample of the repository, on a port of its own.
 
-    def __init__(self, folder: Path) -> None:
+    `more` are the texts of modules that apac loads, too; `links` are keys for both ends of its link.
+    """
+
+    def __init__(self, folder: Path, more: Mapping[str, str] | None = None, **links: float) -> None:
         self.port = free_port()
-        shutil.copytree(ROOT / "examples", folder / "examples")
-        text = (ROOT / "clusters.toml").read_text().replace("47043", str(self.port))
-        (folder / "clusters.toml").write_text(text)
+        write_sample(folder, self.port, more, **links)
         super().__init__(folder)
+
+
+def write_sample(folder: Path, port: int, more: Mapping[str, str] | None = None, **links: float) -> None:
+    """Write the sample to a folder; see `Sample`."""
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    text = (ROOT / "clusters.toml").read_text()
+    keys = "".join(f"\n{key} = {value}" for key, value in links.items())
+    emea, apac = text[: text.index("[clusters.apac]")], text[text.index("[clusters.apac]") :]
+    for line in ('services_allowed = ["demo.*"]', 'remote = "cluster"'):
+        assert line in text
+        emea, apac = emea.replace(line, line + keys), apac.replace(line, line + keys)
+    for name, module in (more or {}).items():
+        (folder / name).write_text(module)
+        apac = apac.replace('"examples/apac.py"', f'"examples/apac.py", "{name}"')
+    (folder / "clusters.toml").write_text((emea + apac).replace("47043", str(port)))
 
 
 def half_of_the_sample(cluster: str, folder: Path, port: int, password: str) -> Path:

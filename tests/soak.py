@@ -1,177 +1,295 @@
-"""Runs the sample under random kills for a while, and counts what became of calls: see scripts/soak."""
+"""`python -m tests.soak --minutes N`: the sample under load, while its servers are killed, stopped and terminated.
+
+Callers invoke emea's echo over apac's link, each by an admin session of its own. At the end the faults stop, the link
+has to come back, and every process has to end; see scripts/soak.
+"""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
+import math
 import os
 import random
-import shutil
+import re
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import trio
+from attrs import define, field
 
 from actors.errors import CallError, LinkClosed
 from runtime.admin.client import AdminClient, NotRunning, connect
-from tests.processes import COMMAND, ROOT, free_port
+from tests.processes import COMMAND, free_port, write_sample
 
-CLUSTERS = ("emea", "apac")
 CONNECTION = "My WSX Outconn"
 CALL_TIMEOUT = 5.0
-NO_OUTCOME_AFTER = 30.0
-COMES_BACK_WITHIN = 60.0
+LONGEST_STOP = 8.0
+ANSWER_WITHIN = CALL_TIMEOUT + LONGEST_STOP + 10.0
+"""Seconds after which a call that nobody answered has no outcome; a server may be stopped meanwhile."""
+
+BACK_WITHIN = 75.0
+"""Seconds for a server to be restarted and for its link to come back, the longest backoffs included."""
+
+LOG_LINES_KEPT = 200_000
 
 
-class Soak:
-    """The sample, callers, and someone who kills.
+@define
+class Life:
+    """One process of a cluster, and its resident memory over time: seconds since its start, KiB."""
 
-    Args:
-        folder: Where the sample runs.
-        seed: Decides whom to kill, when and how.
-    """
+    pid: int
+    began_at: float
+    memory: list[tuple[float, int]] = field(factory=list)
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self._folder = folder
-        self._random = random.Random(seed)
-        self.outcomes: Counter[str] = Counter()
-        self.kills: Counter[str] = Counter()
-        self.memory: dict[str, dict[str, str]] = {"start": {}, "end": {}}
-        self.faults: list[str] = []
-
-    async def run(self, seconds: float) -> None:
-        """Let callers call and servers die, then see that all comes back."""
-        await self._note_memory("start")
-        async with trio.open_nursery() as nursery:
-            for number in range(8):
-                nursery.start_soon(self._call_for_ever, number)
-            with trio.move_on_after(seconds):
-                await self._kill_for_ever()
-            nursery.cancel_scope.cancel()
-        with trio.move_on_after(COMES_BACK_WITHIN) as waiting:
-            while (await self._call_once()) != "answer":
-                await trio.sleep(0.5)
-        if waiting.cancelled_caught:
-            self.faults.append(f"the link was not back {COMES_BACK_WITHIN:g} s after the last kill")
-        await self._note_memory("end")
-
-    async def _call_for_ever(self, _number: int) -> None:
-        while True:
-            with trio.move_on_after(NO_OUTCOME_AFTER) as waiting:
-                outcome = await self._call_once()
-            if waiting.cancelled_caught:
-                self.faults.append(f"a call had no outcome within {NO_OUTCOME_AFTER:g} s")
-                outcome = "no outcome"
-            self.outcomes[outcome] += 1
-            await trio.sleep(0.01 if outcome == "answer" else 0.2)
-
-    async def _call_once(self) -> str:
-        request = {
-            "connection": CONNECTION,
-            "data": {"service": "demo.echo", "request": {"a": 1}},
-            "timeout": CALL_TIMEOUT,
-        }
+    def measure(self) -> None:
         try:
-            async with connect(self._folder / ".isthmus/apac") as admin:
-                await admin.invoke("isthmus.admin.invoke-via", request, timeout=CALL_TIMEOUT + 1)
-        except NotRunning:
-            return "apac was down"
-        except (CallError, LinkClosed) as error:
-            return type(error).__name__
-        return "answer"
+            status = Path(f"/proc/{self.pid}/status").read_text()
+        except OSError:
+            return
+        if found := re.search(r"VmRSS:\s+(\d+) kB", status):
+            self.memory.append((time.monotonic() - self.began_at, int(found[1])))
 
-    async def _kill_for_ever(self) -> None:
+    def __str__(self) -> str:
+        if not self.memory:
+            return "not measured"
+        (_start, first), (age, last) = self.memory[0], self.memory[-1]
+        return f"{first / 1024:.1f} MiB at start, {last / 1024:.1f} MiB after {age:.0f} s"
+
+
+@define
+class Soak:
+    """One run: what was done and what came of it."""
+
+    folder: Path
+    random: random.Random
+    process: trio.Process = field(init=False)
+    outcomes: Counter[str] = field(factory=Counter)
+    faults: Counter[str] = field(factory=Counter)
+    links: int = 0
+    lives: dict[str, list[Life]] = field(factory=lambda: {"apac": [], "emea": []})
+    failures: list[str] = field(factory=list)
+    lines: list[str] = field(factory=list)
+    is_over: bool = False
+    output_ended: trio.Event = field(factory=trio.Event)
+    changed: trio.Event = field(factory=trio.Event)
+
+    def data_dir(self, cluster: str) -> Path:
+        return self.folder / ".isthmus" / cluster
+
+    # The processes
+
+    async def read_log(self) -> None:
+        """Follow the output, which ends when every process that has it open is gone."""
+        assert self.process.stderr is not None
+        rest = b""
+        async for chunk in self.process.stderr:
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                self.note(line.decode(errors="replace"))
+        self.output_ended.set()
+
+    def note(self, line: str) -> None:
+        if len(self.lines) < LOG_LINES_KEPT:
+            self.lines.append(line)
+        if found := re.search(r"launcher (apac|emea) .*server started +pid=(\d+)", line):
+            self.lives[found[1]].append(Life(int(found[2]), time.monotonic()))
+        elif "link ready" in line:
+            self.links += 1
+        elif "Traceback" in line or "killed: it did not end in time" in line:
+            self.failures.append(f"in the log: {line}")
+        else:
+            return
+        self.changed.set()
+        self.changed = trio.Event()
+
+    async def until_links(self, count: int) -> None:
+        while self.links < count:
+            await self.changed.wait()
+
+    async def measure(self, interval: float) -> None:
         while True:
-            await trio.sleep(self._random.uniform(2.0, 12.0))
-            cluster = self._random.choice(CLUSTERS)
-            pid = await self._pid(cluster)
-            if pid is None:
-                continue
-            how = self._random.choice(("SIGKILL", "SIGTERM", "SIGSTOP"))
-            self.kills[f"{how} {cluster}"] += 1
-            _send(pid, getattr(signal, how))
-            if how == "SIGSTOP":
-                try:
-                    await trio.sleep(self._random.uniform(1.0, 25.0))
-                finally:
-                    _send(pid, signal.SIGCONT)
+            self.measure_now()
+            await trio.sleep(interval)
 
-    async def _status(self, cluster: str) -> dict[str, Any] | None:
-        async def ask(admin: AdminClient) -> dict[str, Any]:
-            found: dict[str, Any] = await admin.invoke("isthmus.admin.status")
-            return found
+    def measure_now(self) -> None:
+        for lives in self.lives.values():
+            if lives:
+                lives[-1].measure()
 
-        with trio.move_on_after(5.0):
+    # The load
+
+    async def call_for_ever(self) -> None:
+        """Keep an admin session and make calls over it, one after the other."""
+        while not self.is_over:
             try:
-                async with connect(self._folder / ".isthmus" / cluster) as admin:
-                    return await ask(admin)
-            except (NotRunning, CallError, LinkClosed):
-                pass
-        return None
+                async with connect(self.data_dir("apac")) as admin:
+                    while not self.is_over:
+                        outcome = await self.call(admin)
+                        self.outcomes[outcome] += 1
+                        await trio.sleep(self.random.uniform(0.0, 0.02))
+            except NotRunning:
+                await trio.sleep(0.2)
 
-    async def _pid(self, cluster: str) -> int | None:
-        status = await self._status(cluster)
-        return None if status is None else int(status["pid"])
+    async def call(self, admin: AdminClient) -> str:
+        data = {"number": self.random.randrange(10**9), "text": "x" * self.random.randrange(20_000)}
+        message = {"service": "demo.echo", "request": data}
+        request = {"connection": CONNECTION, "data": message, "timeout": CALL_TIMEOUT}
+        with trio.move_on_after(ANSWER_WITHIN):
+            try:
+                answer = await admin.invoke("isthmus.admin.invoke-via", request, timeout=math.inf)
+            except CallError as error:
+                return f"{type(error).__name__} {error.status}"
+            except LinkClosed:
+                self.outcomes["admin session lost"] += 1
+                raise
+            if answer == data:
+                return "answered"
+            self.failures.append(f"a call was given another one's answer: {str(answer)[:80]}")
+            return "wrong answer"
+        self.failures.append(f"a call had no outcome within {ANSWER_WITHIN:g} s")
+        return "no outcome"
 
-    async def _note_memory(self, when: str) -> None:
-        for cluster in CLUSTERS:
-            with trio.fail_after(COMES_BACK_WITHIN):
-                while (pid := await self._pid(cluster)) is None:
-                    await trio.sleep(0.2)
-            self.memory[when][cluster] = f"{_resident(pid)} (pid {pid})"
+    # The faults
+
+    async def harm(self, seconds: float) -> None:
+        """Do things to servers at random times, then see that the link came back."""
+        with trio.move_on_after(seconds):
+            while True:
+                await trio.sleep(self.random.uniform(1.0, 20.0))
+                await self.harm_once()
+
+    async def harm_once(self) -> None:
+        cluster = self.random.choice(("apac", "emea"))
+        pid = self.lives[cluster][-1].pid
+        fault = self.random.choice(("SIGKILL", "SIGSTOP", "SIGTERM"))
+        self.faults[f"{fault} {cluster}"] += 1
+        if not self.signal(pid, signal.Signals[fault]) or fault != "SIGSTOP":
+            return
+        try:
+            await trio.sleep(self.random.uniform(0.5, LONGEST_STOP))
+        finally:
+            self.signal(pid, signal.SIGCONT)
+
+    def signal(self, pid: int, number: signal.Signals) -> bool:
+        """Signal a server, unless it has ended by itself and its pid may be another's."""
+        try:
+            if str(self.folder).encode() not in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return False
+            os.kill(pid, number)
+        except OSError:
+            return False
+        return True
+
+    async def see_it_well(self) -> None:
+        """See that the link is ready and a call passes."""
+        with trio.move_on_after(BACK_WITHIN):
+            while True:
+                try:
+                    async with connect(self.data_dir("apac")) as admin:
+                        if await self.call(admin) == "answered":
+                            return
+                except NotRunning:
+                    pass
+                await trio.sleep(0.2)
+        self.failures.append(f"the link did not come back within {BACK_WITHIN:g} s")
+
+    # The run
+
+    async def run(self, minutes: float, callers: int) -> None:
+        write_sample(self.folder, free_port(), ping_interval=2.0, ping_timeout=1.0)
+        command = [*COMMAND, "run", "--config", str(self.folder / "clusters.toml")]
+        environment = {**os.environ, "TMPDIR": str(self.folder)}
+        self.process = await trio.lowlevel.open_process(
+            command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.read_log)
+                await self.soak(minutes, callers)
+                await self.end()
+                nursery.cancel_scope.cancel()
+        finally:
+            self.clean_up()
+
+    async def soak(self, minutes: float, callers: int) -> None:
+        with trio.move_on_after(60) as scope:
+            await self.until_links(1)
+        if scope.cancelled_caught:
+            self.failures.append("no link came about at the start")
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.measure, 2.0)
+            async with trio.open_nursery() as loads:
+                for _ in range(callers):
+                    loads.start_soon(self.call_for_ever)
+                await self.harm(60 * minutes)
+                await self.see_it_well()
+                self.is_over = True
+            nursery.cancel_scope.cancel()
+        self.measure_now()
+
+    async def end(self) -> None:
+        """End the launcher in order, and see that no process has the output open any more."""
+        self.process.terminate()
+        with trio.move_on_after(60) as scope:
+            status = await self.process.wait()
+            if status:
+                self.failures.append(f"the launcher's exit status is {status}")
+            await self.output_ended.wait()
+        if scope.cancelled_caught:
+            self.failures.append("a process is left")
+
+    def clean_up(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        for life in (one for lives in self.lives.values() for one in lives):
+            if self.signal(life.pid, signal.SIGKILL):
+                self.failures.append(f"process {life.pid} is left")
+
+    def print(self) -> None:
+        faults = ", ".join(f"{count} {name}" for name, count in sorted(self.faults.items())) or "none"
+        print(f"faults: {faults}")
+        print(f"{self.outcomes.total()} calls: {_listed(self.outcomes)}")
+        print(f"{max(0, self.links - 1)} reconnects")
+        for cluster, lives in self.lives.items():
+            if lives:
+                longest = max(lives, key=lambda life: life.memory[-1][0] if life.memory else 0.0)
+                print(
+                    f"{cluster}: {len(lives)} processes; the first: {lives[0]}; the last: {lives[-1]}; "
+                    f"the longest: {longest}"
+                )
+        for failure in self.failures[:20]:
+            print(f"FAILED: {failure}")
 
 
-def _send(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
-
-
-def _resident(pid: int) -> str:
-    """Return a process's resident memory, where the system tells."""
-    status = Path(f"/proc/{pid}/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("VmRSS")), "unknown")
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common())
 
 
 def main() -> int:
-    """Run the soak that the arguments ask for; return 1 when anything was wrong."""
-    parser = argparse.ArgumentParser(prog="soak", description="Run the sample under random kills.")
-    parser.add_argument("--minutes", type=float, default=2.0, help="for how long (default: 2)")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="decides the kills")
+    """Soak for as long as the arguments say; return 1 when anything was wrong."""
+    parser = argparse.ArgumentParser(prog="soak", description="Run the sample under load and kill its servers.")
+    parser.add_argument("--minutes", type=float, default=5.0, help="how long (default: 5)")
+    parser.add_argument("--callers", type=int, default=8, help="how many call at once (default: 8)")
+    parser.add_argument("--seed", type=int, default=None, help="decides what is done when (default: random)")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="isthmus-soak-") as name:
-        folder = Path(name)
-        shutil.copytree(ROOT / "examples", folder / "examples")
-        text = (ROOT / "clusters.toml").read_text().replace("47043", str(free_port()))
-        (folder / "clusters.toml").write_text(text)
-        soak = Soak(folder, arguments.seed)
-        with (folder / "log").open("w+") as log:
-            launcher = subprocess.Popen([*COMMAND, "run"], cwd=folder, stderr=log)
-            try:
-                trio.run(soak.run, arguments.minutes * 60)
-            finally:
-                launcher.terminate()
-                status = launcher.wait(timeout=60)
-            log.seek(0)
-            lines = log.readlines()
-    if status != 0:
-        soak.faults.append(f"the launcher ended with status {status}")
-    reconnects = sum("link ready" in line for line in lines) - 1
-    crashes = sum("crashed" in line and "the connection crashed" not in line for line in lines)
-    print(f"seed {arguments.seed}, {arguments.minutes:g} minutes")
-    print(f"kills: {dict(soak.kills)}")
-    print(f"{soak.outcomes.total()} calls: {dict(soak.outcomes.most_common())}")
-    print(f"{reconnects} reconnects, {crashes} crashes of actors")
-    for when, found in soak.memory.items():
-        print(f"memory at the {when}: " + ", ".join(f"{cluster} {size}" for cluster, size in found.items()))
-    for fault in soak.faults:
-        print(f"WRONG: {fault}")
-    return bool(soak.faults)
+    seed = random.randrange(10**9) if arguments.seed is None else arguments.seed
+    with tempfile.TemporaryDirectory(prefix="isthmus-soak-", dir="/tmp") as folder:
+        soak = Soak(Path(folder), random.Random(seed))
+        print(f"seed {seed}, {arguments.minutes:g} minutes, {arguments.callers} callers", flush=True)
+        trio.run(partial(soak.run, arguments.minutes, arguments.callers))
+    soak.print()
+    if soak.failures:
+        log = Path(tempfile.gettempdir()) / f"isthmus-soak-{seed}.log"
+        log.write_text("\n".join(soak.lines))
+        print(f"failed; the log is {log}")
+    return bool(soak.failures)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,11 @@ def run_app(arguments: list[str]) -> int:
         return error.status
     except KeyboardInterrupt:
         return 0
+    except BaseExceptionGroup as group:  # Ctrl-C in one of several tasks
+        _interrupts, rest = group.split(KeyboardInterrupt)
+        if rest is not None:
+            raise
+        return 0
     except BrokenPipeError:
         return 0
     return result if isinstance(result, int) else 0

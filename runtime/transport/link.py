@@ -95,6 +95,7 @@ class WebSocketLink:
         self._outbox_changed = trio.Event()
         self._is_writing = False
         self._is_closing = False
+        self._peer_left = False
         self._pings: set[trio.CancelScope] = set()
         self._own_close: LinkClosed | None = None
         self._own_close_done = trio.Event()
@@ -160,7 +161,7 @@ class WebSocketLink:
         self._is_closing = True
         reason = reason.encode()[:_MAX_REASON].decode(errors="ignore")
         with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_TIMEOUT):
-            while (self._outbox or self._is_writing) and self._end is None:
+            while (self._is_writing or (self._outbox and not self._peer_left)) and self._end is None:
                 await self._outbox_changed.wait()
             if self._end is None:
                 await self._say_goodbye(code, reason)
@@ -245,6 +246,7 @@ class WebSocketLink:
             if isinstance(item, Violation):
                 self._answer_violation(item)
             else:
+                self._peer_left = self._peer_left or isinstance(item, Goodbye)
                 self._inbox.append((item, size))
                 self._inbox_bytes += size
                 size = 0
@@ -267,14 +269,19 @@ class WebSocketLink:
         await trio.lowlevel.checkpoint()
 
     async def _write_for_ever(self) -> None:
-        """Send whatever waits; a close that was asked for comes after it."""
+        """Send whatever waits; a close that was asked for comes after it.
+
+        After the peer's goodbye nothing more is sent: what waits then can be withdrawn until the link has ended.
+        """
         while True:
-            while not self._outbox:
+            while not self._outbox or self._peer_left:
                 if self._close_requested is not None:
                     await self._close_as_requested(*self._close_requested)
                     return
                 await self._outbox_changed.wait()
             await self._stream.wait_room()
+            if self._peer_left:
+                continue
             batch = [_aged(message, queued_at) for message, queued_at in self._outbox]
             self._outbox.clear()
             self._is_writing = True

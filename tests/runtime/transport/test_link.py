@@ -27,6 +27,21 @@ async def closed(link: Link) -> LinkClosed:
     return (await rest_of(link))[1]
 
 
+async def test_what_is_sent_after_the_peer_s_goodbye_was_never_sent(network: MemoryNetwork) -> None:
+    """Between the goodbye and the end of the link a request stays in the queue, and closing does not wait for it."""
+    async with pair(network, QUIET) as (client, server):
+        server.send_nowait(Goodbye(1001, "Going away"))
+        assert [type(one) for one in await client.receive()] == [Goodbye]
+        client.send_nowait(Invoke("late"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert client.withdraw("late")
+        client.send_nowait(Invoke("later"))
+        began = trio.current_time()
+        await client.aclose(1000, "")
+        assert trio.current_time() - began < CLOSE_TIMEOUT
+        assert client.withdraw("later")
+
+
 # Heartbeat
 
 

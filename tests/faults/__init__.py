@@ -1,0 +1,1 @@
+"""Faults on real sockets and in real processes, on loopback."""
