@@ -118,9 +118,7 @@ def test_as_json_each_transition_is_a_line_with_why_and_what_comes_next(sample: 
     assert ("apac", "service:demo.remote-echo", "running") in keys
     times = [one["at"] for one in map(json.loads, watching.lines) if (one["cluster"], one["actor"]) == ("apac", LINK)]
     assert times == sorted(times)
-    rest = watching.interrupt()
-    assert all(json.loads(line)["state"] == "ended" for line in rest if "session:" in line)
-    assert not any("Traceback" in line for line in rest)
+    assert not any("Traceback" in line for line in watching.interrupt())
 
 
 def test_on_a_terminal_of_80_columns_the_link_s_story_is_easy_to_read(sample: Sample) -> None:
