@@ -88,10 +88,12 @@ class LinkHooks:
             settled(None, NotFound(msg))
             return
         self.waiting += 1
+        if lane is None:
+            self._requests[event.data.id] = trio.CancelScope()
         self._send_job.send_nowait((lane, _Job(event, settled)))
 
     def cancel(self, request_id: str) -> bool:
-        """The server does not wait for a request's answer any more; tell whether it was under way."""
+        """The server does not wait for a request's answer any more; tell whether it waited or was under way."""
         scope = self._requests.get(request_id)
         if scope is not None:
             scope.cancel()
@@ -165,16 +167,16 @@ class LinkHooks:
 
     async def _handle_request(self, job: _Job) -> None:
         request_id = job.event.data.id
-        with trio.CancelScope() as scope:
-            self._requests[request_id] = scope
-            try:
+        try:
+            with self._requests[request_id]:
                 await self._handle(job)
-            finally:
-                del self._requests[request_id]
+        finally:
+            del self._requests[request_id]
 
     async def _handle(self, job: _Job) -> None:
         service = self._settings.on_message
         try:
+            await trio.lowlevel.checkpoint_if_cancelled()  # a request may be taken back before its turn comes
             result, error = await self._invoke(str(service), job.event)
         finally:
             self.waiting -= 1

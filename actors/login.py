@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import trio
 
 from actors.errors import DialFailed, LinkClosed
-from actors.messages import Denied, Failure, Hello, Welcome
+from actors.messages import Denied, Failure, Hello, Message, Welcome
 from actors.ports import Link
 
 __all__ = ["create_session"]
 
 
-async def create_session(link: Link, hello: Hello, *, address: str, timeout: float) -> Welcome:
-    """Create a session over a fresh link.
+async def create_session(
+    link: Link, hello: Hello, *, address: str, timeout: float
+) -> tuple[Welcome, Sequence[Message]]:
+    """Create a session over a fresh link; return the peer's welcome, and what it sent right after that.
 
     Raises:
         DialFailed: With part `session` and the peer's reason, or `upgrade` where the link ended or no answer came.
@@ -21,9 +25,10 @@ async def create_session(link: Link, hello: Hello, *, address: str, timeout: flo
         with trio.fail_after(timeout):
             await link.send(hello)
             while True:
-                for message in await link.receive():
+                messages = await link.receive()
+                for place, message in enumerate(messages, start=1):
                     if isinstance(message, Welcome):
-                        return message
+                        return message, messages[place:]
                     if isinstance(message, Denied | Failure):
                         raise _denied(message, hello, address)
     except LinkClosed as error:

@@ -196,10 +196,10 @@ class OutgoingConnection(Actor):
         async with dialer.dial() as link:
             self._show("authenticating", attempt=attempt, address=dialer.address, wire=link.wire)
             timeout = self.settings.dial_timeout
-            welcome = await create_session(link, self._hello(), address=dialer.address, timeout=timeout)
+            welcome, first = await create_session(link, self._hello(), address=dialer.address, timeout=timeout)
             self._links += 1
             connected = Connected(self.settings, self._conn, attempt, welcome.resumed, welcome.missed)
-            await self._use(link, connected, nursery)
+            await self._use(link, connected, first, nursery)
 
     def _hello(self) -> Hello:
         settings = self.settings
@@ -221,7 +221,7 @@ class OutgoingConnection(Actor):
             counter=self._links + 1,
         )
 
-    async def _use(self, link: Link, connected: Connected, nursery: trio.Nursery) -> None:
+    async def _use(self, link: Link, connected: Connected, first: Sequence[Message], nursery: trio.Nursery) -> None:
         """Work with an established link until it ends; tell the hooks."""
         settings = self.settings
         hooks = self._hooks = LinkHooks(self.ref, settings, self._log, after=self._hooks, entropy=self._entropy)
@@ -239,7 +239,7 @@ class OutgoingConnection(Actor):
         self._show_progress()
         closed = LinkClosed(1006, "the connection crashed", "local")
         try:
-            closed = await self._work(live)
+            closed = await self._work(live, first)
         finally:
             if self.stopping.is_set():
                 closed = LinkClosed(closed.code, closed.reason, "local")
@@ -250,23 +250,24 @@ class OutgoingConnection(Actor):
             hooks.closed(Closed(settings, self._conn, closed.code, closed.reason, closed.origin))
             self._log.warning("link lost", code=closed.code, reason=closed.reason, origin=closed.origin)
 
-    async def _work(self, live: _LiveLink) -> LinkClosed:
+    async def _work(self, live: _LiveLink, first: Sequence[Message]) -> LinkClosed:
         """Subscribe and receive side by side; return how the link ended."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(live.subscriptions.keep, self._show_progress)
             self._wake()
-            closed = await self._receive(live)
+            closed = await self._receive(live, first)
             nursery.cancel_scope.cancel()
         return closed
 
-    async def _receive(self, live: _LiveLink) -> LinkClosed:
+    async def _receive(self, live: _LiveLink, messages: Sequence[Message]) -> LinkClosed:
         """Take what comes until the link ends; leave it there while too much waits for hooks."""
         try:
             while True:
-                for message in await live.link.receive():
+                for message in messages:
                     self._take(live, message)
                 if live.hooks.is_behind:
                     await self._throttle(live)
+                messages = await live.link.receive()
         except LinkClosed as closed:
             return closed
 
@@ -296,6 +297,7 @@ class OutgoingConnection(Actor):
             case Denied(reason=reason):
                 self._log.warning("denied by the peer", reason=reason)
             case Cancel(in_reply_to=request_id):
+                live.requests.discard(request_id)
                 if not live.hooks.cancel(request_id):
                     self.progress.count("ignored")
             case Goodbye():
@@ -338,6 +340,14 @@ class OutgoingConnection(Actor):
 
     async def handle_envelope(self, envelope: Envelope) -> None:
         """Send a call as soon as there is a link; its answer settles it later."""
+        try:
+            await self._hand_over(envelope)
+        except BaseException as error:  # the connection is being stopped, or worse
+            if envelope.reply is not None:
+                envelope.reply.fail(self.ended_over(error))
+            raise
+
+    async def _hand_over(self, envelope: Envelope) -> None:
         call: RemoteCall = envelope.payload
         with trio.CancelScope(deadline=envelope.deadline) as scope:
             if envelope.reply is not None:

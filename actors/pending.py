@@ -1,6 +1,6 @@
 """The calls of an outgoing connection that wait for their answers.
 
-Each call leaves the table once, with its one outcome: an answer, the remote's error, the loss of its link, or
+A call is in the table from when its link has it, and leaves it once, with its one outcome: an answer, the remote's error, the loss of its link, or
 because nobody waits any more. An answer to what is not in the table is late, repeated or unknown; it is counted
 and ignored.
 """
@@ -47,25 +47,32 @@ class PendingCalls:
     async def send(self, link: Link, envelope: Envelope) -> None:
         """Hand a call to a link, waiting for room there; its slot is settled when the outcome is known.
 
-        A call cancelled while it waits for room has not been sent.
+        A call that is cancelled or abandoned while it waits for room has not been sent and never is.
         """
         call: RemoteCall = envelope.payload
         slot = envelope.reply
         call_id = self._entropy.hex_id()
-        self._calls[call_id] = _Pending(envelope, link)
-        if slot is not None:
-            slot.on_abandoned(lambda: self._abandon(call_id))
         time_left = envelope.deadline - trio.current_time()
         timeout = None if time_left == float("inf") else max(0.0, time_left)
+        invoke = Invoke(call_id, call.data, timeout=timeout, cid=envelope.cid or call_id)
+        error: CallError
         try:
-            await link.send(Invoke(call_id, call.data, timeout=timeout, cid=envelope.cid or call_id))
+            with trio.CancelScope() as waiting:
+                if slot is not None:
+                    slot.on_abandoned(waiting.cancel)
+                await link.send(invoke)
         except LinkClosed as closed:
-            self._lose(call_id, str(closed), sent=False)
-        except (ValueError, TypeError) as error:
-            self._settle(call_id, BadInput(f"the request cannot be sent: {error}"))
-        except BaseException:
-            self._calls.pop(call_id, None)
-            raise
+            error = self._lost(str(closed), sent=False)
+        except (ValueError, TypeError) as problem:
+            error = BadInput(f"the request cannot be sent: {problem}")
+        else:
+            if not waiting.cancelled_caught:
+                self._calls[call_id] = _Pending(envelope, link)
+                if slot is not None:
+                    slot.on_abandoned(lambda: self._abandon(call_id))
+            return
+        if slot is not None:
+            slot.fail(error)
 
     def answer(self, message: Reply | Failure) -> bool:
         """Settle the call that the message answers; tell whether there was one."""
@@ -77,7 +84,7 @@ class PendingCalls:
     def fail_all(self, reason: str) -> None:
         """The link is gone: fail every call, and say of each whether a frame had held it."""
         for call_id, pending in list(self._calls.items()):
-            self._lose(call_id, reason, sent=not pending.link.withdraw(call_id))
+            self._settle(call_id, self._lost(reason, sent=not pending.link.withdraw(call_id)))
 
     def _settle(self, call_id: str, outcome: CallResponse | CallError) -> bool:
         pending = self._calls.pop(call_id, None)
@@ -90,9 +97,9 @@ class PendingCalls:
             slot.answer(outcome)
         return True
 
-    def _lose(self, call_id: str, reason: str, *, sent: bool) -> None:
+    def _lost(self, reason: str, *, sent: bool) -> LinkLost:
         how = "after the call was sent" if sent else "before the call was sent"
-        self._settle(call_id, LinkLost(f"{self._connection!r}: link lost {how}: {reason}", sent=sent))
+        return LinkLost(f"{self._connection!r}: link lost {how}: {reason}", sent=sent)
 
     def _abandon(self, call_id: str) -> None:
         """Nobody waits any more: take the call back, or have the remote handler cancelled."""

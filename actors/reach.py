@@ -21,7 +21,6 @@ from actors.errors import (
     AskTimeout,
     InvokeTimeout,
     LinkDown,
-    LinkLost,
     MailboxFull,
     NotFound,
     Overloaded,
@@ -199,7 +198,8 @@ class Client:
             msg = f"too many calls wait for the connection {self.connection!r}"
             raise Overloaded(msg) from None
         except (ActorCrashed, ActorStopped) as error:
-            raise LinkLost(str(error), sent=call.was_sent) from None
+            msg = f"{self.connection!r}: never sent: {error}"
+            raise LinkDown(msg) from None
         except AskTimeout:
             if call.was_sent:
                 msg = f"{self.connection!r}: sent, and no answer within {wait:g} s"

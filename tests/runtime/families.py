@@ -88,7 +88,12 @@ class Family:
         self.log: list[str] = []
         self.members: dict[str, Member] = {}
         self.registry = Registry(SimulatedClock())
-        self.root = Supervisor(nursery, self.registry, Longest())
+        self._nursery = nursery
+        self.root = self.supervisor(lambda _actor: None)
+
+    def supervisor(self, prepare: Callable[[Actor], None]) -> Supervisor:
+        """Return another root in the same registry, whose actors are given what they need by `prepare`."""
+        return Supervisor(self._nursery, self.registry, Longest(), prepare=prepare)
 
     def child(self, name: str, *, options: dict[str, Any] | None = None, **member: Any) -> ChildSpec:
         """Return the spec of a member; `options` are the spec's own."""
