@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -40,7 +40,11 @@ _log = structlog.get_logger(kind="server")
 
 
 def load_all(
-    path: Path, clusters: Collection[str] | None = None, *, text: str | None = None
+    path: Path,
+    clusters: Collection[str] | None = None,
+    *,
+    text: str | None = None,
+    more: Callable[[str], Sequence[type[Actor]]] = lambda _cluster: (),
 ) -> tuple[Configuration, dict[str, list[type[Actor]]]]:
     """Read the configuration and load the services it names.
 
@@ -48,9 +52,10 @@ def load_all(
         path: The configuration.
         clusters: Those to be started; None for all.
         text: What stands in the file, where it is not to be read.
+        more: Gives a cluster's classes beside those that the configuration names; it may name their services, too.
 
     Returns:
-        The configuration, and the actor classes of each cluster that is to be started.
+        The configuration, and the actor classes of each cluster that is to be started, without `more`.
 
     Raises:
         ConfigurationError: With everything that is wrong with the file, with the modules and with their services.
@@ -61,8 +66,9 @@ def load_all(
         if clusters is not None and name not in clusters:
             continue
         classes, failures = load_classes(settings.services, configuration.folder)
-        failures += check_declarations(classes)
-        known = {cls.name for cls in (*BUILTIN_SERVICES, *classes) if cls.name}
+        every_class = [*classes, *more(name)]
+        failures += check_declarations(every_class)
+        known = {cls.name for cls in (*BUILTIN_SERVICES, *every_class) if cls.name}
         problems += failures + check_service_names(configuration, name, known, is_complete=not failures)
         loaded[name] = classes
     if problems:

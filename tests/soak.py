@@ -36,6 +36,9 @@ ANSWER_WITHIN = CALL_TIMEOUT + LONGEST_STOP + 10.0
 BACK_WITHIN = 75.0
 """Seconds for a server to be restarted and for its link to come back, the longest backoffs included."""
 
+STARTED_AFTER = 3.0
+"""Seconds after which a process is measured for the first time: before, it imports."""
+
 LOG_LINES_KEPT = 200_000
 
 
@@ -48,18 +51,21 @@ class Life:
     memory: list[tuple[float, int]] = field(factory=list)
 
     def measure(self) -> None:
+        age = time.monotonic() - self.began_at
+        if age < STARTED_AFTER:
+            return
         try:
             status = Path(f"/proc/{self.pid}/status").read_text()
         except OSError:
             return
         if found := re.search(r"VmRSS:\s+(\d+) kB", status):
-            self.memory.append((time.monotonic() - self.began_at, int(found[1])))
+            self.memory.append((age, int(found[1])))
 
     def __str__(self) -> str:
         if not self.memory:
             return "not measured"
         (_start, first), (age, last) = self.memory[0], self.memory[-1]
-        return f"{first / 1024:.1f} MiB at start, {last / 1024:.1f} MiB after {age:.0f} s"
+        return f"{first / 1024:.1f} MiB at its start, {last / 1024:.1f} MiB after {age:.0f} s"
 
 
 @define
@@ -68,6 +74,7 @@ class Soak:
 
     folder: Path
     random: random.Random
+    is_calm: bool = False
     process: trio.Process = field(init=False)
     outcomes: Counter[str] = field(factory=Counter)
     faults: Counter[str] = field(factory=Counter)
@@ -162,7 +169,8 @@ class Soak:
         with trio.move_on_after(seconds):
             while True:
                 await trio.sleep(self.random.uniform(1.0, 20.0))
-                await self.harm_once()
+                if not self.is_calm:
+                    await self.harm_once()
 
     async def harm_once(self) -> None:
         cluster = self.random.choice(("apac", "emea"))
@@ -277,11 +285,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="soak", description="Run the sample under load and kill its servers.")
     parser.add_argument("--minutes", type=float, default=5.0, help="how long (default: 5)")
     parser.add_argument("--callers", type=int, default=8, help="how many call at once (default: 8)")
+    parser.add_argument("--calm", action="store_true", help="harm nothing: how memory grows under load alone")
     parser.add_argument("--seed", type=int, default=None, help="decides what is done when (default: random)")
     arguments = parser.parse_args()
     seed = random.randrange(10**9) if arguments.seed is None else arguments.seed
     with tempfile.TemporaryDirectory(prefix="isthmus-soak-", dir="/tmp") as folder:
-        soak = Soak(Path(folder), random.Random(seed))
+        soak = Soak(Path(folder), random.Random(seed), is_calm=arguments.calm)
         print(f"seed {seed}, {arguments.minutes:g} minutes, {arguments.callers} callers", flush=True)
         trio.run(partial(soak.run, arguments.minutes, arguments.callers))
     soak.print()

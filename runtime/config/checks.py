@@ -145,7 +145,7 @@ def check_service_names(
 
     `is_complete` says whether all modules could be loaded; else the service may be in one that could not.
     """
-    problems = Problems(configuration.path, configuration.path.read_text())
+    problems = Problems(configuration.path, configuration.text)
     settings = configuration.clusters[cluster]
     named: list[tuple[KeyPath, str | None]] = [
         (("channels", name, "service"), channel.service) for name, channel in settings.channels.items()

@@ -176,4 +176,4 @@ def examine(
         if name not in read:
             problems.add((), f"there is no cluster {name!r}{nearest(name, read)}")
     check_clusters(read, problems, set(read if clusters is None else clusters))
-    return Configuration(path, read, tuple(problems.warnings)), problems.sentences()
+    return Configuration(path, read, tuple(problems.warnings), text), problems.sentences()

@@ -35,11 +35,12 @@ class ClusterSettings:
 
 @frozen
 class Configuration:
-    """A whole file that was found to be right; `warnings` are sentences."""
+    """A whole file that was found to be right, with its text; `warnings` are sentences."""
 
     path: Path
     clusters: dict[str, ClusterSettings]
     warnings: tuple[str, ...] = ()
+    text: str = field(default="", repr=False)
 
     @property
     def folder(self) -> Path:

@@ -243,13 +243,13 @@ class Clusters(Mapping[str, SimulatedCluster]):
             source: TOML text, the path of a file, or settings by cluster; relative paths in a text are relative to
                 the current folder.
             services: Gives a cluster's services and actors beside those that the configuration names, anew for each
-                start of the cluster.
+                start of the cluster, and once more where a text or file may name them.
             max_thread_delay: How many seconds of the simulation blocking code takes at most.
 
         Raises:
             ConfigurationError: With everything that is wrong with the configuration.
         """
-        for name, (settings, classes) in _described(source).items():
+        for name, (settings, classes) in _described(source, services).items():
             cluster = self._clusters[name] = SimulatedCluster(
                 name,
                 settings,
@@ -276,10 +276,10 @@ def _classes(
 
 
 def _described(
-    source: str | Path | Mapping[str, ClusterSettings],
+    source: str | Path | Mapping[str, ClusterSettings], services: Callable[[str], Sequence[type[Actor]]]
 ) -> dict[str, tuple[ClusterSettings, Sequence[type[Actor]]]]:
     if isinstance(source, Mapping):
         return {name: (settings, ()) for name, settings in source.items()}
     path, text = (source, None) if isinstance(source, Path) else (Path("clusters.toml"), source)
-    configuration, loaded = load_all(path, text=text)
+    configuration, loaded = load_all(path, text=text, more=services)
     return {name: (settings, loaded[name]) for name, settings in configuration.clusters.items()}

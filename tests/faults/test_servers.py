@@ -140,5 +140,5 @@ async def test_a_server_killed_under_calls_costs_those_under_way_one_outcome_eac
         callers.is_over = True
     assert callers.outcomes.total() == callers.begun
     lost = "session lost" if cluster == "apac" else "502"
-    assert 1 <= callers.outcomes[lost] <= CALLERS
+    assert callers.outcomes[lost] <= CALLERS  # none where the kill came between two calls
     assert set(callers.outcomes) <= {"answered", lost, "503"}

@@ -98,19 +98,19 @@ async def test_blocked_threads_hold_up_neither_a_dial_nor_a_publish(nursery: tri
     async def invoke(service: str, data: object = None) -> object:
         return await ActorRef(f"service:{service}", apac.registry).ask(Call(data))
 
-    try:
-        async with trio.open_nursery() as callers:
-            for _ in range(MAX_USER_THREADS + 1):
-                callers.start_soon(invoke, "test.blocks")
-            for _ in range(MAX_USER_THREADS):
-                await trio.to_thread.run_sync(began.acquire)
-            await start_real(nursery, "emea", emea_settings(address=address))
-            request = {"message": {"service": "demo.echo", "request": "hello"}}
-            assert await invoke("test.relay", request) == "hello"
-            assert str(await invoke("test.publishes")).startswith("zpsm")
-            assert not began.acquire(blocking=False)  # the one too many still waits for a thread
+    async with trio.open_nursery() as callers:
+        try:
+            with trio.fail_after(30):
+                for _ in range(MAX_USER_THREADS + 1):
+                    callers.start_soon(invoke, "test.blocks")
+                for _ in range(MAX_USER_THREADS):
+                    await trio.to_thread.run_sync(began.acquire)
+                await start_real(nursery, "emea", emea_settings(address=address))
+                request = {"message": {"service": "demo.echo", "request": "hello"}}
+                assert await invoke("test.relay", request) == "hello"
+                assert str(await invoke("test.publishes")).startswith("zpsm")
+                assert not began.acquire(blocking=False)  # the one too many still waits for a thread
+        finally:
             release.set()
-    finally:
-        release.set()
     assert began.acquire(blocking=False)
     nursery.cancel_scope.cancel()
