@@ -1,8 +1,8 @@
 """The calls of an outgoing connection that wait for their answers.
 
-A call is in the table from when its link has it, and leaves it once, with its one outcome: an answer, the remote's error, the loss of its link, or
-because nobody waits any more. An answer to what is not in the table is late, repeated or unknown; it is counted
-and ignored.
+A call is in the table from when its link has it, and leaves it once, with its one outcome: an answer, the remote's
+error, the loss of its link, or because nobody waits any more. An answer to what is not in the table is late,
+repeated or unknown; it is counted and ignored.
 """
 
 from __future__ import annotations
