@@ -94,7 +94,7 @@ class ActorRef:
         slot = ReplySlot(lambda _slot: settled.set())
         deadline = trio.current_time() + timeout
         try:
-            with trio.move_on_at(deadline):
+            with trio.move_on_at(deadline) as waiting:
                 envelope = Envelope(payload, cid=cid, deadline=deadline, reply=slot)
                 if wait_for_room:
                     await mailbox.put(envelope)
@@ -103,9 +103,9 @@ class ActorRef:
                 await settled.wait()
         finally:
             slot.abandon()
-        if slot.error is not None:
+        if slot.error is not None and not waiting.cancelled_caught:
             raise slot.error
-        if not settled.is_set():
+        if not settled.is_set() or slot.error is not None:  # a handler whose time is up may say so at this very moment
             msg = f"{self.name!r} gave no answer within {timeout} s"
             raise AskTimeout(msg)
         return slot.value
