@@ -105,14 +105,15 @@ async def ask_by(send: Callable[[Envelope], Awaitable[None]], payload: object, *
     slot = ReplySlot(lambda _slot: settled.set())
     deadline = trio.current_time() + timeout
     try:
-        with trio.move_on_at(deadline):
+        with trio.move_on_at(deadline) as waiting:
             await send(Envelope(payload, cid=cid, deadline=deadline, reply=slot))
             await settled.wait()
     finally:
         slot.abandon()
-    if slot.error is not None:
-        raise slot.error
-    if not settled.is_set():
+    is_late = waiting.cancelled_caught  # a handler whose time is over may say so at this very moment
+    if is_late and (slot.error is not None or not settled.is_set()):
         msg = f"no answer within {timeout:g} s"
         raise AskTimeout(msg)
+    if slot.error is not None:
+        raise slot.error
     return slot.value

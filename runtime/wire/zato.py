@@ -36,6 +36,7 @@ _INVALID_UTF8 = "Invalid UTF-8 bytes"
 _NO_ID = "<no-msg-id>"
 _POLICY_VIOLATION = 1008
 _REMEMBERED = 10_000
+_KEPT_TOKENS = 100
 
 _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder().decode
@@ -134,7 +135,7 @@ class ZatoServerWire:
         self._timestamp = timestamp
         self._now = now
         self._token_ttl = token_ttl
-        self._token = ""
+        self._tokens: list[str] = []
         self._expires_at = 0.0
         self._deliveries = _Remembered()
         self._requests = _Remembered()
@@ -156,7 +157,8 @@ class ZatoServerWire:
             raise
         for message in messages:
             if isinstance(message, Welcome):
-                self._token = message.token
+                self._tokens.append(message.token)
+                del self._tokens[:-_KEPT_TOKENS]
                 self.extend_token()
             elif isinstance(message, Deliver):
                 self._deliveries.add(message.id)
@@ -239,11 +241,16 @@ class ZatoServerWire:
         token = meta.get("token")
         if not token:
             # real clients answer a push before they have picked up their token
-            answered = meta.get("in_reply_to")
+            answered = str(meta.get("in_reply_to") or "")
             is_response = meta.get("action") == "client-response"
             return is_response and (answered in self._deliveries or answered in self._requests)
-        is_same = hmac.compare_digest(str(token).encode(errors="replace"), self._token.encode())
-        return is_same and self._now() < self._expires_at
+        given = str(token).encode(errors="replace")
+        for place, known in enumerate(self._tokens):
+            if hmac.compare_digest(given, known.encode()):
+                # a renewal crosses messages with the token before it, which is over once the new one is used
+                del self._tokens[:place]
+                return self._now() < self._expires_at
+        return False
 
     def _message(self, meta: dict[str, Any], data: Any) -> Message | Violation:
         message_id, timestamp = meta["id"], str(meta["timestamp"])
@@ -276,14 +283,14 @@ class ZatoClientWire:
 
     def send(self, messages: Sequence[Message]) -> list[Frame]:
         """Give a frame for each message that the format can say; see `Wire.send`."""
-        state = self._session.state
+        before = self._session.state, self._client
         frames = []
         try:
             for message in messages:
                 self._session.state = self._session.check_send(message)
                 frames.append(self._encode(message))
         except BaseException:
-            self._session.state = state
+            self._session.state, self._client = before
             raise
         for message in messages:
             if isinstance(message, Invoke) and isinstance(message.data, dict) and "service" in message.data:
