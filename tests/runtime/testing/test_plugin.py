@@ -171,21 +171,23 @@ async def test_order(clusters, request):
             nursery.start_soon(note, number)
     await clusters.start(CLUSTERS)
     await clusters["apac"].until("outgoing", "emea", "ready")
-    print("order", order, [one["name"] for one in clusters["emea"].actors()])
+    print("order", order)
+    print("ids", [one["name"] for one in clusters["emea"].actors()])
 """
 
 
 def test_the_seed_decides_the_order_of_tasks_and_ids(project: pytest.Pytester) -> None:
     """The same seed gives the same run, another one another."""
 
-    def seen(*options: str) -> list[str]:
+    def seen(what: str, *options: str) -> list[str]:
         result = run(project, SEEDED, "-s", *options)
         result.assert_outcomes(passed=1)
-        return [line for line in result.outlines if "order [" in line]
+        return [line for line in result.outlines if f"{what} [" in line]
 
-    assert seen("--isthmus-seed", "7") == seen("--isthmus-seed", "7")
-    assert seen("--isthmus-seed", "7") != seen("--isthmus-seed", "8")
-    assert seen() == seen("--isthmus-seed=0")
+    for what in ("order", "ids"):
+        assert seen(what, "--isthmus-seed", "7") == seen(what, "--isthmus-seed", "7") != []
+        assert seen(what, "--isthmus-seed", "7") != seen(what, "--isthmus-seed", "8")
+        assert seen(what) == seen(what, "--isthmus-seed=0")
 
 
 def test_a_simulated_test_that_fails_says_its_seed(project: pytest.Pytester) -> None:
