@@ -29,9 +29,12 @@ _BY_STATUS: dict[int, type[CallError]] = {
 
 
 def error_of(failure: Failure) -> CallError:
-    """Return the error that a remote's failure means: by its kind, else by its status."""
-    cls = _BY_KIND.get(failure.kind) or _BY_STATUS.get(failure.status, RemoteError)
-    return cls(failure.message, status=failure.status)
+    """Return the error that a remote's failure means: by its kind, or by its status where the wire has no kinds.
+
+    What a handler met on further calls of its own, such as a lost link, is a `RemoteError` with its status.
+    """
+    known = _BY_KIND.get(failure.kind) if failure.kind else _BY_STATUS.get(failure.status)
+    return (known or RemoteError)(failure.message, status=failure.status)
 
 
 def failure_of(error: Exception, message_id: str, in_reply_to: str) -> Failure:

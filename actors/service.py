@@ -73,6 +73,8 @@ class Service(Actor):
     kind = "service"
     concurrency: ClassVar[int] = 100
     every: ClassVar[float | None] = None
+    restart_on_error: ClassVar[bool] = False
+    """Whether an exception out of `handle` also restarts the service, to have its state rebuilt; not a `CallError`."""
     services_allowed: ClassVar[tuple[str, ...]] = ()
 
     threads: Threads
@@ -93,6 +95,9 @@ class Service(Actor):
         _simple_io_of(cls)
         if cls.concurrency < 1:
             msg = f"concurrency: expected 1 or more, got {cls.concurrency!r}"
+            raise ValueError(msg)
+        if cls.restart_on_error and cls.concurrency != 1:
+            msg = f"restart_on_error: only a service with concurrency = 1 has state to rebuild, not {cls.concurrency!r}"
             raise ValueError(msg)
         if cls.every is not None and cls.every <= 0:
             msg = f"every: expected more than 0 seconds, got {cls.every!r}"
@@ -253,6 +258,8 @@ class Service(Actor):
             self._note_failure(envelope, error)
             if slot is not None:
                 slot.fail(single(error))
+            if self.restart_on_error and not isinstance(single(error), CallError):
+                raise
         except BaseExceptionGroup as group:
             cancelled, rest = group.split(trio.Cancelled)
             if isinstance(rest, Exception):

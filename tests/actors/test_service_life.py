@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors import Service, service
+from actors import Backoff, BadInput, Service, service
 from actors.errors import ActorStopped, AskTimeout
 from tests.supervised import Supervised
 
@@ -206,3 +206,36 @@ async def test_a_handler_that_is_cancelled_answers(running: Supervised, autojump
         await in_hand.wait()
         await running.root.stop("service", "test.stubborn")
     assert told == ["'service:test.stubborn' was stopped before it answered"]
+
+
+async def test_an_error_may_rebuild_the_state_of_a_classic_actor(running: Supervised) -> None:
+    """With restart_on_error the caller has the error, and the next call a fresh instance; an answer restarts nothing."""
+
+    class Counter(Service):
+        name = "test.counter"
+        concurrency = 1
+        restart_on_error = True
+        backoff = Backoff(first=0.001, longest=0.001)
+
+        async def setup(self) -> None:
+            self.count = 0
+
+        async def handle(self, data: Any) -> int:
+            self.count += 1
+            if data == "refuse":
+                msg = "no"
+                raise BadInput(msg)
+            if data == "fail":
+                msg = "on purpose"
+                raise RuntimeError(msg)
+            return self.count
+
+    running.start(Counter)
+    assert await running.ask("test.counter") == 1
+    with pytest.raises(BadInput):
+        await running.ask("test.counter", "refuse")
+    assert await running.ask("test.counter") == 3
+    with pytest.raises(RuntimeError, match="on purpose"):
+        await running.ask("test.counter", "fail")
+    assert await running.ask("test.counter") == 1
+    assert running.entry("test.counter")["restarts"] == 1
