@@ -5,12 +5,50 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import trio
+from attrs import frozen
 
 from actors.errors import DialFailed, LinkClosed
 from actors.messages import Denied, Failure, Hello, Message, Welcome
-from actors.ports import Link
+from actors.ports import Entropy, Link
+from actors.settings import OutgoingSettings
 
-__all__ = ["create_session"]
+__all__ = ["LinkIdentity", "create_session", "hello_of"]
+
+
+@frozen
+class LinkIdentity:
+    """Who dials: the cluster, its server and this process of it."""
+
+    cluster: str
+    server: str
+    incarnation: str
+
+
+def hello_of(
+    settings: OutgoingSettings, connection: str, identity: LinkIdentity, entropy: Entropy, *, counter: int
+) -> Hello:
+    """Return what a connection says first over its next link.
+
+    Raises:
+        DialFailed: When the password cannot be read.
+    """
+    try:
+        secret = None if settings.password is None else settings.password.reveal()
+    except (OSError, LookupError) as error:
+        part = "session"
+        raise DialFailed(part, f"the password cannot be read: {error}") from None
+    return Hello(
+        id=entropy.hex_id(),
+        username=settings.username,
+        secret=secret,
+        client_id=f"wsx.out.{entropy.hex_id()[:16]}",
+        client_name=f"WSX outconn - {connection}",
+        cluster=identity.cluster,
+        connection=connection,
+        server=identity.server,
+        incarnation=identity.incarnation,
+        counter=counter,
+    )
 
 
 async def create_session(

@@ -20,7 +20,7 @@ import datetime
 from collections.abc import Sequence
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
 from actors.actor import Actor
 from actors.call import CallResponse, RemoteCall
@@ -30,7 +30,7 @@ from actors.failures import failure_of
 from actors.hooks import Closed, Connected, IncomingRequest, MessageReceived
 from actors.link_hooks import LinkHooks
 from actors.link_subscriptions import LinkSubscriptions
-from actors.login import create_session
+from actors.login import LinkIdentity, create_session, hello_of
 from actors.messages import (
     Acknowledge,
     Cancel,
@@ -38,7 +38,6 @@ from actors.messages import (
     Denied,
     Failure,
     Goodbye,
-    Hello,
     Invoke,
     Message,
     Refuse,
@@ -50,16 +49,7 @@ from actors.reach import Connection, Reach
 from actors.retry import BackoffState
 from actors.settings import OutgoingSettings
 
-__all__ = ["LinkIdentity", "OutgoingConnection"]
-
-
-@frozen
-class LinkIdentity:
-    """Who dials: the cluster, its server and this process of it."""
-
-    cluster: str
-    server: str
-    incarnation: str
+__all__ = ["OutgoingConnection"]
 
 
 @define
@@ -195,31 +185,12 @@ class OutgoingConnection(Actor):
         self._show("connecting", attempt=attempt, address=dialer.address)
         async with dialer.dial() as link:
             self._show("authenticating", attempt=attempt, address=dialer.address, wire=link.wire)
-            timeout = self.settings.dial_timeout
-            welcome, first = await create_session(link, self._hello(), address=dialer.address, timeout=timeout)
+            settings = self.settings
+            hello = hello_of(settings, self.actor, self._identity, self._entropy, counter=self._links + 1)
+            welcome, first = await create_session(link, hello, address=dialer.address, timeout=settings.dial_timeout)
             self._links += 1
-            connected = Connected(self.settings, self._conn, attempt, welcome.resumed, welcome.missed)
+            connected = Connected(settings, self._conn, attempt, welcome.resumed, welcome.missed)
             await self._use(link, connected, first, nursery)
-
-    def _hello(self) -> Hello:
-        settings = self.settings
-        try:
-            secret = None if settings.password is None else settings.password.reveal()
-        except (OSError, LookupError) as error:
-            part = "session"
-            raise DialFailed(part, f"the password cannot be read: {error}") from None
-        return Hello(
-            id=self._entropy.hex_id(),
-            username=settings.username,
-            secret=secret,
-            client_id=f"wsx.out.{self._entropy.hex_id()[:16]}",
-            client_name=f"WSX outconn - {self.actor}",
-            cluster=self._identity.cluster,
-            connection=self.actor,
-            server=self._identity.server,
-            incarnation=self._identity.incarnation,
-            counter=self._links + 1,
-        )
 
     async def _use(self, link: Link, connected: Connected, first: Sequence[Message], nursery: trio.Nursery) -> None:
         """Work with an established link until it ends; tell the hooks."""

@@ -12,8 +12,9 @@ from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
 from actors.channel import Channel, Gate, SessionTable
 from actors.endpoint import Endpoint
+from actors.login import LinkIdentity
 from actors.mailbox import MailboxLimits
-from actors.outgoing import LinkIdentity, OutgoingConnection
+from actors.outgoing import OutgoingConnection
 from actors.ports import Clock, Entropy, Processes, SubscriptionStore, Threads, TopicStore
 from actors.service import Service
 from actors.settings import ChannelSettings, OutgoingSettings, TopicSettings

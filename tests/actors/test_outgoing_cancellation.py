@@ -14,8 +14,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from actors import Actor, ActorRef, ActorStopped, ChildSpec, Closed, Connected, MessageReceived, Service
 from actors.call import RemoteCall
 from actors.errors import AskTimeout, LinkLost
+from actors.login import LinkIdentity
 from actors.messages import Cancel, Deliver, Failure, Hello, Invoke, Message, Reply, Welcome
-from actors.outgoing import LinkIdentity, OutgoingConnection
+from actors.outgoing import OutgoingConnection
 from actors.settings import OutgoingSettings
 from runtime.registry import Registry
 from runtime.supervisor import Supervisor
