@@ -96,13 +96,8 @@ class StoreBrowser:
         def publish_anew(database: sqlite3.Connection) -> list[str]:
             targets: dict[str, None] = {}
             for place in _chosen(database, grave, places):
-                row = database.execute(
-                    "SELECT body FROM messages WHERE topic = ? AND place = ?", (grave.id, place)
-                ).fetchone()
-                if row is None:
-                    continue
-                stored = _decode(row[0])
-                if stored.original_topic:
+                stored = self._store.message_at(database, grave, place)
+                if stored is not None and stored.original_topic:
                     self._store.insert(
                         database, evolve(stored, topic=stored.original_topic, original_topic="", reason="")
                     )

@@ -70,6 +70,12 @@ class SqliteStore:
         self._insert(database, topic, placed, _encode(placed))
         return placed
 
+    def message_at(self, database: sqlite3.Connection, topic: TopicState, place: int) -> Stored | None:
+        """Within an operation: return the guaranteed message at a place of a topic, if there is one."""
+        sql = "SELECT body FROM messages WHERE topic = ? AND place = ?"
+        row = database.execute(sql, (topic.id, place)).fetchone()
+        return None if row is None else _decode(row[0])
+
     def _load(self) -> None:
         """Read what the database says; memory messages stay, also after a group that was rolled back."""
         before, self._topics, self._subscriptions = self._topics, {}, {}
@@ -364,17 +370,9 @@ class SqliteStore:
         now: datetime.datetime,
     ) -> None:
         for place in places:
-            stored = topic.volatile.get(place)
-            if stored is None:
-                row = database.execute(
-                    "SELECT body FROM messages WHERE topic = ? AND place = ?", (topic.id, place)
-                ).fetchone()
-                if row is None:
-                    continue
-                stored = _decode(row[0])
-            if not stored.has_gd:
-                continue
-            self.insert(database, stored.buried(bury_in, reason, now))
+            stored = self.message_at(database, topic, place)
+            if stored is not None:
+                self.insert(database, stored.buried(bury_in, reason, now))
 
     def _clean(self, database: sqlite3.Connection, topic: TopicState) -> None:
         """Delete, in small steps, what all subscriptions are done with."""
