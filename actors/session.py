@@ -87,10 +87,13 @@ class Session(Actor):
         self._close: tuple[int, str] | None = None
         self._origin = "local"
 
-    async def run(self) -> None:
-        """See the peer through until its link ends or the session is asked to stop."""
+    async def setup(self) -> None:
+        """Show that a peer has arrived."""
         self.progress.show("connecting", peer=self._arrival.peer)
         self.progress.measure("in_flight", lambda: len(self._in_flight))
+
+    async def run(self) -> None:
+        """See the peer through until its link ends or the session is asked to stop."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._see_through, nursery.cancel_scope)
             await self.stopping.wait()
