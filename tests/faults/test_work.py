@@ -47,12 +47,12 @@ class Inline(Service):
 
 
 def test_computation_in_a_worker_leaves_the_link_ready_and_inline_it_is_named(tmp_path: Path) -> None:
-    """Three seconds in a worker process miss no heartbeat; in a handler the watchdog logs the service and its stack."""
+    """Ten seconds in a worker process miss no heartbeat; in a handler the watchdog logs the service and its stack."""
     sample = Sample(tmp_path, {"heavy.py": HEAVY}, ping_interval=0.5, ping_timeout=1.0)
     try:
         sample.until(r"on_connect")
-        invoked = sample.run("invoke", "apac", "heavy.in-worker", "3.0")
-        assert invoked.stdout == "3.0\n", invoked.stderr
+        invoked = sample.run("invoke", "apac", "heavy.in-worker", "10.0")
+        assert invoked.stdout == "10.0\n", invoked.stderr
         status = json.loads(sample.run("status", "--json").stdout)
         [connection] = [one for one in status["apac"]["actors"] if one["kind"] == "outgoing"]
         assert connection["state"] == "ready"
