@@ -32,6 +32,9 @@ def publish(cluster: str, topic: str, data: str, /, *, config: Path = DEFAULT_CO
 def subscribe(cluster: str, topic: str, /, *, config: Path = DEFAULT_CONFIG) -> None:
     """Follow a topic, a line each message, until Ctrl-C.
 
+    This is a subscription like any other, which ends with the command: where the topic has no other, it also takes
+    what has waited for the first one.
+
     Args:
         cluster: The cluster that has the topic.
         topic: The topic's name.
