@@ -7,7 +7,10 @@ from attrs import frozen
 from actors.call import Caller
 from actors.messages import Hello, Welcome
 
-__all__ = ["Admit", "Admitted", "Older", "Renew"]
+__all__ = ["NOT_AUTHORIZED", "Admit", "Admitted", "Older", "Renew"]
+
+NOT_AUTHORIZED = "You are not authorized to access this resource"
+"""What a peer without the right credentials is told, in Zato's words."""
 
 
 @frozen

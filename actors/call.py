@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from actors.attachment import Attachment
 from actors.endpoint import Endpoint
 from actors.settings import Compat
 
@@ -47,7 +48,14 @@ class Caller:
     compat: Compat = Compat.ZATO_3_2
     services_allowed: tuple[str, ...] = ()
     endpoint: Endpoint | None = None
+    attachment: Attachment | None = None
+    unsub_on_wsx_close: bool = True
     is_admin: bool = False
+
+    @property
+    def is_lasting(self) -> bool:
+        """Tell whether its subscriptions outlive its session."""
+        return self.identity.is_lasting or not (self.unsub_on_wsx_close or self.is_admin)
 
 
 @frozen

@@ -13,7 +13,8 @@ import trio
 from attrs import define, field
 
 from actors.actor import Actor
-from actors.admission import Admit, Admitted, Older, Renew
+from actors.admission import NOT_AUTHORIZED, Admit, Admitted, Older, Renew
+from actors.attachment import Attachment, Window
 from actors.call import Caller, PeerIdentity
 from actors.endpoint import Endpoint
 from actors.errors import ActorError, Forbidden
@@ -21,12 +22,13 @@ from actors.messages import Hello, Welcome
 from actors.ports import Arrival, Entropy, Listener, SubscriptionStore
 from actors.retry import BackoffState
 from actors.session import CloseSession, Session
-from actors.settings import ChannelSettings
+from actors.settings import ChannelSettings, Compat
 from actors.supervision import Backoff, Children, ChildSpec
 
 __all__ = ["Channel", "Gate", "SessionTable"]
 
-NOT_AUTHORIZED = "You are not authorized to access this resource"
+NATIVE = "isthmus.1"
+"""The wire whose peers handle what they are sent in order, while more is on its way."""
 
 
 class Gate(Protocol):
@@ -155,12 +157,30 @@ class Channel(Actor):
             peer=admit.peer,
             wire=admit.wire,
             compat=self._settings.compat,
+            attachment=self._attachment(admit),
+            unsub_on_wsx_close=self._unsub_on_close(),
             services_allowed=self._settings.services_allowed,
             endpoint=self._endpoint,
             is_admin=self._is_admin,
         )
         missed = await self._subscriptions.missed(identity) if identity.is_lasting else None
         return Admitted(caller, self._welcome(hello, missed))
+
+    def _attachment(self, admit: Admit) -> Attachment:
+        settings = self._settings
+        return Attachment(
+            admit.session,
+            Window(settings.max_deliveries_in_flight, settings.max_delivery_bytes_in_flight),
+            compat=settings.compat.value if settings.compat is Compat.ZATO_3_0 else "",
+            max_delivery_bytes=settings.max_message_size // 2,
+            is_pipelined=admit.wire == NATIVE,
+        )
+
+    def _unsub_on_close(self) -> bool:
+        settings = self._settings
+        if settings.unsub_on_wsx_close is None:
+            return settings.compat is not Compat.ZATO_3_0
+        return settings.unsub_on_wsx_close
 
     def _is_there(self, session: str) -> bool:
         return session in self.directory.names("session")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from collections.abc import Mapping
+from typing import Any
 
+from attrs import field, frozen
+
+from actors.attachment import Attachment
 from actors.call import PeerIdentity
-from actors.messages import Deliver
-from actors.settings import Compat
+from actors.messages import Deliver, Refusal
 
 __all__ = [
     "Attach",
     "Attached",
-    "Attachment",
     "Detach",
+    "Extended",
     "NewMessages",
+    "Resume",
     "SendDelivery",
     "Settled",
     "Subscribe",
@@ -22,28 +26,48 @@ __all__ = [
 
 
 @frozen
-class Attachment:
-    """A session that takes a subscription's deliveries, and the shape it takes them in."""
-
-    session: str
-    compat: Compat
-
-
-@frozen
 class Subscribe:
-    """To a topic: a peer's session wants its messages."""
+    """To a topic: a peer's session wants its messages; the answer is the sub_key.
+
+    Args:
+        identity: Who asks.
+        attachment: Where to deliver.
+        client_id: What the peer calls itself.
+        pattern: Which pattern of its endpoint allows it.
+        options: What it sets of `DeliverySettings`, checked.
+        is_lasting: Whether the subscription outlives its last session.
+    """
 
     identity: PeerIdentity
     attachment: Attachment
     client_id: str
+    pattern: str = ""
+    options: Mapping[str, Any] = field(factory=dict)
+    is_lasting: bool = True
+
+
+@frozen
+class Resume:
+    """To a topic: a session wants the deliveries of a subscription that there is, whose sub_key it can tell.
+
+    It is answered with the sub_key, or with `Forbidden` where there is none or it is another identity's.
+    """
+
+    identity: PeerIdentity
+    attachment: Attachment
+    sub_key: str
 
 
 @frozen
 class Unsubscribe:
-    """To a topic: a peer does not want them any more; an empty `sub_key` means all of its subscriptions."""
+    """To a topic: a peer does not want them any more; an empty `sub_key` means all of its subscriptions.
+
+    With `leave_rest` what waits goes to the next subscription of the same security definition.
+    """
 
     identity: PeerIdentity
     sub_key: str = ""
+    leave_rest: bool = False
 
 
 @frozen
@@ -67,10 +91,24 @@ class NewMessages:
 
 @frozen
 class Settled:
-    """To a subscription: a delivery was acknowledged, or refused for a reason."""
+    """To a subscription: a delivery was answered.
+
+    Args:
+        delivery_id: Which.
+        refused: Why none of its messages were handled; None where they were, but for those of `refusals`.
+        refusals: Messages that were not handled.
+    """
 
     delivery_id: str
-    refused: str | None
+    refused: str | None = None
+    refusals: tuple[Refusal, ...] = ()
+
+
+@frozen
+class Extended:
+    """To a subscription: a delivery is still being handled."""
+
+    delivery_id: str
 
 
 @frozen

@@ -5,7 +5,7 @@ Both wire formats carry these same messages: `runtime.wire.native` encodes them 
 refusal with its reason) exists on native links only. This module owns the shapes; it knows nothing of bytes,
 sockets, tokens or who may do what.
 
-Every message has an `id` that is unique on its link, but for `Cancel` and `Goodbye`, which nothing answers.
+Every message has an `id` that is unique on its link, but for `Cancel`, `Extend` and `Goodbye`, which nothing answers.
 `timestamp` is naive UTC in ISO 8601 with microseconds, or empty where the sender gave none.
 """
 
@@ -19,12 +19,15 @@ __all__ = [
     "Acknowledge",
     "Cancel",
     "Deliver",
+    "Delivered",
     "Denied",
+    "Extend",
     "Failure",
     "Goodbye",
     "Hello",
     "Invoke",
     "Message",
+    "Refusal",
     "Refuse",
     "Reply",
     "Welcome",
@@ -140,13 +143,31 @@ class Cancel(_Base, frozen=True, array_like=True, tag="cancel"):
     in_reply_to: str
 
 
+class Delivered(msgspec.Struct, frozen=True, array_like=True):
+    """A message within a `Deliver`: how often it may have been delivered, this time included, and what was published.
+
+    `body` is an `actors.publication.Published` as it was encoded once, when it was published.
+    """
+
+    delivery_count: int
+    body: msgspec.Raw
+
+
 class Deliver(_Base, frozen=True, array_like=True, tag="deliver"):
-    """Messages of one subscription, in order, each a dict in the shape that on_message receives."""
+    """Messages of one subscription, in order.
+
+    A peer that does not speak the native format sends dicts, as on_message receives them. `ack_timeout` says after
+    how many seconds the sender gives up waiting for an answer or an `Extend`, 0 where it does not say; `compat` the
+    release of Zato whose shape on_message is to get; `is_bare` that it gets a single message without a list.
+    """
 
     id: str
     sub_key: str
-    messages: list[dict[str, Any]]
+    messages: list[Delivered | dict[str, Any]]
     timestamp: str = ""
+    ack_timeout: float = 0.0
+    compat: str = ""
+    is_bare: bool = False
 
 
 class Acknowledge(_Base, frozen=True, array_like=True, tag="acknowledge"):
@@ -157,13 +178,28 @@ class Acknowledge(_Base, frozen=True, array_like=True, tag="acknowledge"):
     timestamp: str = ""
 
 
+class Refusal(msgspec.Struct, frozen=True, array_like=True):
+    """One message of a delivery was not handled: why, and in how many seconds it is wanted again, if that was said."""
+
+    msg_id: str
+    reason: str = ""
+    redeliver_after: float | None = None
+
+
 class Refuse(_Base, frozen=True, array_like=True, tag="refuse"):
-    """The messages of the delivery `in_reply_to` were not handled."""
+    """Messages of the delivery `in_reply_to` were not handled: those of `messages`, or all where it names none."""
 
     id: str
     in_reply_to: str
     reason: str = ""
     timestamp: str = ""
+    messages: list[Refusal] = []
+
+
+class Extend(_Base, frozen=True, array_like=True, tag="extend"):
+    """The deliveries `in_reply_to` are still being handled; their senders go on waiting."""
+
+    in_reply_to: list[str]
 
 
 class Goodbye(_Base, frozen=True, array_like=True, tag="goodbye"):
@@ -174,5 +210,5 @@ class Goodbye(_Base, frozen=True, array_like=True, tag="goodbye"):
 
 
 Message: TypeAlias = (
-    Hello | Welcome | Denied | Invoke | Reply | Failure | Cancel | Deliver | Acknowledge | Refuse | Goodbye
+    Hello | Welcome | Denied | Invoke | Reply | Failure | Cancel | Deliver | Acknowledge | Refuse | Extend | Goodbye
 )

@@ -19,13 +19,14 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
+import msgspec
 import trio
 from attrs import define, field
 
 from actors.actor import Actor
 from actors.call import CallResponse, RemoteCall
 from actors.envelope import Envelope, ask_by
-from actors.errors import AskTimeout, DialFailed, InvokeTimeout, LinkClosed, LinkDown, Overloaded
+from actors.errors import AskTimeout, BadInput, DialFailed, InvokeTimeout, LinkClosed, LinkDown, Overloaded
 from actors.failures import failure_of
 from actors.hooks import Closed, Connected, IncomingRequest, MessageReceived
 from actors.link_hooks import LinkHooks
@@ -45,6 +46,7 @@ from actors.messages import (
 )
 from actors.pending import PendingCalls
 from actors.ports import Clock, Dialer, Entropy, Link, Threads
+from actors.publication import messages_of
 from actors.reach import Connection, Reach
 from actors.retry import BackoffState
 from actors.settings import OutgoingSettings
@@ -284,7 +286,12 @@ class OutgoingConnection(Actor):
             else:
                 live.link.send_nowait(Refuse(answer_id, message.id, str(error)))
 
-        request = IncomingRequest(message.id, message.timestamp, message.messages)
+        try:
+            data = messages_of(message)
+        except msgspec.MsgspecError as error:
+            settled(None, BadInput(f"a message cannot be read: {error}"))
+            return
+        request = IncomingRequest(message.id, message.timestamp, data)
         live.hooks.message(MessageReceived(self.settings, self._conn, request), settled, lane=message.sub_key)
 
     def _take_request(self, live: _LiveLink, message: Invoke) -> None:

@@ -6,13 +6,17 @@ Each has one purpose. An actor is handed the ones that it needs and no others.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
+from attrs import frozen
+
 from actors.call import PeerIdentity
+from actors.errors import CallError
 from actors.messages import Message
-from actors.publication import Publish, Stored, SubscriptionRecord, Waiting
+from actors.publication import Publish, Published, SubscriptionRecord, Taken
+from actors.settings import TopicSettings
 
 T = TypeVar("T")
 
@@ -152,48 +156,82 @@ class Listener(Protocol):
         ...
 
 
-class TopicStore(Protocol):
-    """Keeps the messages of topics, once each, and how far each subscription has come.
+@frozen
+class Cleaned:
+    """What a step of cleaning did: whether there is more to do, and which subscriptions it ended."""
 
-    A subscription is known by its `sub_key`, a message by its place in its topic.
+    has_more: bool = False
+    ended: tuple[str, ...] = ()
+
+
+class TopicStore(Protocol):
+    """Keeps the messages of topics, once each however many subscriptions there are.
+
+    How deep a topic's queues get and what then becomes of messages, how long ids are remembered and when messages
+    expire stands in the topic's settings, which the store looks up.
     """
 
-    async def append(self, publish: Publish, topic: str, *, now: datetime.datetime, guaranteed: bool) -> Stored:
-        """Store a message at the next place of its topic; a guaranteed one is on disk when this returns.
+    async def append(self, topic: str, publishes: Sequence[Publish]) -> Sequence[str | CallError]:
+        """Give messages the next places of a topic and return their ids; guaranteed ones are on disk then.
+
+        In place of an id stands `Conflict` where the topic has another message of that id (the same message gives
+        its id again), `Overloaded` where a queue is full, or `BadInput`; such a message is not stored.
 
         Raises:
-            Conflict: When the topic has another message of that `msg_id`; the same message gives what is stored.
-            StoreFailed: When it could not be written; nothing is stored then.
+            StoreFailed: When nothing could be written; none of the messages is stored then.
         """
         ...
 
-    async def waiting(self, sub_key: str, limit: int, skip: Collection[int] = ()) -> Sequence[Waiting]:
-        """Return the first messages that a subscription is not done with, highest priority first, then by place.
+    async def clean(self, topic: str, attached: Collection[str]) -> Cleaned:
+        """Do one small step of deleting or burying what a topic needs not keep; `attached` subscriptions are in use."""
+        ...
 
-        Those at the places `skip` are left out.
+    async def create(self, topic: str, settings: TopicSettings) -> None:
+        """Keep the settings of a topic that was made while the cluster runs."""
+        ...
+
+    async def created(self) -> Mapping[str, TopicSettings]:
+        """Return the topics that were made while the cluster ran, now or before."""
+        ...
+
+    async def recent(self, sub_key: str, limit: int) -> Sequence[Published]:
+        """Return the first messages that wait for a subscription, leaving them there."""
+        ...
+
+
+class QueueStore(Protocol):
+    """Keeps how far each subscription has come. A message is known by its place in its topic."""
+
+    async def take(self, sub_key: str, max_count: int, max_bytes: int) -> Sequence[Taken]:
+        """Take the first messages that wait, urgent ones first, then by place, at least one where there is any.
+
+        Nobody takes them again before `begin_anew`. That they may have been delivered is kept before this returns.
         """
         ...
 
-    async def sent(self, sub_key: str, places: Sequence[int]) -> None:
-        """Note, before messages are delivered, that they may have been; it shows in `Waiting.deliveries`."""
+    async def begin_anew(self, sub_key: str) -> None:
+        """Have all that was taken and is not settled wait again."""
         ...
 
-    async def failed(self, sub_key: str, places: Sequence[int], reason: str) -> None:
-        """Count a delivery that failed."""
+    async def failed(self, sub_key: str, place: int, reason: str) -> None:
+        """Count a delivery of one message that failed."""
         ...
 
-    async def settle(
-        self, sub_key: str, places: Sequence[int], *, bury_in: str = "", reason: str = "", now: datetime.datetime
-    ) -> None:
-        """Be done with messages, acknowledged or given up.
+    async def settle(self, sub_key: str, places: Sequence[int]) -> None:
+        """Be done with messages; those that it was done with before are passed over."""
+        ...
 
-        Guaranteed ones move to the topic `bury_in`, with the reason, where one is named.
+    async def bury(self, sub_key: str, places: Sequence[int], reason: str) -> None:
+        """Be done with messages that cannot be delivered; guaranteed ones move to the dead-letter topic.
+
+        Raises:
+            Overloaded: When the dead-letter topic is full; nothing has changed then.
         """
         ...
 
 
 class SubscriptionStore(Protocol):
-    """Keeps which subscriptions there are. A topic's messages wait for the first one, which receives the backlog."""
+    """Keeps which subscriptions there are."""
 
     async def subscriptions(self, topic: str) -> Sequence[SubscriptionRecord]:
         """Return a topic's subscriptions."""
@@ -204,9 +242,29 @@ class SubscriptionStore(Protocol):
         ...
 
     async def subscribe(self, record: SubscriptionRecord) -> None:
-        """Keep a subscription; twice is harmless."""
+        """Keep a subscription, or its new options; twice is harmless.
+
+        A new one that does not outlive its session takes over what others of its kind and of the same security
+        definition left when their sessions ended.
+        """
         ...
 
-    async def unsubscribe(self, sub_key: str) -> None:
-        """Forget a subscription; what the last of a topic was not done with waits for the next. Twice is harmless."""
+    async def unsubscribe(self, sub_key: str, *, leave_rest: bool = False) -> None:
+        """End a subscription; twice is harmless.
+
+        Guaranteed messages that wait in it move to the dead-letter topic, or with `leave_rest` to the next
+        subscription of the same security definition.
+        """
+        ...
+
+
+class HandledStore(Protocol):
+    """A subscriber's deduplication window: which messages of a subscription it has handled."""
+
+    async def handled(self, sub_key: str) -> Collection[str]:
+        """Return the ids of the last messages, the oldest first."""
+        ...
+
+    async def record(self, sub_key: str, msg_ids: Sequence[str]) -> None:
+        """Keep that messages were handled, on disk when this returns, and forget the oldest beyond the window."""
         ...

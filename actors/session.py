@@ -13,9 +13,9 @@ import trio
 from attrs import frozen
 
 from actors.actor import Actor
-from actors.admission import Admit, Admitted, Older, Renew
+from actors.admission import NOT_AUTHORIZED, Admit, Admitted, Older, Renew
 from actors.call import Call, Caller
-from actors.delivery import Attached, Detach, SendDelivery, Settled
+from actors.delivery import Attached, Detach, Extended, SendDelivery, Settled
 from actors.envelope import Envelope, ReplySlot
 from actors.errors import (
     ActorError,
@@ -31,6 +31,7 @@ from actors.messages import (
     Acknowledge,
     Cancel,
     Denied,
+    Extend,
     Goodbye,
     Hello,
     Invoke,
@@ -43,8 +44,6 @@ from actors.settings import ChannelSettings
 from actors.supervision import Restart
 
 __all__ = ["CloseSession", "Session"]
-
-NOT_AUTHORIZED = "You are not authorized to access this resource"
 
 
 @frozen
@@ -244,9 +243,14 @@ class Session(Actor):
                 else:
                     self.progress.count("ignored")
             case Acknowledge(in_reply_to=delivery_id):
-                self._settle_delivery(delivery_id, None)
-            case Refuse(in_reply_to=delivery_id, reason=reason):
-                self._settle_delivery(delivery_id, reason or "refused")
+                self._settle_delivery(Settled(delivery_id))
+            case Refuse(in_reply_to=delivery_id, messages=refusals, reason=reason):
+                refused = None if refusals else reason or "refused"
+                self._settle_delivery(Settled(delivery_id, refused, tuple(refusals)))
+            case Extend(in_reply_to=delivery_ids):
+                for delivery_id in delivery_ids:
+                    if subscription := self._deliveries.get(delivery_id):
+                        self._tell_subscription(subscription, Extended(delivery_id))
             case Hello():
                 self._renew(message)
             case Goodbye():
@@ -311,12 +315,12 @@ class Session(Actor):
             if envelope.reply is not None:
                 envelope.reply.fail(error)
 
-    def _settle_delivery(self, delivery_id: str, reason: str | None) -> None:
-        subscription = self._deliveries.pop(delivery_id, None)
+    def _settle_delivery(self, settled: Settled) -> None:
+        subscription = self._deliveries.pop(settled.delivery_id, None)
         if subscription is None:
             self.progress.count("ignored")
         else:
-            self._tell_subscription(subscription, Settled(delivery_id, reason))
+            self._tell_subscription(subscription, settled)
 
     def _tell_subscription(self, subscription: str, message: object) -> None:
         try:

@@ -14,14 +14,19 @@ from actors.secret import Secret
 from actors.supervision import Backoff
 
 __all__ = [
+    "ActiveStatus",
     "ChannelSettings",
     "Compat",
+    "DeliverFrom",
     "DeliverySettings",
+    "EndpointRole",
     "EndpointSettings",
+    "OnFull",
     "OnNoSubs",
     "OutgoingSettings",
     "Remote",
     "SecuritySettings",
+    "SubscriptionSettings",
     "TopicSettings",
 ]
 
@@ -48,6 +53,49 @@ class OnNoSubs(Enum):
     DROP = "drop"
 
 
+class OnFull(Enum):
+    """What becomes of messages when a subscription's queue is as deep as it may be."""
+
+    DEAD_LETTER = "dead_letter"  # guaranteed: the oldest; memory messages are dropped then
+    REJECT = "reject"  # the publisher is refused
+    DROP = "drop"  # memory messages: the oldest, which is counted
+
+
+class DeliverFrom(Enum):
+    """Where a new subscription begins."""
+
+    NOW = "now"
+    BACKLOG = "backlog"  # what nobody was subscribed to, for the first one; now, for others
+    BEGINNING = "beginning"  # all that the topic still keeps
+
+
+class ActiveStatus(Enum):
+    """What a subscription's queue does."""
+
+    BOTH = "pub-sub"
+    PUBLISH_ONLY = "pub-only"  # it takes messages and delivers none
+    SUBSCRIBE_ONLY = "sub-only"  # it delivers what it has and takes nothing new
+    DISABLED = "disabled"
+
+    @property
+    def takes(self) -> bool:
+        """Tell whether published messages get into the queue."""
+        return self in (ActiveStatus.BOTH, ActiveStatus.PUBLISH_ONLY)
+
+    @property
+    def delivers(self) -> bool:
+        """Tell whether messages leave the queue."""
+        return self in (ActiveStatus.BOTH, ActiveStatus.SUBSCRIBE_ONLY)
+
+
+class EndpointRole(Enum):
+    """Which of its patterns an endpoint may use."""
+
+    PUBLISH_ONLY = "pub-only"
+    SUBSCRIBE_ONLY = "sub-only"
+    BOTH = "pub-sub"
+
+
 @frozen
 class SecuritySettings:
     """Named credentials that a channel checks."""
@@ -66,6 +114,7 @@ class ChannelSettings:
     active: bool = True
     services_allowed: tuple[str, ...] = ()
     compat: Compat = Compat.ZATO_3_2
+    unsub_on_wsx_close: bool | None = None  # None: true, or false with compat = "3.0"
     plain_text: bool = False
     allowed_origins: tuple[str, ...] = ()
     new_token_wait_time: float = 5.0
@@ -77,6 +126,8 @@ class ChannelSettings:
     max_sessions: int = 10_000
     max_handshakes: int = 64
     max_in_flight: int = 1000
+    max_deliveries_in_flight: int = 2000  # messages a session, delivered and not answered
+    max_delivery_bytes_in_flight: int = 8 * MIB
 
 
 @frozen
@@ -111,23 +162,50 @@ class OutgoingSettings:
 
 @frozen
 class DeliverySettings:
-    """How the messages of subscriptions are delivered."""
+    """How the messages of a subscription are delivered: of a topic for all that subscribe to it, or of one of them."""
 
     delivery_batch_size: int = 500
+    wrap_one_msg_in_list: bool = True
     delivery_max_retry: int = 16
     ack_timeout: float = 60.0
-    first_pause: float = 1.0  # after a delivery that failed; doubles
+    wait_sock_err: float = 10.0  # before what was under way when a session ended goes to another one
+    wait_non_sock_err: float = 3.0  # after a delivery that failed; doubles
     longest_pause: float = 600.0
-    ordered: bool = False  # a message that waits for its next attempt holds up the others
+    ordered: bool = False  # one session at a time; a message that waits for its next attempt holds up the others
+    deliver_from: DeliverFrom = DeliverFrom.BACKLOG
+    active_status: ActiveStatus = ActiveStatus.BOTH
 
 
 @frozen
 class TopicSettings:
-    """A named stream of messages."""
+    """A named stream of messages; with `*` or `**` in its name, what topics are made with when they are first used.
+
+    Limits of 0 are none.
+    """
 
     guaranteed: bool = False
     active: bool = True
     on_no_subs: OnNoSubs = OnNoSubs.ACCEPT
+    is_api_sub_allowed: bool = True
+    max_depth_gd: int = 1_000_000
+    max_depth_non_gd: int = 1_000
+    on_full: OnFull = OnFull.DEAD_LETTER
+    limit_retention: float = 0.0
+    limit_message_expiry: float = 0.0
+    limit_sub_inactivity: float = 0.0
+    max_message_size: int = 1_000_000
+    publish_dedup_window: float = 24 * 3600.0
+    max_publish_dedup_ids: int = 1_000_000
+    hook_service: str | None = None
+    delivery: DeliverySettings = field(factory=DeliverySettings)
+
+
+@frozen
+class SubscriptionSettings:
+    """A service of this cluster that receives the messages of topics of this cluster."""
+
+    service: str
+    topics: tuple[str, ...]
     delivery: DeliverySettings = field(factory=DeliverySettings)
 
 
@@ -138,5 +216,6 @@ class EndpointSettings:
     channel: str | None = None
     security: str | None = None
     service: str | None = None
+    role: EndpointRole = EndpointRole.BOTH
     publish: tuple[str, ...] = ()
     subscribe: tuple[str, ...] = ()

@@ -1,113 +1,200 @@
-"""Topic: a named stream of messages. It gives each message its place and keeps its subscriptions."""
+"""Topic: a named stream of messages. It has the store give each message its place, and keeps its subscriptions."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import trio
+from attrs import define, field
+
 from actors.actor import Actor
 from actors.call import PeerIdentity
-from actors.delivery import Attach, NewMessages, Subscribe, Unsubscribe
-from actors.errors import ActorError, CallError, Overloaded
-from actors.ports import Clock, Entropy, SubscriptionStore, TopicStore
+from actors.catalogue import Catalogue
+from actors.delivery import Attach, NewMessages, Resume, Subscribe, Unsubscribe
+from actors.envelope import Envelope
+from actors.errors import ActorError, CallError, Forbidden, Overloaded
+from actors.ports import Clock, Entropy, QueueStore, SubscriptionStore, TopicStore
 from actors.publication import Publish, SubscriptionRecord
 from actors.settings import OnNoSubs, TopicSettings
 from actors.subscription import Subscription, SubscriptionPlan
 from actors.supervision import ChildSpec
 
-__all__ = ["Topic", "TopicState"]
+__all__ = ["FORBIDDEN", "Topic", "TopicPorts", "TopicState"]
+
+FORBIDDEN = "You are not allowed to access this resource"
+
+CLEAN_INTERVAL = 10.0
+"""Seconds between two rounds of cleaning."""
+
+CLEAN_PAUSE = 0.02
+"""Seconds between two steps of a round, so that publishing is not held up."""
 
 
+@define
 class TopicState:
     """A topic's subscriptions by sub_key, over its restarts."""
 
-    def __init__(self) -> None:
-        self.plans: dict[str, SubscriptionPlan] = {}
+    plans: dict[str, SubscriptionPlan] = field(factory=dict)
+
+
+@define
+class TopicPorts:
+    """What a topic and its subscriptions are given of the outside.
+
+    Args:
+        store: Where messages are.
+        queues: How far subscriptions have come.
+        subscriptions: Where it is kept who subscribes.
+        clock: When messages expire.
+        entropy: Sub_keys, ids of deliveries, jitter.
+    """
+
+    store: TopicStore
+    queues: QueueStore
+    subscriptions: SubscriptionStore
+    clock: Clock
+    entropy: Entropy
 
 
 class Topic(Actor):
     """A stream of messages with subscriptions.
 
     Args:
-        settings: Its section of clusters.toml.
+        catalogue: What topics are set to.
         state: Its subscriptions; shared with all instances that follow a crash.
-        cluster: The cluster's name, for the dead-letter topic.
-        store: Where messages are.
-        subscriptions: Where it is kept who subscribes.
-        clock: When a message came.
-        entropy: Sub_keys.
+        ports: What it is given of the outside.
     """
 
     kind = "topic"
     intensity = None
     answers_with = (CallError,)
 
-    def __init__(
-        self,
-        settings: TopicSettings,
-        state: TopicState,
-        *,
-        cluster: str,
-        store: TopicStore,
-        subscriptions: SubscriptionStore,
-        clock: Clock,
-        entropy: Entropy,
-    ) -> None:
-        self._settings = settings
+    def __init__(self, catalogue: Catalogue, state: TopicState, ports: TopicPorts) -> None:
+        self._catalogue = catalogue
         self._state = state
-        self._cluster = cluster
-        self._store = store
-        self._subscriptions = subscriptions
-        self._clock = clock
-        self._entropy = entropy
+        self._ports = ports
+
+    @property
+    def _settings(self) -> TopicSettings:
+        return self._catalogue.find(self.actor) or TopicSettings()
 
     async def setup(self) -> None:
         """Bring back the subscriptions that are kept."""
-        for record in await self._subscriptions.subscriptions(self.actor):
+        for record in await self._ports.subscriptions.subscriptions(self.actor):
             if record.sub_key not in self._state.plans:
                 self._start(record)
         self._show()
 
+    async def run(self) -> None:
+        """Handle messages, and clean up from time to time, until asked to stop."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.handle_messages)
+            nursery.start_soon(self._clean_for_ever)
+            await self.stopping.wait()
+            nursery.cancel_scope.cancel()
+
+    async def handle_messages(self) -> None:
+        """Take messages in batches; those to be published that follow one another are stored together."""
+        while True:
+            await self.mailbox.drain()
+            batch: list[Envelope] = []
+            while (envelope := self.mailbox.take_lent()) is not None:
+                if not envelope.is_wanted:
+                    continue
+                if isinstance(envelope.payload, Publish):
+                    batch.append(envelope)
+                    continue
+                await self._publish(batch)
+                batch = []
+                await self.handle_envelope(envelope)
+            await self._publish(batch)
+
     async def receive(self, message: Any) -> Any:
-        """Publish, subscribe or unsubscribe."""
+        """Subscribe, unsubscribe, or tell subscriptions that there is something new."""
         match message:
-            case Publish():
-                return await self._publish(message)
             case Subscribe():
                 return await self._subscribe(message)
+            case Resume():
+                return self._resume(message)
             case Unsubscribe():
                 return await self._unsubscribe(message)
             case NewMessages():
                 self._wake_subscriptions()
         return None
 
-    async def _publish(self, publish: Publish) -> str:
-        if not self._settings.active:
+    # Publishing
+
+    async def _publish(self, batch: list[Envelope]) -> None:
+        """Store messages and answer those who publish them."""
+        if not batch:
+            return
+        try:
+            results = await self._store([envelope.payload for envelope in batch])
+        except CallError as error:
+            results = [error] * len(batch)
+        except BaseException as error:
+            for envelope in batch:
+                if envelope.reply is not None:
+                    envelope.reply.fail(self.ended_over(error))
+            raise
+        self._wake_subscriptions()
+        for envelope, result in zip(batch, results, strict=True):
+            self.progress.count("handled")
+            if envelope.reply is None:
+                continue
+            if isinstance(result, CallError):
+                envelope.reply.fail(result)
+            else:
+                envelope.reply.answer(result)
+
+    async def _store(self, publishes: list[Publish]) -> list[str | CallError]:
+        settings = self._settings
+        if not settings.active:
             msg = f"topic {self.actor!r} is not active"
             raise Overloaded(msg)
-        if not self._state.plans and self._settings.on_no_subs is OnNoSubs.DROP:
-            return publish.msg_id
-        stored = await self._store.append(
-            publish, self.actor, now=self._clock.utc_now(), guaranteed=self._settings.guaranteed
-        )
-        self._wake_subscriptions()
-        return stored.msg_id
+        if not self._state.plans and settings.on_no_subs is OnNoSubs.DROP:
+            self.progress.count("dropped")
+            return [publish.msg_id or f"zpsm{self._ports.entropy.hex_id()}" for publish in publishes]
+        return list(await self._ports.store.append(self.actor, publishes))
 
     def _wake_subscriptions(self) -> None:
         for sub_key in self._state.plans:
             self._tell(sub_key, NewMessages())
+
+    # Subscribing
 
     async def _subscribe(self, request: Subscribe) -> str:
         """Return the peer's sub_key: the one that it has, where it can prove to be the same peer."""
         sub_key = self._existing(request.identity) if request.identity.is_lasting else None
         if sub_key is None:
             label = request.identity.cluster or request.client_id or "zeci"
-            sub_key = f"zpsk.websockets.{label}.{self._entropy.hex_id()}"
-            record = SubscriptionRecord(sub_key, self.actor, request.identity)
-            await self._subscriptions.subscribe(record)
+            sub_key = f"zpsk.websockets.{label}.{self._ports.entropy.hex_id()}"
+        record = SubscriptionRecord(
+            sub_key,
+            self.actor,
+            request.identity,
+            dict(request.options),
+            request.pattern,
+            request.client_id,
+            request.is_lasting,
+        )
+        known = self._state.plans.get(sub_key)
+        if known is None or known.record != record:
+            await self._ports.subscriptions.subscribe(record)
+        if known is None:
             self._start(record)
             self._show()
+        else:
+            known.record = record
         self._tell(sub_key, Attach(request.attachment))
         return sub_key
+
+    def _resume(self, request: Resume) -> str:
+        plan = self._state.plans.get(request.sub_key)
+        if plan is None or plan.record.owner.security != request.identity.security:
+            raise Forbidden(FORBIDDEN)
+        self._tell(request.sub_key, Attach(request.attachment))
+        return request.sub_key
 
     def _start(self, record: SubscriptionRecord) -> None:
         plan = self._state.plans[record.sub_key] = SubscriptionPlan(record)
@@ -115,11 +202,10 @@ class Topic(Actor):
         def make() -> Subscription:
             return Subscription(
                 plan,
-                self._settings.delivery,
-                dead_letter_topic=f"/dead-letter/{self._cluster}{self.actor}",
-                store=self._store,
-                clock=self._clock,
-                entropy=self._entropy,
+                self._catalogue,
+                queues=self._ports.queues,
+                clock=self._ports.clock,
+                entropy=self._ports.entropy,
             )
 
         self.children.start(ChildSpec.of(Subscription, name=record.sub_key, make=make))
@@ -131,10 +217,13 @@ class Topic(Actor):
         """Remove the peer's own subscriptions; those of others are as if unknown."""
         for sub_key, plan in list(self._state.plans.items()):
             if plan.record.owner == request.identity and request.sub_key in ("", sub_key):
-                await self.children.stop("subscription", sub_key)
-                await self._subscriptions.unsubscribe(sub_key)
-                del self._state.plans[sub_key]
+                await self._end(sub_key)
+                await self._ports.subscriptions.unsubscribe(sub_key, leave_rest=request.leave_rest)
         self._show()
+
+    async def _end(self, sub_key: str) -> None:
+        await self.children.stop("subscription", sub_key)
+        self._state.plans.pop(sub_key, None)
 
     def _tell(self, sub_key: str, message: object) -> None:
         try:
@@ -142,9 +231,29 @@ class Topic(Actor):
         except ActorError as error:
             self._log.warning("subscription not told", subscription=sub_key, error=str(error))
 
+    # Cleaning up
+
+    async def _clean_for_ever(self) -> None:
+        while True:
+            await trio.sleep(CLEAN_INTERVAL)
+            has_more = True
+            while has_more:
+                attached = [key for key, plan in self._state.plans.items() if plan.attached]
+                try:
+                    cleaned = await self._ports.store.clean(self.actor, attached)
+                except CallError as error:
+                    self._log.warning("cleaning failed", error=str(error))
+                    break
+                for sub_key in cleaned.ended:
+                    self._log.warning("inactive subscription ended", subscription=sub_key)
+                    await self._end(sub_key)
+                has_more = cleaned.has_more
+                await trio.sleep(CLEAN_PAUSE)
+
     def _show(self) -> None:
+        settings = self._settings
         self.progress.show(
-            "active" if self._settings.active else "not active",
-            guaranteed=self._settings.guaranteed,
+            "active" if settings.active else "not active",
+            guaranteed=settings.guaranteed,
             subscriptions=len(self._state.plans),
         )

@@ -10,16 +10,17 @@ from attrs import frozen
 
 from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
+from actors.catalogue import Catalogue
 from actors.channel import Channel, Gate, SessionTable
 from actors.endpoint import Endpoint
 from actors.login import LinkIdentity
 from actors.mailbox import MailboxLimits
 from actors.outgoing import OutgoingConnection
-from actors.ports import Clock, Entropy, Processes, SubscriptionStore, Threads, TopicStore
+from actors.ports import Clock, Entropy, Processes, QueueStore, SubscriptionStore, Threads, TopicStore
 from actors.service import Service
 from actors.settings import ChannelSettings, OutgoingSettings, TopicSettings
 from actors.supervision import ChildSpec
-from actors.topic import Topic, TopicState
+from actors.topic import Topic, TopicPorts, TopicState
 from runtime.admin.messages import store_services
 from runtime.admin.services import admin_services
 from runtime.config.schema import ClusterSettings
@@ -54,7 +55,9 @@ class Ports:
         entropy: Randomness and ids.
         threads: Runs blocking code.
         processes: Runs heavy code.
+        catalogue: What topics are set to.
         store: Where messages are.
+        queues: How far subscriptions have come.
         subscriptions: Where it is kept who subscribes.
         browser: Looks into the store, for administration.
         admin_network: Carries administration, or None.
@@ -65,7 +68,9 @@ class Ports:
     entropy: Entropy
     threads: Threads
     processes: Processes
+    catalogue: Catalogue
     store: TopicStore
+    queues: QueueStore
     subscriptions: SubscriptionStore
     browser: StoreBrowser
     admin_network: Network | None = None
@@ -87,12 +92,14 @@ class Cluster:
         self._settings = settings
         self._ports = ports
         self._identity = LinkIdentity(name, "server1", ports.entropy.hex_id())
+        self._catalogue = ports.catalogue
         self._classes: tuple[type[Actor], ...] = (
             *BUILTIN_SERVICES,
             *admin_services(self.registry, name),
             *store_services(ports.browser),
             *classes,
         )
+        self._topic_ports = TopicPorts(ports.store, ports.queues, ports.subscriptions, ports.clock, ports.entropy)
         self._root: Supervisor | None = None
         self._stopped = trio.Event()
 
@@ -128,7 +135,8 @@ class Cluster:
     def add_topic(self, name: str, settings: TopicSettings) -> None:
         """Start a topic while the cluster runs; one of that name that is there already is left as it is."""
         if self._root is not None:
-            self._root.start(self._topic(name, settings))
+            self._catalogue.add(name, settings)
+            self._root.start(self._topic(name))
 
     def _prepare(self, actor: Actor) -> None:
         """Hand an instance what its class needs beyond its place."""
@@ -144,7 +152,7 @@ class Cluster:
     def _specs(self) -> tuple[list[ChildSpec], list[ChildSpec]]:
         """Return what is started first, and the channels, which are opened when the rest is up."""
         settings = self._settings
-        inner = [self._topic(name, one) for name, one in settings.topics.items()]
+        inner = [self._topic(name) for name in self._catalogue]
         inner += [ChildSpec.of(cls) for cls in self._classes]
         inner += [self._outgoing(name, one) for name, one in settings.outgoing.items()]
         doors = [self._channel(name, one) for name, one in settings.channels.items()]
@@ -152,21 +160,9 @@ class Cluster:
             doors.append(self._admin_channel(self._ports.admin_network))
         return inner, doors
 
-    def _topic(self, name: str, settings: TopicSettings) -> ChildSpec:
+    def _topic(self, name: str) -> ChildSpec:
         state = TopicState()
-        return ChildSpec.of(
-            Topic,
-            name=name,
-            make=lambda: Topic(
-                settings,
-                state,
-                cluster=self.name,
-                store=self._ports.store,
-                subscriptions=self._ports.subscriptions,
-                clock=self._ports.clock,
-                entropy=self._ports.entropy,
-            ),
-        )
+        return ChildSpec.of(Topic, name=name, make=lambda: Topic(self._catalogue, state, self._topic_ports))
 
     def _outgoing(self, name: str, settings: OutgoingSettings) -> ChildSpec:
         options = LinkOptions(

@@ -15,6 +15,7 @@ import trio
 
 from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
+from actors.catalogue import Catalogue
 from actors.errors import ConfigurationError, StoreFailed
 from runtime.cluster import Cluster, Ports
 from runtime.config import Configuration, check_service_names, examine
@@ -99,8 +100,16 @@ def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
             lock(data_dir, launcher=launcher, wait=settings.shutdown_timeout + KILL_AFTER),
             closing(open_database(data_dir / "store.db")) as database,
         ):
-            store = SqliteStore(database, thread=SystemStoreThread(), entropy=SystemEntropy())
-            trio.run(_run, configuration, cluster, loaded[cluster], store, is_launched)
+            catalogue = Catalogue(settings.topics)
+            store = SqliteStore(
+                database,
+                thread=SystemStoreThread(),
+                clock=SystemClock(),
+                entropy=SystemEntropy(),
+                catalogue=catalogue,
+                cluster=cluster,
+            )
+            trio.run(_run, configuration, cluster, loaded[cluster], store, catalogue, is_launched)
     except (AlreadyRunning, DamagedStore, StoreFailed) as error:
         print(f"cluster {cluster!r}: {error}", file=sys.stderr)  # noqa: T201
         return 1
@@ -108,7 +117,12 @@ def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
 
 
 async def _run(
-    configuration: Configuration, name: str, classes: Sequence[type[Actor]], store: SqliteStore, is_launched: bool
+    configuration: Configuration,
+    name: str,
+    classes: Sequence[type[Actor]],
+    store: SqliteStore,
+    catalogue: Catalogue,
+    is_launched: bool,
 ) -> None:
     settings = configuration.clusters[name]
     async with open_processes(settings.services, configuration.folder) as processes, trio.open_nursery() as nursery:
@@ -118,7 +132,9 @@ async def _run(
             entropy=SystemEntropy(),
             threads=SystemThreads(),
             processes=processes,
+            catalogue=catalogue,
             store=store,
+            queues=store,
             subscriptions=store,
             browser=StoreBrowser(store),
             admin_network=UnixNetwork(socket_path(configuration.data_dir(name))),

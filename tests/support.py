@@ -8,6 +8,7 @@ from typing import Any
 import trio
 
 from actors.actor import Actor
+from actors.catalogue import Catalogue
 from actors.secret import Secret
 from actors.settings import ChannelSettings, Compat, EndpointSettings, OutgoingSettings, SecuritySettings, TopicSettings
 from runtime.cluster import Cluster, Ports
@@ -52,9 +53,27 @@ async def start_real(
 ) -> Cluster:
     """Start a cluster on real sockets, clocks and threads."""
     entropy, threads = SystemEntropy(), SystemThreads()
-    store = SqliteStore(open_database(None), thread=SystemStoreThread(), entropy=entropy)
-    inline = InlineThreads(SeededEntropy(0))
-    ports = Ports(TcpNetwork(), SystemClock(), entropy, threads, inline, store, store, StoreBrowser(store))
+    catalogue = Catalogue(settings.topics)
+    store = SqliteStore(
+        open_database(None),
+        thread=SystemStoreThread(),
+        clock=SystemClock(),
+        entropy=entropy,
+        catalogue=catalogue,
+        cluster=name,
+    )
+    ports = Ports(
+        network=TcpNetwork(),
+        clock=SystemClock(),
+        entropy=entropy,
+        threads=threads,
+        processes=InlineThreads(SeededEntropy(0)),
+        catalogue=catalogue,
+        store=store,
+        queues=store,
+        subscriptions=store,
+        browser=StoreBrowser(store),
+    )
     cluster = Cluster(name, settings, classes, ports)
     await nursery.start(cluster.run)
     return cluster

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from actors.call import Caller
-from actors.delivery import Attachment, Subscribe, Unsubscribe
+from actors.delivery import Subscribe, Unsubscribe
 from actors.errors import ActorNotFound, BadInput, Forbidden, NotFound
 from actors.publication import Publish
 from actors.service import Service
@@ -101,7 +101,10 @@ class CreateSubscription(Service):
         if not allowed:
             self.logger.warning("subscription denied", topic=topic, channel=caller.channel, peer=caller.peer)
             raise Forbidden(_FORBIDDEN)
-        order = Subscribe(caller.identity, Attachment(caller.session, caller.compat), caller.client_id)
+        if caller.attachment is None:
+            msg = "Only a peer with a session can subscribe"
+            raise BadInput(msg)
+        order = Subscribe(caller.identity, caller.attachment, caller.client_id, is_lasting=caller.is_lasting)
         try:
             sub_key: str = await self.ref("topic", topic).ask(order)
         except ActorNotFound:

@@ -13,6 +13,7 @@ from actors.errors import DialFailed, InvokeTimeout, LinkClosed
 from actors.failures import error_of
 from actors.messages import Acknowledge, Deliver, Denied, Failure, Hello, Invoke, Message, Reply, Welcome
 from actors.ports import Link
+from actors.publication import messages_of
 from runtime.ports import SystemClock, SystemEntropy
 from runtime.transport import Address, LinkOptions, WebSocketDialer
 from runtime.transport.unix import UnixNetwork, socket_path
@@ -67,13 +68,13 @@ class AdminClient:
             if isinstance(message, Denied):
                 raise NotRunning(message.reason)
 
-    async def deliveries(self) -> AsyncIterator[Deliver]:
-        """Give what the session's subscriptions deliver; each is acknowledged when the next is asked for."""
+    async def deliveries(self) -> AsyncIterator[list[dict[str, Any]]]:
+        """Give the messages of each delivery, which is acknowledged when the next is asked for."""
         kept, self._waiting = self._waiting, []
         while True:
             message = kept.pop(0) if kept else await self._next()
             if isinstance(message, Deliver):
-                yield message
+                yield messages_of(message)
                 self._link.send_nowait(Acknowledge(self._entropy.hex_id(), message.id))
 
     _batch: list[Message] | None = None

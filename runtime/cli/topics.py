@@ -44,7 +44,7 @@ def subscribe(cluster: str, topic: str, /, *, config: Path = DEFAULT_CONFIG) -> 
     async def action(admin: AdminClient) -> None:
         await admin.invoke("zato.pubsub.subscription.create-wsx-subscription", {"topic_name": topic})
         async for delivery in admin.deliveries():
-            for message in delivery.messages:
+            for message in delivery:
                 body = message["data"]
                 line = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
                 print(line, flush=True)  # noqa: T201

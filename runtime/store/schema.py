@@ -1,8 +1,10 @@
 """The database of a store: its tables, opening it, and finding what is damaged.
 
-A message is stored once, at its place in its topic. A subscription has a position, `acked_upto`: it is done with
-every place up to there; what it is done with beyond stands in `done`. So in order consumption writes one row for any
-number of messages. `sent_upto` tells after a crash which messages may have been delivered before.
+A message is stored once, at its place in its topic; `key` joins both (`key_of`), so that a topic's messages lie side
+by side in the order of their places. A subscription has a position, `acked_upto`: it is done with every place up to
+there; what it is done with beyond stands in `done`, as runs. So in order consumption writes one row for any number of
+messages. `sent_upto` tells after a crash which messages may have been delivered before. A subscription that has ended
+stays, with `upto` as its last place, until what is left in it has gone where `fate` says.
 """
 
 from __future__ import annotations
@@ -13,47 +15,58 @@ from pathlib import Path
 
 from actors.errors import IsthmusError, StoreFailed
 
-__all__ = ["DamagedStore", "checksum", "open_database"]
+__all__ = ["MAX_PLACE", "DamagedStore", "checksum", "key_of", "open_database", "place_of"]
 
-VERSION = 1
+VERSION = 2
 
 _TABLES = """
 CREATE TABLE topics (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
-    backlog_from INTEGER NOT NULL DEFAULT 0
+    backlog_from INTEGER NOT NULL DEFAULT 0,
+    settings TEXT
 );
 CREATE TABLE messages (
-    topic INTEGER NOT NULL,
-    place INTEGER NOT NULL,
+    key INTEGER PRIMARY KEY,
     msg_id TEXT NOT NULL,
     priority INTEGER NOT NULL,
+    recv_time REAL NOT NULL,
+    expires_at REAL,
+    extra TEXT,
     body BLOB NOT NULL,
-    checksum INTEGER NOT NULL,
-    PRIMARY KEY (topic, place)
-) WITHOUT ROWID;
-CREATE INDEX messages_by_urgency ON messages (topic, priority DESC, place) WHERE priority != 5;
+    checksum INTEGER NOT NULL
+);
+CREATE INDEX messages_by_urgency ON messages (priority, key) WHERE priority != 5;
+CREATE INDEX messages_by_expiry ON messages (expires_at) WHERE expires_at IS NOT NULL;
 CREATE TABLE published (
+    key INTEGER PRIMARY KEY,
     topic INTEGER NOT NULL,
     msg_id TEXT NOT NULL,
     digest BLOB NOT NULL,
-    body BLOB NOT NULL,
     at REAL NOT NULL,
-    PRIMARY KEY (topic, msg_id)
-) WITHOUT ROWID;
+    UNIQUE (topic, msg_id)
+);
 CREATE TABLE subscriptions (
     sub_key TEXT PRIMARY KEY,
     topic INTEGER NOT NULL,
     security TEXT NOT NULL,
     cluster TEXT NOT NULL,
     connection TEXT NOT NULL,
+    options TEXT NOT NULL,
+    pattern TEXT NOT NULL,
+    client TEXT NOT NULL,
+    is_lasting INTEGER NOT NULL,
     acked_upto INTEGER NOT NULL,
-    sent_upto INTEGER NOT NULL
+    sent_upto INTEGER NOT NULL,
+    seen_at REAL NOT NULL,
+    upto INTEGER,
+    fate TEXT
 ) WITHOUT ROWID;
 CREATE TABLE done (
     sub_key TEXT NOT NULL,
-    place INTEGER NOT NULL,
-    PRIMARY KEY (sub_key, place)
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (sub_key, first)
 ) WITHOUT ROWID;
 CREATE TABLE failures (
     sub_key TEXT NOT NULL,
@@ -62,7 +75,28 @@ CREATE TABLE failures (
     reason TEXT NOT NULL,
     PRIMARY KEY (sub_key, place)
 ) WITHOUT ROWID;
+CREATE TABLE handled (
+    sub_key TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    ids BLOB NOT NULL,
+    PRIMARY KEY (sub_key, number)
+) WITHOUT ROWID;
 """
+
+_PLACE_BITS = 40
+
+
+def key_of(topic: int, place: int) -> int:
+    """Return the key of a place of a topic."""
+    return topic << _PLACE_BITS | place
+
+
+def place_of(key: int) -> int:
+    """Return the place that a key stands for."""
+    return key & ((1 << _PLACE_BITS) - 1)
+
+
+MAX_PLACE = (1 << _PLACE_BITS) - 1
 
 
 class DamagedStore(IsthmusError):
@@ -124,7 +158,8 @@ def _check_damage(database: sqlite3.Connection, path: Path | None) -> None:
     lost = [
         f"message {msg_id!r} of {topic}"
         for topic, msg_id, body, stored in database.execute(
-            "SELECT topics.name, msg_id, body, checksum FROM messages JOIN topics ON topics.id = messages.topic"
+            "SELECT topics.name, msg_id, body, checksum FROM messages JOIN topics ON topics.id = messages.key >> ?",
+            (_PLACE_BITS,),
         )
         if checksum(body) != stored
     ]

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from enum import Enum
+
 from attrs import define, field
 
 from actors.publication import Stored, SubscriptionRecord
+from actors.settings import ActiveStatus, DeliverFrom, DeliverySettings
+from runtime.store.places import Places
+from runtime.store.queue import QueueHead
 
-__all__ = ["SubscriptionState", "TopicState"]
+__all__ = ["Fate", "SubscriptionState", "TopicState"]
+
+
+class Fate(Enum):
+    """Where messages go that are left in a subscription that has ended."""
+
+    HEIR = "heir"  # to the next subscription of the same security definition
+    BURY = "bury"  # to the dead-letter topic
 
 
 @define(eq=False)
@@ -17,19 +30,67 @@ class SubscriptionState:
     topic: TopicState
     acked_upto: int
     sent_upto: int
-    done: set[int] = field(factory=set)
+    seen_at: float
+    head: QueueHead
+    upto: int | None = None
+    fate: Fate | None = None
+    done: Places = field(factory=Places)
     failures: dict[int, tuple[int, str]] = field(factory=dict)
+    depth_gd: int = 0
+    depth_memory: int = 0
+    is_taking: bool = True
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether it has not ended."""
+        return self.upto is None
+
+    def is_done_with(self, place: int) -> bool:
+        """Tell whether a message is none of this subscription's business any more, or never was."""
+        return place <= self.acked_upto or place in self.done or (self.upto is not None and place > self.upto)
+
+    def wants(self, stored: Stored) -> bool:
+        """Tell whether a message is meant for it, as far as its publisher is asked."""
+        return not stored.deliver_to or self.record.sub_key in stored.deliver_to
+
+    def count(self, stored: Stored, by: int) -> None:
+        """Note that one more message waits, or one less."""
+        if stored.is_guaranteed:
+            self.depth_gd += by
+        else:
+            self.depth_memory += by
+
+    def read_options(self, defaults: DeliverySettings) -> DeliverFrom:
+        """Take note of whether it takes messages; return where it is to begin if it is new."""
+        options = self.record.options
+        status = options.get("active_status", defaults.active_status)
+        self.is_taking = ActiveStatus(status).takes
+        return DeliverFrom(options.get("deliver_from", defaults.deliver_from))
 
 
 @define(eq=False)
 class TopicState:
-    """A topic: its last place, and the messages that are held in memory only."""
+    """A topic: its last place, and the messages that are held in memory only.
+
+    `cleaned_upto` is the place up to which nothing is kept any more, `cleaned` what is not kept beyond it.
+    `depth_gd` and `depth_memory` count what waits for a first subscription while there is none.
+    """
 
     id: int
     name: str
     place: int
     backlog_from: int
     cleaned_upto: int
+    published: int = 0
+    published_kept: int = 0
+    depth_gd: int = 0
+    depth_memory: int = 0
+    cleaned: Places = field(factory=Places)
     volatile: dict[int, Stored] = field(factory=dict)
-    volatile_ids: dict[str, Stored] = field(factory=dict)
+    volatile_ids: OrderedDict[str, tuple[bytes, float]] = field(factory=OrderedDict)
     subscriptions: dict[str, SubscriptionState] = field(factory=dict)
+
+    @property
+    def live(self) -> list[SubscriptionState]:
+        """The subscriptions that have not ended."""
+        return [one for one in self.subscriptions.values() if one.is_live]

@@ -12,6 +12,7 @@ import trio
 
 from actors.actor import Actor
 from actors.call import Call
+from actors.catalogue import Catalogue
 from actors.publication import Publish
 from actors.ref import ActorRef, actor_name
 from actors.service import Service
@@ -84,14 +85,25 @@ class SimulatedCluster:
             _recorded(cls, record) if issubclass(cls, Service) and cls.name in hook_names else cls
             for cls in self._classes()
         ]
-        store = self.store = SqliteStore(self._database, thread=self._threads, entropy=self._entropy)
+        clock = SimulatedClock()
+        catalogue = Catalogue(self.settings.topics)
+        store = self.store = SqliteStore(
+            self._database,
+            thread=self._threads,
+            clock=clock,
+            entropy=self._entropy,
+            catalogue=catalogue,
+            cluster=self.name,
+        )
         ports = Ports(
             network=self._network.node(self._node),
-            clock=SimulatedClock(),
+            clock=clock,
             entropy=self._entropy,
             threads=self._threads,
             processes=self._threads,
+            catalogue=catalogue,
             store=store,
+            queues=store,
             subscriptions=store,
             browser=StoreBrowser(store),
         )

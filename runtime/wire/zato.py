@@ -26,6 +26,7 @@ from actors.messages import (
     Reply,
     Welcome,
 )
+from actors.publication import messages_of
 from runtime.wire.protocol import Frame, Role, Violation
 from runtime.wire.session import SessionState, State
 
@@ -192,7 +193,7 @@ class ZatoServerWire:
             case Invoke():
                 return _text(meta | {"msg_type": "zwsx.rqc"}, data=message.data)
             case Deliver():
-                return _text(meta | {"msg_type": "zwsx.psrq"}, data=message.messages)
+                return _text(meta | {"msg_type": "zwsx.psrq"}, data=messages_of(message))
             case _:
                 return None
 

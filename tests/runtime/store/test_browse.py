@@ -43,7 +43,7 @@ async def test_a_poison_message_is_buried_alone_and_replayed(wire: str, network:
         await emea.publish(TOPIC, {"number": number})
     apac = await start(nursery, network, "apac", apac_settings(subscribe=(TOPIC,)), [Hook])
     await apac.until("outgoing", CONNECTION, "ready")
-    await until(lambda: GRAVE in emea.store.topics)
+    await until(lambda: GRAVE in emea.store.ledger.topics)
     assert sorted(handled) == [number for number in range(500) if number not in poisonous]
     assert len(handled) == 499
     [dead] = await emea.invoke("isthmus.admin.messages", {"topic": GRAVE})
@@ -76,7 +76,7 @@ async def test_topics_and_subscriptions_are_listed_and_messages_deleted(network:
     await apac.until("outgoing", CONNECTION, "ready")
     await until(lambda: any(event.type == "message" for event in hooks))
     assert [message["data"] for message in hooks[-1].data.data] == [0, 2]
-    await until(lambda: emea.store.topics[TOPIC].subscriptions)
+    await until(lambda: emea.store.ledger.topics[TOPIC].subscriptions)
     [subscription] = await emea.invoke("isthmus.admin.subscriptions")
     assert (subscription["topic"], subscription["owner"]) == (TOPIC, f"apac apac/{CONNECTION}")
     with pytest.raises(NotFound, match="nothing was ever published"):

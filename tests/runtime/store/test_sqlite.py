@@ -1,63 +1,33 @@
-"""The embedded store: what is confirmed is there when it is opened again, and damage is never passed over."""
+"""The embedded store: what is confirmed is there when it is opened again, in order, once, for each subscription."""
 
 from __future__ import annotations
 
-import datetime
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
 
-from actors.call import PeerIdentity
-from actors.errors import Conflict, StoreFailed
-from actors.publication import Publish, Stored, SubscriptionRecord
-from runtime.store.schema import DamagedStore, open_database
-from runtime.store.sqlite import SqliteStore
-from runtime.testing import InlineThreads, SeededEntropy, run_simulated
+from actors.errors import BadInput, Conflict, Overloaded, StoreFailed
+from actors.publication import Publish
+from actors.settings import OnFull, TopicSettings
+from runtime.testing import run_simulated
+from tests.runtime.store.support import GRAVE, OWNER, TOPIC, Opened
 
 pytestmark = pytest.mark.trio(run=run_simulated)
 
-NOW = datetime.datetime(2026, 1, 1)
-TOPIC = "/customer/new"
-OWNER = PeerIdentity("apac", "apac", "to emea")
 
-
-class Opened:
-    """A store at a path that can be closed and opened again."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.open()
-
-    def open(self) -> None:
-        self.database = open_database(self.path)
-        self.store = SqliteStore(self.database, thread=InlineThreads(SeededEntropy(1)), entropy=SeededEntropy(2))
-
-    def reopen(self) -> None:
-        self.database.close()
-        self.open()
-
-    async def publish(self, data: Any, *, guaranteed: bool = True, **options: Any) -> Stored:
-        return await self.store.append(Publish.of(data, options), TOPIC, now=NOW, guaranteed=guaranteed)
-
-    async def subscribe(self, sub_key: str) -> None:
-        await self.store.subscribe(SubscriptionRecord(sub_key, TOPIC, OWNER))
-
-    async def waiting(self, sub_key: str, limit: int = 100) -> list[Any]:
-        return [one.stored.data for one in await self.store.waiting(sub_key, limit)]
-
-    async def settle(self, sub_key: str, *places: int, **options: Any) -> None:
-        await self.store.settle(sub_key, places, now=NOW, **options)
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Opened]:
-    found = Opened(tmp_path / "store.db")
+@pytest.fixture(params=["file", "memory"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opened]:
+    found = Opened(tmp_path / "store.db" if request.param == "file" else None)
     yield found
     found.database.close()
+
+
+def limited(opened: Opened, **settings: object) -> None:
+    """Open the store again with other settings of its topic."""
+    opened.topics = {TOPIC: TopicSettings(guaranteed=True, **settings)}  # type: ignore[arg-type]
+    opened.open()
 
 
 async def test_what_is_confirmed_survives(opened: Opened) -> None:
@@ -65,8 +35,8 @@ async def test_what_is_confirmed_survives(opened: Opened) -> None:
     await opened.subscribe("a")
     for number in range(5):
         await opened.publish(number)
-    await opened.publish("in memory", guaranteed=False)
-    await opened.settle("a", 1, 2, 4)
+    await opened.publish("in memory", has_gd=False)
+    await opened.store.settle("a", [1, 2, 4])
     assert await opened.waiting("a") == [2, 4, "in memory"]
     opened.reopen()
     assert await opened.waiting("a") == [2, 4]
@@ -75,40 +45,106 @@ async def test_what_is_confirmed_survives(opened: Opened) -> None:
     assert await opened.waiting("a") == [2, 4, "next"]
 
 
-async def test_a_place_is_never_used_twice(opened: Opened) -> None:
+@pytest.mark.parametrize("done", [[1], [2]])
+async def test_a_place_is_never_used_twice(opened: Opened, done: list[int]) -> None:
     """A subscription that was done with a memory message does not miss what comes after a restart."""
     await opened.subscribe("a")
-    await opened.publish("in memory", guaranteed=False)
-    await opened.settle("a", 1)
+    await opened.publish("kept" if done == [2] else "in memory", has_gd=done == [2])
+    await opened.publish("in memory", has_gd=False)
+    await opened.store.settle("a", done)
     opened.reopen()
-    assert (await opened.publish("guaranteed")).place == 2
-    assert await opened.waiting("a") == ["guaranteed"]
+    await opened.publish("later")
+    assert await opened.waiting("a") == (["kept", "later"] if done == [2] else ["later"])
 
 
 async def test_urgent_messages_come_first_then_places(opened: Opened) -> None:
     """Priority 9 first, within a priority by place, also when memory and guaranteed messages are mixed."""
     await opened.subscribe("a")
     for number, priority in enumerate((5, 1, 9, 5, 7, 5)):
-        await opened.publish(number, priority=priority, guaranteed=number % 2 == 0)
-    assert await opened.waiting("a") == [2, 4, 0, 3, 5, 1]
-    assert await opened.waiting("a", 2) == [2, 4]
-    skipped = await opened.store.waiting("a", 2, {3})
-    assert [one.stored.data for one in skipped] == [4, 0]
+        await opened.publish(number, priority=priority, has_gd=number % 2 == 0)
+    assert await opened.take("a", 2) == [2, 4]
+    assert await opened.take("a", 2) == [0, 3]
+    await opened.publish(6, priority=9)
+    assert await opened.take("a") == [6, 5, 1]
+    assert await opened.take("a") == []
+    assert await opened.waiting("a") == [2, 6, 4, 0, 3, 5, 1]
+
+
+async def test_what_is_taken_is_not_taken_again_until_begun_anew(opened: Opened) -> None:
+    """Also where more waits than is held in memory; what was settled meanwhile is gone."""
+    await opened.subscribe("a")
+    await opened.store.append(TOPIC, [Publish.of(number, {}) for number in range(5000)])
+    first = await opened.take("a", 3000)
+    rest = await opened.take("a") + await opened.take("a") + await opened.take("a")
+    assert first + rest == list(range(5000))
+    await opened.store.settle("a", range(1, 4001))
+    assert await opened.waiting("a") == list(range(4000, 5000))
+
+
+async def test_a_delivery_is_bounded_in_bytes(opened: Opened) -> None:
+    """At least one message is taken, and further ones as long as they fit."""
+    await opened.subscribe("a")
+    for size in (5000, 10, 10, 5000):
+        await opened.publish("x" * size)
+    sizes = [[one.stored.place for one in await opened.store.take("a", 10, 1000)] for _ in range(4)]
+    assert sizes == [[1], [2, 3], [4], []]
 
 
 async def test_the_first_subscription_gets_the_backlog_and_later_ones_do_not(opened: Opened) -> None:
-    """What nobody was done with waits again when the last subscription is gone."""
+    """Where a subscription begins is its own choice, too."""
     await opened.publish("early")
     await opened.subscribe("a")
     await opened.subscribe("b")
     await opened.publish("later")
+    await opened.subscribe("now", deliver_from="now")
+    await opened.subscribe("beginning", deliver_from="beginning")
     assert await opened.waiting("a") == ["early", "later"]
     assert await opened.waiting("b") == ["later"]
-    await opened.settle("a", 2)
-    await opened.store.unsubscribe("b")
+    assert await opened.waiting("now") == []
+    assert await opened.waiting("beginning") == ["early", "later"]
+
+
+async def test_what_a_subscription_leaves_goes_to_the_dead_letter_topic(opened: Opened) -> None:
+    """Guaranteed messages only, in small steps; the next subscription begins behind them."""
+    await opened.subscribe("a")
+    await opened.store.append(TOPIC, [Publish.of(number, {}) for number in range(1200)])
+    await opened.publish("in memory", has_gd=False)
+    await opened.store.settle("a", [1])
     await opened.store.unsubscribe("a")
-    await opened.subscribe("c")
-    assert await opened.waiting("c") == ["early"]
+    await opened.store.unsubscribe("a")
+    await opened.publish("backlog")
+    await opened.subscribe("b")
+    steps = 1
+    while (await opened.store.clean(TOPIC, ())).has_more:
+        steps += 1
+    assert steps == 3
+    await opened.subscribe("dead", topic=GRAVE)
+    assert sorted(await opened.waiting("dead")) == list(range(1, 1200))
+    assert await opened.waiting("b") == ["backlog"]
+
+
+async def test_what_a_session_leaves_goes_to_the_next_of_its_security_definition(opened: Opened) -> None:
+    """Two that ended leave what either was not done with; another security definition gets none of it."""
+    for sub_key in ("a", "b"):
+        await opened.subscribe(sub_key, is_lasting=False)
+    for number in range(5):
+        await opened.publish(number)
+    await opened.store.settle("a", [1, 2, 3])
+    await opened.store.settle("b", [1, 3, 5])
+    for sub_key in ("a", "b"):
+        await opened.store.unsubscribe(sub_key, leave_rest=True)
+    await opened.publish("backlog")
+    opened.reopen()
+    await opened.subscribe("c", owner=type(OWNER)("other"), is_lasting=False)
+    await opened.publish("for all")
+    assert await opened.waiting("c") == ["backlog", "for all"]
+    await opened.subscribe("d", is_lasting=False)
+    assert await opened.waiting("d") == [1, 3, 4]
+    await opened.publish("later")
+    assert await opened.waiting("d") == [1, 3, 4, "later"]
+    opened.reopen()
+    assert await opened.waiting("d") == [1, 3, 4, "later"]
+    assert await opened.store.missed(OWNER) == 4
 
 
 async def test_messages_end_when_all_are_done_with_them(opened: Opened) -> None:
@@ -117,59 +153,207 @@ async def test_messages_end_when_all_are_done_with_them(opened: Opened) -> None:
     await opened.subscribe("b")
     for number in range(10):
         await opened.publish(number)
-
-    def stored() -> int:
-        count: int = opened.database.execute("SELECT count(*) FROM messages").fetchone()[0]
-        return count
-
-    assert stored() == 10
-    await opened.settle("a", *range(1, 11))
-    assert stored() == 10
-    await opened.settle("b", *range(1, 8))
-    assert stored() == 3
+    assert opened.rows() == 10
+    await opened.store.settle("a", range(1, 11))
+    assert opened.rows() == 10
+    await opened.store.settle("b", range(1, 8))
+    assert opened.rows() == 3
     opened.reopen()
-    await opened.settle("b", 8, 9, 10)
-    assert stored() == 0
+    await opened.store.settle("b", [9, 10])
+    assert opened.rows() == 3
+    await opened.store.clean(TOPIC, ())
+    assert opened.rows() == 1
+    assert await opened.waiting("b") == [7]
+    await opened.store.settle("b", [8])
+    assert opened.rows() == 0
 
 
 async def test_the_same_message_is_stored_once(opened: Opened) -> None:
-    """An id with the same data gives what is stored, also after a restart; with other data it is a conflict."""
-    first = await opened.publish("x", msg_id="m1")
-    assert await opened.publish("x", msg_id="m1") == first
+    """An id with the same data gives the id, also after a restart; with other data it is a conflict."""
+    assert await opened.publish("x", msg_id="m1") == "m1"
+    assert await opened.publish("x", msg_id="m1") == "m1"
     opened.reopen()
-    assert await opened.publish("x", msg_id="m1") == first
+    assert await opened.publish("x", msg_id="m1") == "m1"
     with pytest.raises(Conflict, match="'m1' was used before with other data"):
         await opened.publish("y", msg_id="m1")
-    await opened.publish("x", msg_id="v1", guaranteed=False)
+    await opened.publish("x", msg_id="v1", has_gd=False)
     with pytest.raises(Conflict):
-        await opened.publish("y", msg_id="v1", guaranteed=False)
+        await opened.publish("y", msg_id="v1", has_gd=False)
+    results = await opened.store.append(TOPIC, [Publish.of(one, {"msg_id": "m2"}) for one in ("x", "x", "y")])
+    assert [str(one) for one in results] == ["m2", "m2", "message id 'm2' was used before with other data"]
+    assert opened.rows() == 2
+
+
+async def test_ids_are_remembered_within_the_window_only(opened: Opened) -> None:
+    """Beyond its seconds, or beyond its number of ids, an id may be used again."""
+    limited(opened, publish_dedup_window=100.0, max_publish_dedup_ids=3)
+    await opened.publish("x", msg_id="old")
+    opened.clock.advance(99)
+    assert not (await opened.store.clean(TOPIC, ())).has_more
+    with pytest.raises(Conflict):
+        await opened.publish("y", msg_id="old")
+    opened.clock.advance(2)
+    await opened.store.clean(TOPIC, ())
+    await opened.publish("y", msg_id="old")
+    for number in range(3):
+        await opened.publish("x", msg_id=f"m{number}")
+    await opened.publish("z", msg_id="old")
+    assert opened.rows("published") == 3
 
 
 async def test_what_may_have_been_delivered_says_so(opened: Opened) -> None:
-    """After a restart a message that had been sent, or had failed, has its count."""
+    """After a restart a message that had been taken, or had failed, has its count."""
     await opened.subscribe("a")
-    await opened.publish("sent")
-    await opened.publish("failed")
-    await opened.publish("new")
-    await opened.store.sent("a", [1, 2])
-    await opened.store.failed("a", [2], "on purpose")
-    await opened.store.failed("a", [2], "on purpose")
+    for data in ("sent", "failed", "new"):
+        await opened.publish(data)
+    assert await opened.take_counted("a", 2) == [("sent", 0), ("failed", 0)]
+    await opened.store.failed("a", 2, "on purpose")
+    await opened.store.failed("a", 2, "on purpose")
     opened.reopen()
-    found = await opened.store.waiting("a", 10)
-    assert [(one.stored.data, one.deliveries) for one in found] == [("sent", 1), ("failed", 2), ("new", 0)]
+    assert await opened.take_counted("a") == [("sent", 1), ("failed", 2), ("new", 0)]
 
 
 async def test_what_is_given_up_goes_to_the_dead_letter_topic(opened: Opened) -> None:
     """With its reason and its topic; memory messages are just dropped."""
     await opened.subscribe("a")
     await opened.publish("guaranteed")
-    await opened.publish("in memory", guaranteed=False)
-    await opened.settle("a", 1, 2, bury_in="/dead-letter/emea/customer/new", reason="given up")
-    await opened.store.subscribe(SubscriptionRecord("dead", "/dead-letter/emea/customer/new", OWNER))
-    [dead] = await opened.store.waiting("dead", 10)
-    assert (dead.stored.data, dead.stored.reason) == ("guaranteed", "given up")
-    assert dead.stored.original_topic == TOPIC
+    await opened.publish("in memory", has_gd=False)
+    told: list[str] = []
+    opened.store.on_supplied = told.append
+    await opened.store.bury("a", [1, 2], "given up")
+    assert told == [GRAVE]
+    await opened.subscribe("dead", topic=GRAVE)
+    [dead] = await opened.store.recent("dead", 10)
+    assert (dead.data, dead.reason, dead.original_topic) == ("guaranteed", "given up", TOPIC)
     assert await opened.waiting("a") == []
+
+
+async def test_a_full_dead_letter_topic_changes_nothing(opened: Opened) -> None:
+    """What cannot be buried stays where it is, also for the step of cleaning."""
+    opened.topics = {
+        TOPIC: TopicSettings(guaranteed=True, limit_retention=10.0),
+        GRAVE: TopicSettings(guaranteed=True, max_depth_gd=1),
+    }
+    opened.open()
+    await opened.subscribe("a")
+    for number in range(3):
+        await opened.publish(number)
+    await opened.store.bury("a", [1], "given up")
+    with pytest.raises(Overloaded, match="is full: 1 messages wait"):
+        await opened.store.bury("a", [2], "given up")
+    opened.clock.advance(11)
+    await opened.store.clean(TOPIC, ())
+    assert await opened.waiting("a") == [1, 2]
+
+
+async def test_a_full_queue_makes_room_as_its_topic_says(opened: Opened) -> None:
+    """The oldest guaranteed message becomes a dead letter, the oldest memory message is dropped, or nothing gets in."""
+    limited(opened, max_depth_gd=2, max_depth_non_gd=2)
+    await opened.subscribe("a")
+    await opened.subscribe("empty")
+    for number in range(4):
+        await opened.publish(number)
+        await opened.publish(f"m{number}", has_gd=False)
+        await opened.store.settle("empty", range(1, 100))
+    assert await opened.waiting("a") == [2, "m2", 3, "m3"]
+    await opened.subscribe("dead", topic=GRAVE)
+    assert await opened.waiting("dead") == [0, 1]
+    limited(opened, max_depth_gd=2, max_depth_non_gd=2, on_full=OnFull.REJECT)
+    for _ in range(2):
+        await opened.publish("again in memory", has_gd=False)
+    await opened.store.settle("empty", range(1, 100))
+    for has_gd in (True, False):
+        with pytest.raises(Overloaded, match=r"would exceed the (non-)?GD max depth of 2"):
+            await opened.publish("too many", has_gd=has_gd)
+    assert await opened.waiting("empty") == []
+
+
+async def test_without_subscriptions_the_topic_has_the_depth(opened: Opened) -> None:
+    """The backlog that the first subscription would get is bounded, too."""
+    limited(opened, max_depth_gd=2)
+    for number in range(3):
+        await opened.publish(number)
+    opened.reopen()
+    await opened.publish(3)
+    await opened.subscribe("a")
+    assert await opened.waiting("a") == [2, 3]
+    await opened.subscribe("dead", topic=GRAVE)
+    assert await opened.waiting("dead") == [0, 1]
+
+
+async def test_only_those_named_get_a_message(opened: Opened) -> None:
+    """`deliver_to_sk` holds for subscriptions that there are, and for one that gets the backlog later."""
+    await opened.publish("for b", deliver_to_sk=["b"])
+    await opened.publish("for a, later", deliver_to_sk=["a"])
+    await opened.subscribe("a")
+    await opened.subscribe("b")
+    await opened.publish("for b, too", deliver_to_sk=["b"])
+    await opened.publish("for all")
+    assert await opened.waiting("a") == ["for a, later", "for all"]
+    assert await opened.waiting("b") == ["for b, too", "for all"]
+    opened.reopen()
+    assert await opened.waiting("b") == ["for b, too", "for all"]
+
+
+async def test_a_subscription_that_takes_nothing_new_keeps_what_it_has(opened: Opened) -> None:
+    """`active_status` of sub-only and disabled: what is published meanwhile is none of its business."""
+    await opened.subscribe("a")
+    await opened.publish("before")
+    await opened.subscribe("a", active_status="sub-only")
+    await opened.publish("meanwhile")
+    opened.reopen()
+    await opened.publish("in memory", has_gd=False)
+    assert await opened.waiting("a") == ["before"]
+    await opened.subscribe("a", active_status="pub-sub")
+    await opened.publish("after")
+    assert await opened.waiting("a") == ["before", "after"]
+
+
+async def test_expired_and_old_messages_become_dead_letters(opened: Opened) -> None:
+    """For each subscription that was not done with them; those that are being delivered wait for their end."""
+    limited(opened, limit_message_expiry=50.0)
+    await opened.subscribe("a")
+    await opened.subscribe("b")
+    for data, expiration in (("first", 10), ("second", 10), ("capped", 100)):
+        await opened.publish(data, expiration=expiration)
+    await opened.publish("in memory", expiration=10, has_gd=False)
+    await opened.store.settle("b", [1])
+    assert await opened.take("a", 1) == ["first"]
+    opened.clock.advance(11)
+    await opened.store.clean(TOPIC, ())
+    assert await opened.waiting("a") == ["first", "capped"]
+    assert await opened.waiting("b") == ["capped"]
+    await opened.store.begin_anew("a")
+    opened.clock.advance(40)
+    await opened.store.clean(TOPIC, ())
+    assert await opened.waiting("a") == await opened.waiting("b") == []
+    await opened.subscribe("dead", topic=GRAVE)
+    assert await opened.waiting("dead") == ["second", "second", "first", "capped", "capped"]
+    assert opened.rows() == 5
+
+
+async def test_retention_and_inactivity_end_what_nobody_asks_for(opened: Opened) -> None:
+    """An old backlog becomes dead letters; a subscription without a session ends, one with a session does not."""
+    limited(opened, limit_retention=100.0, limit_sub_inactivity=1000.0)
+    await opened.publish("old")
+    opened.clock.advance(60)
+    await opened.publish("young")
+    opened.clock.advance(60)
+    await opened.store.clean(TOPIC, ())
+    await opened.subscribe("a")
+    await opened.subscribe("b")
+    assert await opened.waiting("a") == ["young"]
+    opened.clock.advance(1001)
+    assert (await opened.store.clean(TOPIC, ["b"])).ended == ("a",)
+    assert [one.sub_key for one in await opened.store.subscriptions(TOPIC)] == ["b"]
+
+
+async def test_a_message_may_be_too_large_for_its_topic(opened: Opened) -> None:
+    """It is refused with both sizes, and nothing is stored."""
+    limited(opened, max_message_size=1000)
+    with pytest.raises(BadInput, match="the message has 1001 bytes, topic '/customer/new' takes 1000"):
+        await opened.publish("x" * 1001)
+    assert opened.rows() == 0
 
 
 async def test_writes_that_wait_share_a_transaction(opened: Opened) -> None:
@@ -182,21 +366,24 @@ async def test_writes_that_wait_share_a_transaction(opened: Opened) -> None:
             nursery.start_soon(opened.publish, number)
     assert len(commits) <= 4
     await opened.subscribe("a")
-    assert sorted(await opened.waiting("a", 200), key=str) == sorted([*range(100), "first"], key=str)
+    assert sorted(await opened.waiting("a"), key=str) == sorted([*range(100), "first"], key=str)
 
 
 async def test_a_full_disk_is_an_error_to_the_publisher_and_nothing_is_stored(opened: Opened) -> None:
-    """Reading goes on, and so does writing when there is room again."""
+    """Reading goes on, what is taken stays taken, and so does writing when there is room again."""
     await opened.subscribe("a")
     await opened.publish("before")
+    await opened.publish("in memory", has_gd=False)
+    assert await opened.take("a", 1) == ["before"]
     pages = opened.database.execute("PRAGMA page_count").fetchone()[0]
     opened.database.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreFailed, match="full"):
-        await opened.publish("x" * 1_000_000)
-    assert await opened.waiting("a", 1) == ["before"]
+        await opened.publish("x" * 900_000)
+    assert await opened.take("a") == ["in memory"]
     opened.database.execute("PRAGMA max_page_count = 1000000")
     await opened.publish("after")
-    assert (await opened.waiting("a"))[-1] == "after"
+    assert await opened.take("a") == ["after"]
+    assert await opened.waiting("a") == ["before", "in memory", "after"]
 
 
 async def test_a_cancelled_publish_is_stored_whole_or_not_at_all(opened: Opened) -> None:
@@ -209,23 +396,20 @@ async def test_a_cancelled_publish_is_stored_whole_or_not_at_all(opened: Opened)
     assert (await opened.waiting("a"))[-1] == "next"
 
 
-async def test_damage_is_named(tmp_path: Path) -> None:
-    """A message whose content is wrong, a file that is no database and a newer one are refused untouched."""
-    path = tmp_path / "store.db"
-    database = open_database(path)
-    database.execute("INSERT INTO topics (name) VALUES ('/t')")
-    database.execute("INSERT INTO messages VALUES (1, 1, 'm1', 5, x'00', 7)")
-    database.close()
-    with pytest.raises(DamagedStore, match="the content of 1 messages is wrong: message 'm1' of /t"):
-        open_database(path)
-    with sqlite3.connect(path) as raw:
-        raw.execute("DELETE FROM messages")
-        raw.execute("PRAGMA user_version = 99")
-    raw.close()
-    with pytest.raises(DamagedStore, match="version 99, this Isthmus knows version 1; it was left untouched"):
-        open_database(path)
-    path.write_bytes(b"no database at all, but long enough to be looked at" * 100)
-    with pytest.raises(DamagedStore, match="cannot be used"):
-        open_database(path)
-    with pytest.raises(StoreFailed, match="cannot be opened"):
-        open_database(tmp_path / "no-such-folder" / "store.db")
+async def test_a_topic_made_at_run_time_is_kept_with_its_settings(opened: Opened) -> None:
+    """They are there again after a restart."""
+    settings = TopicSettings(guaranteed=True, on_full=OnFull.REJECT, limit_retention=5.0)
+    await opened.store.create("/made", settings)
+    opened.reopen()
+    assert await opened.store.created() == {"/made": settings}
+
+
+async def test_handled_ids_are_kept_within_the_window(opened: Opened) -> None:
+    """The last hundred thousand of a subscription, the oldest first."""
+    for start in range(0, 130_000, 10_000):
+        await opened.store.record("a", [f"m{number}" for number in range(start, start + 10_000)])
+    await opened.store.record("b", ["other"])
+    opened.reopen()
+    assert list(await opened.store.handled("a")) == [f"m{number}" for number in range(30_000, 130_000)]
+    assert list(await opened.store.handled("b")) == ["other"]
+    assert opened.rows("handled") == 11

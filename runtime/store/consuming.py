@@ -1,0 +1,130 @@
+"""Taking messages from the queues of a store, and being done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from actors.publication import Published, Stored, Taken, published_of
+from runtime.store.ledger import Ledger
+from runtime.store.queue import MAX_HELD, Order
+from runtime.store.state import SubscriptionState
+
+__all__ = ["bury", "failed", "peek", "take", "take_held"]
+
+URGENCIES = range(9, 0, -1)
+
+
+def take_held(one: SubscriptionState, max_count: int, max_bytes: int) -> list[Taken] | None:
+    """Take messages without the database; None where it has to be asked, or told."""
+    if one.head.is_low:
+        return None
+    found = one.head.take(max_count, max_bytes)
+    if any(stored.place > one.sent_upto for stored in found if stored.is_guaranteed):
+        one.head.put_back(found)
+        return None
+    return _with_counts(one, found)
+
+
+def take(ledger: Ledger, one: SubscriptionState, max_count: int, max_bytes: int) -> list[Taken]:
+    """Take the first messages that wait; see `QueueStore.take`."""
+    if one.head.is_low:
+        _refill(ledger, one)
+    found = one.head.take(max_count, max_bytes)
+    result = _with_counts(one, found)
+    last = max((stored.place for stored in found), default=0)
+    if last > one.sent_upto:
+        ledger.database.execute("UPDATE subscriptions SET sent_upto = ? WHERE sub_key = ?", (last, one.record.sub_key))
+        one.sent_upto = last
+    return result
+
+
+def _with_counts(one: SubscriptionState, found: Sequence[Stored]) -> list[Taken]:
+    upto, failures = one.sent_upto, one.failures
+    if not failures:
+        return [Taken(stored, int(stored.place <= upto)) for stored in found]
+    return [_with_count(stored, int(stored.place <= upto), failures.get(stored.place, (0, ""))[0]) for stored in found]
+
+
+def _with_count(stored: Stored, sent: int, failures: int) -> Taken:
+    return Taken(stored, max(sent, failures), failures)
+
+
+def _refill(ledger: Ledger, one: SubscriptionState) -> None:
+    """Read on from the head's horizon."""
+    horizon = one.head.horizon
+    if horizon is None:
+        return
+    found: list[Stored] = []
+    further: Order | None = None
+    foreign: list[int] = []
+    size = 0
+    for stored in _rows(ledger, one, horizon):
+        if not one.wants(stored):
+            foreign.append(stored.place)
+            continue
+        size += len(stored.body)
+        if len(found) >= MAX_HELD or (found and size > MAX_REFILL_BYTES):
+            further = stored.order
+            break
+        found.append(stored)
+    for place, stored in one.topic.volatile.items():
+        is_due = horizon <= stored.order and (further is None or stored.order < further)
+        if is_due and not one.is_done_with(place):
+            if one.wants(stored):
+                found.append(stored)
+            else:
+                foreign.append(place)
+    one.head.extend(found, further)
+    ledger.settle(one, foreign)
+
+
+MAX_REFILL_BYTES = 8 * 1024 * 1024
+
+
+def _rows(ledger: Ledger, one: SubscriptionState, horizon: Order) -> Iterator[Stored]:
+    """Give the guaranteed messages from the horizon on in their order, without those that are done."""
+    last = one.topic.place if one.upto is None else one.upto
+    for urgency in URGENCIES:
+        if -urgency < horizon[0]:
+            continue
+        first = max(one.acked_upto + 1, horizon[1] if -urgency == horizon[0] else 0)
+        yield from _rows_of(ledger, one, urgency, first, last)
+
+
+def _rows_of(ledger: Ledger, one: SubscriptionState, urgency: int, first: int, last: int) -> Iterator[Stored]:
+    """Give the messages of one urgency; a run of places that are done is stepped over at once."""
+    ordinary = "AND priority = 5" if urgency == 5 else f"AND priority != 5 AND priority = {urgency}"
+    at: int | None = first
+    while at is not None and at <= last:
+        begin, at = at, None
+        for stored in ledger.messages(one.topic, begin, last, f" {ordinary}"):
+            end = one.done.end_of_run(stored.place)
+            if end is not None:
+                at = end + 1
+                break
+            yield stored
+
+
+def peek(ledger: Ledger, one: SubscriptionState, limit: int) -> list[Published]:
+    """Return the first messages that wait, leaving them there."""
+    if one.head.is_low:
+        _refill(ledger, one)
+    return [published_of(stored.body) for stored in one.head.first(limit)]
+
+
+def failed(ledger: Ledger, one: SubscriptionState, place: int, reason: str) -> None:
+    """Count a delivery that failed; see `QueueStore.failed`."""
+    count = one.failures.get(place, (0, ""))[0] + 1
+    one.failures[place] = (count, reason)
+    ledger.database.execute(
+        "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)", (one.record.sub_key, place, count, reason)
+    )
+
+
+def bury(ledger: Ledger, one: SubscriptionState, places: Sequence[int], reason: str) -> None:
+    """Move messages to the dead-letter topic; see `QueueStore.bury`."""
+    for place in places:
+        stored = None if one.is_done_with(place) else one.head.taken.get(place) or ledger.message_at(one.topic, place)
+        if stored is not None:
+            ledger.bury(one, stored, one.topic, reason)
+    ledger.settle(one, places)
