@@ -24,6 +24,7 @@ from actors.errors import (
 )
 from actors.hooks import Closed, Connected, MessageReceived
 from actors.mailbox import MailboxLimits, Overflow
+from actors.pubsub_hook import HookAction, PubSubHook
 from actors.ref import ActorRef
 from actors.service import Service, service
 from actors.simple_io import (
@@ -74,6 +75,7 @@ __all__ = [
     "DictList",
     "Float",
     "Forbidden",
+    "HookAction",
     "Int",
     "Intensity",
     "InvokeTimeout",
@@ -88,6 +90,7 @@ __all__ = [
     "Opaque",
     "Overflow",
     "Overloaded",
+    "PubSubHook",
     "RemoteError",
     "Restart",
     "Secret",

@@ -17,6 +17,7 @@ from actors.settings import Compat
 
 __all__ = [
     "NEVER",
+    "ORDINARY",
     "Publish",
     "Published",
     "Stored",

@@ -37,8 +37,10 @@ from actors.in_hand import InHand, UnderWay
 from actors.messages import Deliver, Delivered
 from actors.ports import Clock, Entropy, QueueStore
 from actors.publication import Stored, SubscriptionRecord
+from actors.pubsub_hook import HookAction
 from actors.settings import DeliverySettings, TopicSettings
 from actors.subscribing import delivery_settings
+from actors.topic_hooks import TopicHooks
 
 __all__ = ["Subscription", "SubscriptionPlan"]
 
@@ -283,7 +285,7 @@ class Subscription(Actor):
         batch = self._in_hand.next_batch(room, attachment.max_delivery_bytes)
         if not batch:
             return False
-        batch = await self._without_expired(batch)
+        batch = await self._wanted_by_hook(await self._without_expired(batch))
         if attachment not in self._plan.attached:
             self._in_hand.again(batch)  # the session ended meanwhile
         elif batch:
@@ -339,6 +341,22 @@ class Subscription(Actor):
             if not await self._bury(expired, "expired"):
                 self._in_hand.again(expired, at=trio.current_time() + self._settings.longest_pause)
         return [stored for stored in batch if stored.expires_at > now]
+
+    async def _wanted_by_hook(self, batch: list[Stored]) -> list[Stored]:
+        """Return what the topic's hook lets through; the others come later, or are done with."""
+        topic = self._plan.record.topic
+        settings = self._catalogue.find(topic)
+        if settings is None or settings.hook_service is None or not batch:
+            return batch
+        hooks = TopicHooks(topic, settings.hook_service, self.ref, self._log)
+        found = await hooks.before_delivery(batch, self._sub_key)
+        if later := found[HookAction.SKIP]:
+            self.progress.count("skipped")
+            self._in_hand.again(later, at=trio.current_time() + self._settings.wait_non_sock_err)
+        if deleted := found[HookAction.DELETE]:
+            self.progress.count("deleted")
+            self._acknowledge(deleted)
+        return found[HookAction.DELIVER]
 
     def _send(self, attachment: Attachment, batch: list[Stored], settings: DeliverySettings) -> None:
         size = sum(len(stored.body) for stored in batch)

@@ -18,6 +18,7 @@ from actors.publication import Publish, SubscriptionRecord
 from actors.settings import OnNoSubs, TopicSettings
 from actors.subscription import Subscription, SubscriptionPlan
 from actors.supervision import ChildSpec
+from actors.topic_hooks import TopicHooks
 
 __all__ = ["FORBIDDEN", "Topic", "TopicPorts", "TopicState"]
 
@@ -147,7 +148,8 @@ class Topic(Actor):
             else:
                 envelope.reply.answer(result)
 
-    async def _store(self, publishes: list[Publish]) -> list[str | CallError]:
+    async def _store(self, publishes: list[Publish]) -> list[str | CallError | None]:
+        """Return for each its id, why it is not published, or None where a hook skipped it."""
         settings = self._settings
         if not settings.active:
             msg = f"topic {self.actor!r} is not active"
@@ -155,7 +157,17 @@ class Topic(Actor):
         if not self._state.plans and settings.on_no_subs is OnNoSubs.DROP:
             self.progress.count("dropped")
             return [publish.msg_id or f"zpsm{self._ports.entropy.hex_id()}" for publish in publishes]
-        return list(await self._ports.store.append(self.actor, publishes))
+        hooks = self._hooks(settings)
+        if hooks is None:
+            return list(await self._ports.store.append(self.actor, publishes))
+        decided = await hooks.before_publish(publishes)
+        wanted = [one for one in decided if isinstance(one, Publish)]
+        stored = iter(await self._ports.store.append(self.actor, wanted) if wanted else ())
+        return [next(stored) if isinstance(one, Publish) else one for one in decided]
+
+    def _hooks(self, settings: TopicSettings) -> TopicHooks | None:
+        service = settings.hook_service
+        return None if service is None else TopicHooks(self.actor, service, self.ref, self._log)
 
     def _wake_subscriptions(self) -> None:
         for sub_key in self._state.plans:
@@ -184,6 +196,7 @@ class Topic(Actor):
         if known is None:
             self._start(record)
             self._show()
+            self._tell_hook("on_subscribed", record)
         else:
             known.record = record
         self._tell(sub_key, Attach(request.attachment))
@@ -219,7 +232,12 @@ class Topic(Actor):
             if plan.record.owner == request.identity and request.sub_key in ("", sub_key):
                 await self._end(sub_key)
                 await self._ports.subscriptions.unsubscribe(sub_key, leave_rest=request.leave_rest)
+                self._tell_hook("on_unsubscribed", plan.record)
         self._show()
+
+    def _tell_hook(self, method: str, record: SubscriptionRecord) -> None:
+        if (hooks := self._hooks(self._settings)) is not None:
+            hooks.tell(method, record)
 
     async def _end(self, sub_key: str) -> None:
         await self.children.stop("subscription", sub_key)
@@ -246,7 +264,9 @@ class Topic(Actor):
                     break
                 for sub_key in cleaned.ended:
                     self._log.warning("inactive subscription ended", subscription=sub_key)
+                    record = self._state.plans[sub_key].record
                     await self._end(sub_key)
+                    self._tell_hook("on_unsubscribed", record)
                 has_more = cleaned.has_more
                 await trio.sleep(CLEAN_PAUSE)
 
