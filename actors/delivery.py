@@ -72,9 +72,10 @@ class Unsubscribe:
 
 @frozen
 class Attach:
-    """To a subscription: a session wants the deliveries."""
+    """To a subscription: a session wants the deliveries, alone where it is the newest link of the only peer."""
 
     attachment: Attachment
+    is_alone: bool = False
 
 
 @frozen

@@ -132,8 +132,8 @@ class Subscription(Actor):
                 await self._take_answer(message)
             case Extended(delivery_id=delivery_id):
                 self._in_hand.extend(delivery_id, trio.current_time() + self._settings.ack_timeout)
-            case Attach(attachment=attachment):
-                self._attach(attachment)
+            case Attach(attachment=attachment, is_alone=is_alone):
+                self._attach(attachment, is_alone=is_alone)
                 self._show()
             case Detach(session=session):
                 self._drop_session(session)
@@ -143,8 +143,9 @@ class Subscription(Actor):
 
     # Sessions
 
-    def _attach(self, attachment: Attachment) -> None:
-        self._drop_session(attachment.session)
+    def _attach(self, attachment: Attachment, *, is_alone: bool) -> None:
+        for session in [one.session for one in self._plan.attached if is_alone or one.session == attachment.session]:
+            self._drop_session(session)
         try:
             self.ref(attachment.kind, attachment.session).tell_nowait(Attached(self.actor))
         except ActorError:

@@ -199,7 +199,7 @@ class Topic(Actor):
             self._tell_hook("on_subscribed", record)
         else:
             known.record = record
-        self._tell(sub_key, Attach(request.attachment))
+        self._tell(sub_key, Attach(request.attachment, is_alone=request.identity.is_lasting))
         return sub_key
 
     def _resume(self, request: Resume) -> str:

@@ -6,6 +6,7 @@ import datetime
 import hashlib
 from collections import Counter
 from collections.abc import MutableMapping
+from contextlib import suppress
 from functools import partial
 from random import Random
 from typing import Any
@@ -14,13 +15,13 @@ import structlog
 import trio
 from attrs import define, field
 
-from actors import ActorStopped, CallError
+from actors import ActorStopped, CallError, NotFound
 from runtime.config import ClusterSettings
 from runtime.testing import Clusters, MemoryNetwork, SimulatedCluster, run_simulated
 from runtime.testing.ports import EPOCH
 from runtime.transport.dialer import WebSocketDialer
 from tests.simulation.faults import Faults
-from tests.simulation.world import TOPIC, World, settings_of
+from tests.simulation.world import ORDERED, TOPIC, World, settings_of
 
 HARM = 60.0
 LONGEST_TIMEOUT = 5.0
@@ -104,7 +105,8 @@ class _Scenario:
         self._cancelled_at: dict[str, float] = {}
         self._round_trips = 0.0
         self._number = 0
-        self._confirmed: dict[str, list[int]] = {}
+        self._confirmed: dict[tuple[str, str], list[int]] = {}
+        self._dead: dict[tuple[str, str], Counter[int]] = {}
 
     def _complain(self, text: str) -> None:
         self._report.violations.append(f"{trio.current_time():.3f}: {text}")
@@ -151,21 +153,44 @@ class _Scenario:
         await trio.sleep(SETTLE)
         for cluster in clusters.values():
             self._check_links(cluster, healed_at)
+            for topic in (TOPIC, ORDERED):
+                grave = f"/dead-letter/{cluster.name}{topic}"
+                with suppress(NotFound):
+                    found = await cluster.invoke("isthmus.admin.messages", {"topic": grave, "limit": 10_000})
+                    self._dead[cluster.name, topic] = Counter(one["data"]["number"] for one in found)
 
     # What goes on meanwhile
 
     async def _publish_until(self, cluster: SimulatedCluster, end: float, random: Random) -> None:
         while trio.current_time() < end:
             await trio.sleep(random.uniform(0.2, 3.0))
-            if cluster.is_running:
-                self._number += 1
-                number = self._number
-                try:
-                    await cluster.publish(TOPIC, {"number": number})
-                except Exception as error:  # whatever a crash leaves
-                    self._trace.add(f"publish {error}")
-                else:
-                    self._confirmed.setdefault(cluster.name, []).append(number)
+            for topic in random.choice(([TOPIC], [ORDERED], [TOPIC] * 10)):
+                if cluster.is_running:
+                    await self._publish(cluster, topic, random)
+
+    async def _publish(self, cluster: SimulatedCluster, topic: str, random: Random) -> None:
+        """Publish a message, again and again under its id until it is confirmed; now and then once more."""
+        self._number += 1
+        number = self._number
+        fails_at = {
+            name: random.choice(("always", "once", "once"))
+            for name in (f"c{one}" for one in range(self._report.clusters))
+            if random.random() < 0.05
+        }
+        data = {"number": number, "fails_at": fails_at, "takes": random.choice((0.0, 0.0, random.uniform(0, 1)))}
+        priority = random.choice((5, 5, 5, 9, 2))
+        repeats = random.random() < 0.1
+        while True:
+            try:
+                await cluster.publish(topic, data, msg_id=f"n{number}", priority=priority)
+            except Exception as error:  # whatever a crash leaves
+                self._trace.add(f"publish {error}")
+                await trio.sleep(1.0)
+            else:
+                if not repeats:
+                    break
+                repeats = False
+        self._confirmed.setdefault((cluster.name, topic), []).append(number)
 
     async def _call_until(self, cluster: SimulatedCluster, via: str, end: float, random: Random) -> None:
         while trio.current_time() < end:
@@ -278,18 +303,29 @@ class _Scenario:
         if self._report.wire == "zato":
             return
         for name, one in settings.items():
-            for via in one.outgoing:
-                confirmed = self._confirmed.get(via.removeprefix("to "), [])
-                received = self._world.received.get((name, via), [])
-                if missing := sorted(set(confirmed) - set(received)):
-                    self._complain(f"{name} {via} never received {missing[:10]} ({len(missing)} of {len(confirmed)})")
-                known = set(confirmed)
-                in_order = [number for number in received if number in known]
-                if in_order != [number for number in confirmed if number in set(received)]:
-                    self._complain(f"{name} {via} received out of order")
+            for via, outgoing in one.outgoing.items():
+                for topic in outgoing.subscribe:
+                    self._check_subscription(name, via, topic)
         if lies := self._world.deliveries["repeated without saying so"]:
             self._complain(f"{lies} messages came again with a delivery_count of 1")
         self._report.outcomes.update({f"{key} deliveries": count for key, count in self._world.deliveries.items()})
+
+    def _check_subscription(self, name: str, via: str, topic: str) -> None:
+        """Every confirmed message was handled or is a dead letter, and came in order unless it was sent before."""
+        where = f"{name} {via} {topic}"
+        target = via.removeprefix("to ")
+        confirmed = self._confirmed.get((target, topic), [])
+        handled = self._world.handled.get((name, via, topic), set())
+        dead = self._dead.get((target, topic), Counter())
+        if missing := sorted(set(confirmed) - handled - dead.keys()):
+            self._complain(f"{where} never handled {missing[:10]} ({len(missing)} of {len(confirmed)})")
+        orders: dict[int, list[int]] = {}
+        for number, (priority, count) in self._world.arrived.get((name, via, topic), {}).items():
+            if count == 1:
+                orders.setdefault(priority, []).append(number)
+        for priority, numbers in orders.items():
+            if numbers != sorted(numbers):
+                self._complain(f"{where} got messages of priority {priority} out of order: {numbers}")
 
     def _check_handlers(self) -> None:
         """No handler works on for a caller that is gone, by more than a round trip on each hop.

@@ -7,14 +7,26 @@ from random import Random
 from typing import Any
 
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 
 from actors import Closed, Connected, MessageReceived, Service
 from actors.secret import Secret
-from actors.settings import ChannelSettings, EndpointSettings, OutgoingSettings, SecuritySettings, TopicSettings
+from actors.settings import (
+    ChannelSettings,
+    DeliverySettings,
+    EndpointSettings,
+    OutgoingSettings,
+    SecuritySettings,
+    TopicSettings,
+)
 from runtime.config import ClusterSettings
 
-TOPIC = "/sim/news"
+TOPIC, ORDERED = "/sim/news", "/sim/ordered"
+
+DELIVERY = DeliverySettings(
+    delivery_batch_size=7, delivery_max_retry=3, ack_timeout=8.0, wait_non_sock_err=0.5, longest_pause=2.0
+)
+"""So small that batches, failures and giving up happen within a run."""
 
 
 @define
@@ -30,10 +42,35 @@ class World:
     """What happened, as the services saw it."""
 
     hooks: dict[tuple[str, int, str], list[str]] = field(factory=dict)
-    received: dict[tuple[str, str], list[int]] = field(factory=dict)
+    arrived: dict[tuple[str, str, str], dict[int, tuple[int, int]]] = field(factory=dict)
+    handled: dict[tuple[str, str, str], set[int]] = field(factory=dict)
+    failed_once: set[tuple[str, str, int]] = field(factory=set)
     deliveries: Counter[str] = field(factory=Counter)
     handlers: dict[str, list[Handler]] = field(factory=dict)
     lives: Counter[str] = field(factory=Counter)
+
+    async def take(self, cluster: str, via: str, messages: list[dict[str, Any]]) -> None:
+        """Note what arrived, take some time, fail over what is to fail, note what was handled."""
+        numbers = [message["data"]["number"] for message in messages]
+        where = (cluster, via, messages[0]["topic_name"])
+        arrived, handled = self.arrived.setdefault(where, {}), self.handled.setdefault(where, set())
+        for number, message in zip(numbers, messages, strict=True):
+            if number not in arrived:
+                self.deliveries["first"] += 1
+                arrived[number] = (message["priority"], message["delivery_count"])
+            elif message["delivery_count"] < 2:
+                self.deliveries["repeated without saying so"] += 1
+            if number in handled:
+                self.deliveries["handled again"] += 1
+        await trio.sleep(messages[0]["data"]["takes"])
+        for number, message in zip(numbers, messages, strict=True):
+            fails = message["data"]["fails_at"].get(cluster)
+            is_first = (cluster, via, number) not in self.failed_once
+            self.failed_once.add((cluster, via, number))
+            if fails == "always" or (fails == "once" and is_first):
+                msg = f"{number} fails {fails}"
+                raise RuntimeError(msg)
+        handled.update(numbers)
 
     def services(self, cluster: str) -> list[type[Service]]:
         """Return the services of one life of a cluster."""
@@ -91,14 +128,7 @@ class World:
                 if isinstance(ctx, Connected | Closed):
                     seen.append(ctx.type)
                 if isinstance(ctx, MessageReceived):
-                    for message in ctx.data.data:
-                        numbers = world.received.setdefault((cluster, ctx.conn.name), [])
-                        number = message["data"]["number"]
-                        world.deliveries["first" if number not in numbers else "repeated"] += 1
-                        if number in numbers and message["delivery_count"] < 2:
-                            world.deliveries["repeated without saying so"] += 1
-                        if number not in numbers:
-                            numbers.append(number)
+                    await world.take(cluster, ctx.conn.name, ctx.data.data)
 
         return [Echo, Slow, Blocking, Fails, Call, Hooks]
 
@@ -120,13 +150,16 @@ def settings_of(names: list[str], random: Random) -> dict[str, ClusterSettings]:
                 )
             },
             endpoints={"all": EndpointSettings(channel="gate", subscribe=("/sim/**",))},
-            topics={TOPIC: TopicSettings(guaranteed=True)},
+            topics={
+                TOPIC: TopicSettings(guaranteed=True, delivery=DELIVERY),
+                ORDERED: TopicSettings(guaranteed=True, delivery=evolve(DELIVERY, ordered=True)),
+            },
             outgoing={
                 f"to {target}": OutgoingSettings(
                     address=_address(target),
                     username="all",
                     password=Secret.of("secret"),
-                    subscribe=(TOPIC,),
+                    subscribe=(TOPIC, ORDERED),
                     on_connect="sim.hooks",
                     on_message="sim.hooks",
                     on_close="sim.hooks",
