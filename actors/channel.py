@@ -18,7 +18,7 @@ from actors.attachment import Attachment, Window
 from actors.call import Caller, PeerIdentity
 from actors.endpoint import Endpoint
 from actors.errors import ActorError, Forbidden
-from actors.messages import Hello, Welcome
+from actors.messages import NATIVE, Hello, Welcome
 from actors.ports import Arrival, Entropy, Listener, SubscriptionStore
 from actors.retry import BackoffState
 from actors.session import CloseSession, Session
@@ -26,9 +26,6 @@ from actors.settings import ChannelSettings, Compat
 from actors.supervision import Backoff, Children, ChildSpec
 
 __all__ = ["Channel", "Gate", "SessionTable"]
-
-NATIVE = "isthmus.1"
-"""The wire whose peers handle what they are sent in order, while more is on its way."""
 
 
 class Gate(Protocol):

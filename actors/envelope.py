@@ -15,7 +15,7 @@ from attrs import define, field
 
 from actors.errors import AskTimeout
 
-__all__ = ["Envelope", "ReplySlot", "ask_by"]
+__all__ = ["Envelope", "HandlerRun", "ReplySlot", "ask_by"]
 
 
 class ReplySlot:
@@ -72,12 +72,37 @@ class ReplySlot:
             self._on_abandoned = callback
 
 
+class HandlerRun:
+    """Whether a service is running for an envelope: also when nobody waits any more, until it has really ended."""
+
+    __slots__ = ("_ended", "has_succeeded", "is_running")
+
+    def __init__(self) -> None:
+        self.is_running = False
+        self.has_succeeded = False
+        self._ended = trio.Event()
+
+    def begin(self) -> None:
+        """Note that the handler begins."""
+        self.is_running = True
+
+    def end(self) -> None:
+        """Note that it has ended."""
+        self.is_running = False
+        self._ended.set()
+
+    async def wait_ended(self) -> None:
+        """Wait until no handler runs; one that has not begun is not waited for."""
+        if self.is_running:
+            await self._ended.wait()
+
+
 @define(eq=False)
 class Envelope:
     """A payload on its way to an actor.
 
     `deadline` is a point in Trio's time after which nobody waits; `size` what the payload counts against the
-    mailbox's bytes; `reply` is None where no answer is wanted.
+    mailbox's bytes; `reply` is None where no answer is wanted; `run` is told when a service begins and ends.
     """
 
     payload: Any
@@ -85,6 +110,7 @@ class Envelope:
     deadline: float = field(default=float("inf"))
     reply: ReplySlot | None = None
     size: int = 0
+    run: HandlerRun | None = None
 
     @property
     def is_wanted(self) -> bool:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from attrs import frozen
+from attrs import field, frozen
+
+from actors.settlement import Settlement
 
 __all__ = ["Closed", "Connected", "IncomingRequest", "MessageReceived"]
 
@@ -46,13 +48,39 @@ class Connected:
 
 @frozen
 class MessageReceived:
-    """The remote sent messages of a subscription, or a request."""
+    """The remote sent messages of a subscription, or a request.
+
+    When the hook ends without an error, all messages are acknowledged but for those that it refused; when it raises,
+    all are refused but for those that it acknowledged.
+    """
 
     type: ClassVar[str] = "message"
 
     config: Any
     conn: Any
     data: IncomingRequest
+    _settlement: Settlement = field(factory=Settlement, repr=False, eq=False)
+
+    def acknowledge(self, msg_id: str) -> None:
+        """Have one message acknowledged, whatever becomes of the others.
+
+        Raises:
+            ValueError: When this delivery has no such message.
+        """
+        self._settlement.acknowledge(msg_id)
+
+    def refuse(self, msg_id: str, reason: str = "", *, redeliver_after: float | None = None) -> None:
+        """Have one message refused, whatever becomes of the others.
+
+        Args:
+            msg_id: Which.
+            reason: Why; shown by the publishing cluster.
+            redeliver_after: In how many seconds it is wanted again; None for the pauses of the subscription.
+
+        Raises:
+            ValueError: When this delivery has no such message.
+        """
+        self._settlement.refuse(msg_id, reason, redeliver_after)
 
 
 @frozen

@@ -9,31 +9,50 @@ it run to its end all the same. The hooks of the next link wait for this one's `
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import msgspec
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 
 from actors.call import Call
-from actors.envelope import Envelope, ReplySlot, ask_by
+from actors.envelope import Envelope, HandlerRun, ReplySlot, ask_by
 from actors.errors import NotFound
-from actors.hooks import Closed, Connected, MessageReceived
+from actors.handling import Handling, Verdict
+from actors.hooks import Closed, Connected, IncomingRequest, MessageReceived
+from actors.messages import Deliver, Extend, Message
 from actors.ports import Entropy
+from actors.publication import messages_of
 from actors.ref import ActorRef
 from actors.settings import OutgoingSettings
+from actors.settlement import Settlement
 
 __all__ = ["LinkHooks", "OnSettled"]
+
+_NO_HOOK = "there is no on_message hook"
+
+EXTENSIONS = 3
+"""How often a delivery's sender is told within its `ack_timeout` that it is still being handled."""
 
 OnSettled = Callable[[object, "Exception | None"], None]
 """Told what on_message returned, or the error that it ended with."""
 
 
 @frozen
-class _Job:
-    """One event for on_message."""
+class _Request:
+    """A request of the server for on_message."""
 
     event: MessageReceived
     settled: OnSettled
+
+
+@frozen
+class _Delivery:
+    """Messages of a subscription for on_message."""
+
+    delivery: Deliver
+    messages: Any
 
 
 class LinkHooks:
@@ -44,6 +63,10 @@ class LinkHooks:
         settings: The connection's settings, which name the hooks.
         log: The connection's logger.
         after: The hooks of the link before this one.
+        handling: What is known of messages that came over this link and those before it.
+        conn: What makes clients for the hooks.
+        answer: Sends an answer to a delivery, or an `Extend`.
+        is_extending: Whether the sender of deliveries understands `Extend`.
         entropy: Correlation ids.
     """
 
@@ -54,12 +77,22 @@ class LinkHooks:
         log: Any,
         *,
         after: LinkHooks | None,
+        handling: Handling,
+        conn: Any,
+        answer: Callable[[Message], None],
+        is_extending: bool,
         entropy: Entropy,
     ) -> None:
         self._ref = ref
         self._settings = settings
         self._log = log
         self._after = after
+        self._handling = handling
+        self._conn = conn
+        self._answer = answer
+        self._is_extending = is_extending
+        self._held: dict[str, float] = {}
+        self._holds = trio.Event()
         self._entropy = entropy
         self._connected: Connected | None = None
         self._connect_slot: ReplySlot | None = None
@@ -67,7 +100,7 @@ class LinkHooks:
         self._is_begun = False
         self._closed: Closed | None = None
         self._link_ended = trio.Event()
-        self._send_job, self._jobs = trio.open_memory_channel[tuple[str | None, _Job]](float("inf"))
+        self._send_job, self._jobs = trio.open_memory_channel[_Request | _Delivery](float("inf"))
         self._requests: dict[str, trio.CancelScope] = {}
         self._caught_up = trio.Event()
         self.waiting = 0
@@ -80,17 +113,32 @@ class LinkHooks:
         """Say what on_connect is to be told; comes before `run`."""
         self._connected = event
 
-    def message(self, event: MessageReceived, settled: OnSettled, *, lane: str | None) -> None:
-        """Hand an event to on_message; those of one lane run one after the other, None is no lane."""
+    def request(self, event: MessageReceived, settled: OnSettled) -> None:
+        """Hand a request of the server to on_message; any number run side by side."""
         if self._settings.on_message is None:
-            msg = "there is no on_message hook"
-            self._log.warning("message refused", reason=msg)
-            settled(None, NotFound(msg))
+            settled(None, NotFound(_NO_HOOK))
             return
         self.waiting += 1
-        if lane is None:
-            self._requests[event.data.id] = trio.CancelScope()
-        self._send_job.send_nowait((lane, _Job(event, settled)))
+        self._requests[event.data.id] = trio.CancelScope()
+        self._send_job.send_nowait(_Request(event, settled))
+
+    def delivery(self, delivery: Deliver) -> None:
+        """Hand messages to on_message; those of one subscription one after the other."""
+        problem = _NO_HOOK if self._settings.on_message is None else ""
+        messages: Any = None
+        try:
+            messages = messages_of(delivery)
+        except msgspec.MsgspecError as error:
+            problem = f"a message cannot be read: {error}"
+        if problem:
+            self._log.warning("delivery refused", reason=problem)
+            self._answer(Verdict(delivery, refused=problem).answer(self._entropy.hex_id()))
+            return
+        self.waiting += 1
+        if self._is_extending and delivery.ack_timeout > 0:
+            self._held[delivery.id] = delivery.ack_timeout
+            self._holds.set()
+        self._send_job.send_nowait(_Delivery(delivery, messages))
 
     def cancel(self, request_id: str) -> bool:
         """The server does not wait for a request's answer any more; tell whether it waited or was under way."""
@@ -125,6 +173,7 @@ class LinkHooks:
             self._after = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._run_in_order)
+            nursery.start_soon(self._extend_for_ever)
             await self._link_ended.wait()
             if self._connect_slot is None or not self._connect_slot.is_begun:
                 await self._connect_ended.wait()
@@ -150,47 +199,81 @@ class LinkHooks:
                 await self._invoke(self._settings.on_connect, self._connected)
         finally:
             self._connect_ended.set()
-        lanes: dict[str, trio.MemorySendChannel[_Job]] = {}
+        lanes: dict[str, trio.MemorySendChannel[_Delivery]] = {}
         async with trio.open_nursery() as nursery:
-            async for lane, job in self._jobs:
-                if lane is None:
+            async for job in self._jobs:
+                if isinstance(job, _Request):
                     nursery.start_soon(self._handle_request, job)
                     continue
+                lane = job.delivery.sub_key
                 if lane not in lanes:
-                    lanes[lane], receive = trio.open_memory_channel[_Job](float("inf"))
-                    nursery.start_soon(self._work_lane, receive)
+                    lanes[lane], receive = trio.open_memory_channel[_Delivery](float("inf"))
+                    nursery.start_soon(self._work_lane, receive, nursery)
                 lanes[lane].send_nowait(job)
 
-    async def _work_lane(self, jobs: trio.MemoryReceiveChannel[_Job]) -> None:
+    async def _work_lane(self, jobs: trio.MemoryReceiveChannel[_Delivery], nursery: trio.Nursery) -> None:
+        """Handle deliveries one after the other; each is recorded and answered while the next is handled."""
         async for job in jobs:
-            await self._handle(job)
+            request = IncomingRequest(job.delivery.id, job.delivery.timestamp, job.messages)
+            run = partial(self._run_on_message, request)
+            try:
+                verdict = await self._handling.handle(job.delivery, job.messages, run)
+            finally:
+                self._one_less()
+            nursery.start_soon(self._record_and_answer, verdict)
 
-    async def _handle_request(self, job: _Job) -> None:
+    async def _run_on_message(
+        self, request: IncomingRequest, messages: Any, settlement: Settlement, run: HandlerRun
+    ) -> Exception | None:
+        event = MessageReceived(self._settings, self._conn, evolve(request, data=messages), settlement)
+        _result, error = await self._invoke(str(self._settings.on_message), event, run)
+        return error
+
+    async def _record_and_answer(self, verdict: Verdict) -> None:
+        verdict = await self._handling.record(verdict)
+        self._held.pop(verdict.delivery.id, None)
+        self._answer(verdict.answer(self._entropy.hex_id()))
+
+    async def _extend_for_ever(self) -> None:
+        """Tell senders in time which deliveries are still being handled."""
+        while True:
+            self._holds = trio.Event()
+            if not self._held:
+                await self._holds.wait()
+            before = set(self._held)
+            await trio.sleep(min(self._held.values()) / EXTENSIONS)
+            if still := [delivery_id for delivery_id in self._held if delivery_id in before]:
+                self._answer(Extend(still))
+
+    def _one_less(self) -> None:
+        self.waiting -= 1
+        self._caught_up.set()
+        self._caught_up = trio.Event()
+
+    async def _handle_request(self, job: _Request) -> None:
         request_id = job.event.data.id
+        result: object = None
+        error: Exception | None = None
         try:
-            with self._requests[request_id]:
-                await self._handle(job)
+            with self._requests[request_id] as scope:
+                await trio.lowlevel.checkpoint_if_cancelled()  # it may be taken back before its turn comes
+                result, error = await self._invoke(str(self._settings.on_message), job.event)
         finally:
+            self._one_less()
             del self._requests[request_id]
+        if not scope.cancelled_caught:
+            job.settled(result, error)
 
-    async def _handle(self, job: _Job) -> None:
-        service = self._settings.on_message
-        try:
-            await trio.lowlevel.checkpoint_if_cancelled()  # a request may be taken back before its turn comes
-            result, error = await self._invoke(str(service), job.event)
-        finally:
-            self.waiting -= 1
-            self._caught_up.set()
-            self._caught_up = trio.Event()
-        job.settled(result, error)
-
-    async def _invoke(self, service: str, event: object) -> tuple[object, Exception | None]:
+    async def _invoke(
+        self, service: str, event: object, run: HandlerRun | None = None
+    ) -> tuple[object, Exception | None]:
         """Run one hook; what it raises is logged and never breaks the link."""
         cid = self._entropy.hex_id()
 
         async def send(envelope: Envelope) -> None:
             if isinstance(event, Connected):
                 self._connect_slot = envelope.reply
+            envelope.run = run
             self._ref("service", service).send_nowait(envelope)
 
         try:

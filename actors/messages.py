@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 __all__ = [
+    "NATIVE",
     "Acknowledge",
     "Cancel",
     "Deliver",
@@ -32,6 +33,9 @@ __all__ = [
     "Reply",
     "Welcome",
 ]
+
+NATIVE = "isthmus.1"
+"""The wire format between two clusters of Isthmus, by the name of its WebSocket sub-protocol."""
 
 Data: TypeAlias = Any
 """A user's own data: whatever JSON can say."""

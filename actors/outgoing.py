@@ -19,21 +19,21 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
-import msgspec
 import trio
 from attrs import define, field
 
 from actors.actor import Actor
 from actors.call import CallResponse, RemoteCall
 from actors.envelope import Envelope, ask_by
-from actors.errors import AskTimeout, BadInput, DialFailed, InvokeTimeout, LinkClosed, LinkDown, Overloaded
+from actors.errors import AskTimeout, DialFailed, InvokeTimeout, LinkClosed, LinkDown, Overloaded
 from actors.failures import failure_of
+from actors.handling import Handling
 from actors.hooks import Closed, Connected, IncomingRequest, MessageReceived
 from actors.link_hooks import LinkHooks
 from actors.link_subscriptions import LinkSubscriptions
 from actors.login import LinkIdentity, create_session, hello_of
 from actors.messages import (
-    Acknowledge,
+    NATIVE,
     Cancel,
     Deliver,
     Denied,
@@ -41,12 +41,10 @@ from actors.messages import (
     Goodbye,
     Invoke,
     Message,
-    Refuse,
     Reply,
 )
 from actors.pending import PendingCalls
 from actors.ports import Clock, Dialer, Entropy, Link, Threads
-from actors.publication import messages_of
 from actors.reach import Connection, Reach
 from actors.retry import BackoffState
 from actors.settings import OutgoingSettings
@@ -75,6 +73,7 @@ class OutgoingConnection(Actor):
         entropy: Ids, and the jitter of the backoff.
         clock: When the next attempt is.
         threads: For hooks' clients in blocking services.
+        handling: What is known of the messages of its subscriptions; shared with all instances that follow a crash.
     """
 
     kind = "outgoing"
@@ -88,8 +87,10 @@ class OutgoingConnection(Actor):
         entropy: Entropy,
         clock: Clock,
         threads: Threads,
+        handling: Handling,
     ) -> None:
         self.settings = settings
+        self._handling = handling
         self._dialers = dialers
         self._identity = identity
         self._entropy = entropy
@@ -197,7 +198,17 @@ class OutgoingConnection(Actor):
     async def _use(self, link: Link, connected: Connected, first: Sequence[Message], nursery: trio.Nursery) -> None:
         """Work with an established link until it ends; tell the hooks."""
         settings = self.settings
-        hooks = self._hooks = LinkHooks(self.ref, settings, self._log, after=self._hooks, entropy=self._entropy)
+        hooks = self._hooks = LinkHooks(
+            self.ref,
+            settings,
+            self._log,
+            after=self._hooks,
+            handling=self._handling,
+            conn=self._conn,
+            answer=link.send_nowait,
+            is_extending=link.wire == NATIVE,
+            entropy=self._entropy,
+        )
         subscriptions = LinkSubscriptions(
             settings.subscribe,
             skipped=self._skipped,
@@ -264,7 +275,7 @@ class OutgoingConnection(Actor):
             case Reply() | Failure():
                 self.progress.count("handled" if self._pending.answer(message) else "ignored")
             case Deliver():
-                self._take_delivery(live, message)
+                live.hooks.delivery(message)
             case Invoke():
                 self._take_request(live, message)
             case Denied(reason=reason):
@@ -277,22 +288,6 @@ class OutgoingConnection(Actor):
                 pass  # the end of the link follows
             case _:
                 self.progress.count("ignored")
-
-    def _take_delivery(self, live: _LiveLink, message: Deliver) -> None:
-        def settled(_result: object, error: Exception | None) -> None:
-            answer_id = self._entropy.hex_id()
-            if error is None:
-                live.link.send_nowait(Acknowledge(answer_id, message.id))
-            else:
-                live.link.send_nowait(Refuse(answer_id, message.id, str(error)))
-
-        try:
-            data = messages_of(message)
-        except msgspec.MsgspecError as error:
-            settled(None, BadInput(f"a message cannot be read: {error}"))
-            return
-        request = IncomingRequest(message.id, message.timestamp, data)
-        live.hooks.message(MessageReceived(self.settings, self._conn, request), settled, lane=message.sub_key)
 
     def _take_request(self, live: _LiveLink, message: Invoke) -> None:
         def settled(result: object, error: Exception | None) -> None:
@@ -312,7 +307,7 @@ class OutgoingConnection(Actor):
             return
         live.requests.add(message.id)
         request = IncomingRequest(message.id, message.timestamp, message.data)
-        live.hooks.message(MessageReceived(self.settings, self._conn, request), settled, lane=None)
+        live.hooks.request(MessageReceived(self.settings, self._conn, request), settled)
 
     # Calls
 

@@ -231,7 +231,9 @@ class Service(Actor):
 
     async def _answer(self, envelope: Envelope) -> None:
         """Handle one request and settle its slot; cancelled when nobody waits any more."""
-        slot = envelope.reply
+        slot, run = envelope.reply, envelope.run
+        if run is not None:
+            run.begin()
         try:
             with trio.CancelScope(deadline=envelope.deadline) as scope:
                 if slot is not None:
@@ -244,6 +246,8 @@ class Service(Actor):
             raise
         finally:
             del self._under_way[envelope]
+            if run is not None:
+                run.end()
         if scope.cancelled_caught and slot is not None:
             slot.fail(AskTimeout("the time for the answer is over"))
         self.progress.count("handled")
@@ -252,6 +256,8 @@ class Service(Actor):
         slot = envelope.reply
         try:
             result = await self._invoke_handle(envelope)
+            if envelope.run is not None:
+                envelope.run.has_succeeded = True
             if slot is not None:
                 slot.answer(result)
         except Exception as error:  # an exception out of handle is an answer

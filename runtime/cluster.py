@@ -13,10 +13,11 @@ from actors.builtin import BUILTIN_SERVICES
 from actors.catalogue import Catalogue
 from actors.channel import Channel, Gate, SessionTable
 from actors.endpoint import Endpoint
+from actors.handling import Handling
 from actors.login import LinkIdentity
 from actors.mailbox import MailboxLimits
 from actors.outgoing import OutgoingConnection
-from actors.ports import Clock, Entropy, Processes, QueueStore, SubscriptionStore, Threads, TopicStore
+from actors.ports import Clock, Entropy, HandledStore, Processes, QueueStore, SubscriptionStore, Threads, TopicStore
 from actors.service import Service
 from actors.settings import ChannelSettings, OutgoingSettings, TopicSettings
 from actors.supervision import ChildSpec
@@ -59,6 +60,7 @@ class Ports:
         store: Where messages are.
         queues: How far subscriptions have come.
         subscriptions: Where it is kept who subscribes.
+        handled: Where subscribers keep what they have handled.
         browser: Looks into the store, for administration.
         admin_network: Carries administration, or None.
     """
@@ -72,6 +74,7 @@ class Ports:
     store: TopicStore
     queues: QueueStore
     subscriptions: SubscriptionStore
+    handled: HandledStore
     browser: StoreBrowser
     admin_network: Network | None = None
 
@@ -184,6 +187,7 @@ class Cluster:
             )
             for address in (settings.address, *settings.other_addresses)
         ]
+        handling = Handling(self._ports.handled)
         return ChildSpec(
             OutgoingConnection.kind,
             name,
@@ -194,6 +198,7 @@ class Cluster:
                 entropy=self._ports.entropy,
                 clock=self._ports.clock,
                 threads=self._ports.threads,
+                handling=handling,
             ),
             mailbox=MailboxLimits(max_count=settings.max_waiting),
         )

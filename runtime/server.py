@@ -136,6 +136,7 @@ async def _run(
             store=store,
             queues=store,
             subscriptions=store,
+            handled=store,
             browser=StoreBrowser(store),
             admin_network=UnixNetwork(socket_path(configuration.data_dir(name))),
         )

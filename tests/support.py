@@ -72,6 +72,7 @@ async def start_real(
         store=store,
         queues=store,
         subscriptions=store,
+        handled=store,
         browser=StoreBrowser(store),
     )
     cluster = Cluster(name, settings, classes, ports)

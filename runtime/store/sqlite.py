@@ -19,6 +19,7 @@ import msgspec
 from actors.call import PeerIdentity
 from actors.catalogue import Catalogue
 from actors.errors import CallError
+from actors.handled import HANDLED_WINDOW
 from actors.ports import Cleaned, Clock, Entropy
 from actors.publication import Publish, Published, SubscriptionRecord, Taken
 from actors.settings import TopicSettings
@@ -27,12 +28,9 @@ from runtime.store.group import GroupCommit, StoreThread
 from runtime.store.ledger import Ledger
 from runtime.store.state import SubscriptionState
 
-__all__ = ["HANDLED_WINDOW", "SqliteStore"]
+__all__ = ["SqliteStore"]
 
 T = TypeVar("T")
-
-HANDLED_WINDOW = 100_000
-"""How many ids of a subscription are remembered as handled."""
 
 
 class SqliteStore:

@@ -105,6 +105,7 @@ class SimulatedCluster:
             store=store,
             queues=store,
             subscriptions=store,
+            handled=store,
             browser=StoreBrowser(store),
         )
         self.cluster = Cluster(self.name, self.settings, classes, ports)

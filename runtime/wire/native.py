@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from actors.messages import Denied, Failure, Goodbye, Message
+from actors.messages import NATIVE, Denied, Failure, Goodbye, Message
 from runtime.wire.protocol import Frame, Role, Violation
 from runtime.wire.session import SessionState
 
 __all__ = ["NATIVE_SUBPROTOCOL", "NativeWire"]
 
-NATIVE_SUBPROTOCOL = "isthmus.1"
+NATIVE_SUBPROTOCOL = NATIVE
 
 _PROTOCOL_ERROR = 1002
 _INVALID_DATA = 1007

@@ -14,6 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from actors import Actor, ActorRef, ActorStopped, ChildSpec, Closed, Connected, MessageReceived, Service
 from actors.call import RemoteCall
 from actors.errors import AskTimeout, LinkLost
+from actors.handling import Handling
 from actors.login import LinkIdentity
 from actors.messages import Cancel, Deliver, Failure, Hello, Invoke, Message, Reply, Welcome
 from actors.outgoing import OutgoingConnection
@@ -21,6 +22,7 @@ from actors.settings import OutgoingSettings
 from runtime.registry import Registry
 from runtime.supervisor import Supervisor
 from runtime.testing import InlineThreads, SeededEntropy, SimulatedClock
+from tests.actors.handled import HandledInMemory
 from tests.actors.links import FakeLink
 
 
@@ -83,6 +85,7 @@ class World:
         self.registry = Registry(SimulatedClock())
         self.entropy = SeededEntropy(0)
         self.threads = InlineThreads(self.entropy)
+        self.handling = Handling(HandledInMemory())
         self.root = Supervisor(nursery, self.registry, self.entropy, prepare=self._prepare)
         self.ref = ActorRef("outgoing:out", self.registry)
 
@@ -121,6 +124,7 @@ class World:
                     entropy=self.entropy,
                     clock=SimulatedClock(),
                     threads=self.threads,
+                    handling=self.handling,
                 ),
             )
         )

@@ -43,26 +43,33 @@ class World:
 
     hooks: dict[tuple[str, int, str], list[str]] = field(factory=dict)
     arrived: dict[tuple[str, str, str], dict[int, tuple[int, int]]] = field(factory=dict)
-    handled: dict[tuple[str, str, str], set[int]] = field(factory=dict)
+    handled: dict[tuple[str, str, str], dict[int, int]] = field(factory=dict)
+    running: Counter[tuple[str, str, str]] = field(factory=Counter)
     failed_once: set[tuple[str, str, int]] = field(factory=set)
     deliveries: Counter[str] = field(factory=Counter)
     handlers: dict[str, list[Handler]] = field(factory=dict)
     lives: Counter[str] = field(factory=Counter)
 
-    async def take(self, cluster: str, via: str, messages: list[dict[str, Any]]) -> None:
+    async def take(self, cluster: str, life: int, via: str, messages: list[dict[str, Any]]) -> None:
         """Note what arrived, take some time, fail over what is to fail, note what was handled."""
         numbers = [message["data"]["number"] for message in messages]
         where = (cluster, via, messages[0]["topic_name"])
-        arrived, handled = self.arrived.setdefault(where, {}), self.handled.setdefault(where, set())
+        arrived, handled = self.arrived.setdefault(where, {}), self.handled.setdefault(where, {})
         for number, message in zip(numbers, messages, strict=True):
             if number not in arrived:
                 self.deliveries["first"] += 1
                 arrived[number] = (message["priority"], message["delivery_count"])
             elif message["delivery_count"] < 2:
                 self.deliveries["repeated without saying so"] += 1
-            if number in handled:
+            if handled.get(number) == life:  # a crash may come between the end of a hook and its record
                 self.deliveries["handled again"] += 1
-        await trio.sleep(messages[0]["data"]["takes"])
+        self.running[where] += 1
+        if self.running[where] > 1:
+            self.deliveries["side by side"] += 1
+        try:
+            await trio.sleep(messages[0]["data"]["takes"])
+        finally:
+            self.running[where] -= 1
         for number, message in zip(numbers, messages, strict=True):
             fails = message["data"]["fails_at"].get(cluster)
             is_first = (cluster, via, number) not in self.failed_once
@@ -70,7 +77,7 @@ class World:
             if fails == "always" or (fails == "once" and is_first):
                 msg = f"{number} fails {fails}"
                 raise RuntimeError(msg)
-        handled.update(numbers)
+        handled.update(dict.fromkeys(numbers, life))
 
     def services(self, cluster: str) -> list[type[Service]]:
         """Return the services of one life of a cluster."""
@@ -128,7 +135,7 @@ class World:
                 if isinstance(ctx, Connected | Closed):
                     seen.append(ctx.type)
                 if isinstance(ctx, MessageReceived):
-                    await world.take(cluster, ctx.conn.name, ctx.data.data)
+                    await world.take(cluster, life, ctx.conn.name, ctx.data.data)
 
         return [Echo, Slow, Blocking, Fails, Call, Hooks]
 

@@ -1,0 +1,166 @@
+"""A subscriber handles each message once, one run of its service at a time, and answers when that is recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+from trio.testing import wait_all_tasks_blocked
+
+from actors.envelope import HandlerRun
+from actors.handled import HandledWindow
+from actors.handling import Handling, Verdict
+from actors.messages import Acknowledge, Deliver, Refusal, Refuse
+from actors.settlement import Settlement
+from tests.actors.handled import HandledInMemory
+
+KEY = "zpsk.1"
+
+
+class Subscriber:
+    """A subscriber whose service is a function of the test; `runs` are the ids that each run was given."""
+
+    def __init__(self) -> None:
+        self.store = HandledInMemory()
+        self.handling = Handling(self.store)
+        self.runs: list[list[str]] = []
+        self.error: Exception | None = None
+        self.settle: Any = lambda settlement: None
+
+    async def run(self, messages: Any, settlement: Settlement, run: HandlerRun) -> Exception | None:
+        run.begin()
+        try:
+            self.runs.append([one["msg_id"] for one in messages])
+            await trio.lowlevel.checkpoint()
+            self.settle(settlement)
+            run.has_succeeded = self.error is None
+            return self.error
+        finally:
+            run.end()
+
+    async def deliver(self, *ids: str, **more: Any) -> Acknowledge | Refuse:
+        """Deliver messages and return the answer."""
+        delivery = Deliver(f"d{len(self.runs)}", KEY, [])
+        messages = [{"msg_id": one, "has_gd": True, **more} for one in ids]
+        verdict = await self.handling.record(await self.handling.handle(delivery, messages, self.run))
+        return verdict.answer("answer")
+
+
+async def test_what_was_handled_is_acknowledged_without_another_run() -> None:
+    """Also after a restart, and in another mixture; only what is new goes to the service."""
+    subscriber = Subscriber()
+    assert isinstance(await subscriber.deliver("a", "b"), Acknowledge)
+    assert isinstance(await subscriber.deliver("b", "c"), Acknowledge)
+    subscriber.handling = Handling(subscriber.store)
+    assert isinstance(await subscriber.deliver("a", "b", "c"), Acknowledge)
+    assert subscriber.runs == [["a", "b"], ["c"]]
+    assert subscriber.store.ids == {KEY: ["a", "b", "c"]}
+
+
+async def test_memory_messages_are_known_but_not_recorded() -> None:
+    """They end with the process at the other side, too."""
+    subscriber = Subscriber()
+    await subscriber.deliver("a", has_gd=False)
+    assert isinstance(await subscriber.deliver("a", has_gd=False), Acknowledge)
+    assert (subscriber.runs, subscriber.store.ids) == ([["a"]], {})
+
+
+async def test_an_error_refuses_the_delivery_and_nothing_is_known() -> None:
+    """With its reason; the next delivery runs the service again."""
+    subscriber = Subscriber()
+    subscriber.error = RuntimeError("on purpose")
+    assert await subscriber.deliver("a", "b") == Refuse("answer", "d0", "on purpose")
+    subscriber.error = None
+    assert isinstance(await subscriber.deliver("a", "b"), Acknowledge)
+    assert subscriber.runs == [["a", "b"], ["a", "b"]]
+
+
+async def test_parts_are_settled_by_the_hook() -> None:
+    """Refused ones are named, with the reason and the wish; the others are acknowledged."""
+    subscriber = Subscriber()
+    subscriber.settle = lambda settlement: settlement.refuse("b", "not now", 30.0)
+    assert await subscriber.deliver("a", "b", "c") == Refuse(
+        "answer", "d0", "", messages=[Refusal("b", "not now", 30.0)]
+    )
+    assert subscriber.store.ids == {KEY: ["a", "c"]}
+    with pytest.raises(ValueError, match="there is no message 'x' in this delivery"):
+        Settlement(frozenset("ab")).acknowledge("x")
+    with pytest.raises(ValueError, match="redeliver_after: expected seconds, got -1"):
+        Settlement(frozenset("ab")).refuse("a", "", -1)
+
+
+async def test_what_is_acknowledged_before_an_error_is_not_run_again() -> None:
+    """Several others that failed together come one by one; a single one is refused by its name."""
+    subscriber = Subscriber()
+    subscriber.error = RuntimeError("on purpose")
+    subscriber.settle = lambda settlement: settlement.acknowledge("a")
+    assert await subscriber.deliver("a", "b") == Refuse("answer", "d0", "", messages=[Refusal("b", "on purpose")])
+    subscriber.settle = lambda settlement: None
+    assert await subscriber.deliver("c", "a", "b") == Refuse("answer", "d1", "on purpose")
+    assert subscriber.runs == [["a", "b"], ["c", "b"]]
+
+
+async def test_a_record_that_fails_refuses_without_another_run() -> None:
+    """What was handled is known all the same, and recorded when it comes again."""
+    subscriber = Subscriber()
+    subscriber.store.is_broken = True
+    answer = await subscriber.deliver("a")
+    assert isinstance(answer, Refuse)
+    assert answer.reason == "the store cannot write: on purpose"
+    subscriber.store.is_broken = False
+    assert isinstance(await subscriber.deliver("a"), Acknowledge)
+    assert (subscriber.runs, subscriber.store.ids) == ([["a"]], {KEY: ["a"]})
+
+
+@pytest.mark.parametrize("has_succeeded", [True, False])
+async def test_a_run_whose_link_is_gone_is_waited_for(nursery: Any, *, has_succeeded: bool) -> None:
+    """A redelivery never runs beside it; where it succeeded after all, its messages are not run again."""
+    subscriber = Subscriber()
+    runs: list[HandlerRun] = []
+
+    async def go_on(_messages: Any, _settlement: Settlement, run: HandlerRun) -> None:
+        run.begin()
+        runs.append(run)
+        await trio.sleep_forever()
+
+    delivery, messages = Deliver("first", KEY, []), [{"msg_id": "a"}]
+    with trio.CancelScope() as scope:
+        nursery.start_soon(cancel_when_blocked, scope)
+        await subscriber.handling.handle(delivery, messages, go_on)
+    verdicts: list[Verdict] = []
+
+    async def redeliver() -> None:
+        verdicts.append(await subscriber.handling.handle(delivery, messages, subscriber.run))
+
+    nursery.start_soon(redeliver)
+    await wait_all_tasks_blocked()
+    assert (subscriber.runs, verdicts) == ([], [])
+    runs[0].has_succeeded = has_succeeded
+    runs[0].end()
+    await wait_all_tasks_blocked()
+    assert subscriber.runs == ([] if has_succeeded else [["a"]])
+    assert verdicts[0].handled == ("a",)
+
+
+async def cancel_when_blocked(scope: trio.CancelScope) -> None:
+    await wait_all_tasks_blocked()
+    scope.cancel()
+
+
+@given(st.lists(st.tuples(st.booleans(), st.lists(st.sampled_from("abcdef"), max_size=4))), st.integers(1, 5))
+def test_the_window_knows_the_last_ids(steps: list[tuple[bool, list[str]]], size: int) -> None:
+    """It is as a list of which the last ones are kept, each once."""
+    window, model = HandledWindow(["x", "y"][:size], size), ["x", "y"][:size]
+    for to_be_recorded, ids in steps:
+        window.add(ids, to_be_recorded=to_be_recorded)
+        for one in ids:
+            model = [other for other in model if other != one] + [one]
+        model = model[-size:]
+        assert len(window) == len(model)
+        assert all(one in window for one in model)
+        assert set(window.unrecorded("abcdef")) <= set(model)
+        window.note_recorded(ids)
+        assert not window.unrecorded(ids)
