@@ -9,21 +9,19 @@ it run to its end all the same. The hooks of the next link wait for this one's `
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-import msgspec
 import trio
-from attrs import evolve, frozen
+from attrs import frozen
 
 from actors.call import Call
 from actors.envelope import Envelope, HandlerRun, ReplySlot, ask_by
 from actors.errors import NotFound
 from actors.handling import Handling, Verdict
 from actors.hooks import Closed, Connected, IncomingRequest, MessageReceived
+from actors.lanes import Lanes
 from actors.messages import Deliver, Extend, Message
 from actors.ports import Entropy
-from actors.publication import messages_of
 from actors.ref import ActorRef
 from actors.settings import OutgoingSettings
 from actors.settlement import Settlement
@@ -31,9 +29,6 @@ from actors.settlement import Settlement
 __all__ = ["LinkHooks", "OnSettled"]
 
 _NO_HOOK = "there is no on_message hook"
-
-EXTENSIONS = 3
-"""How often a delivery's sender is told within its `ack_timeout` that it is still being handled."""
 
 OnSettled = Callable[[object, "Exception | None"], None]
 """Told what on_message returned, or the error that it ended with."""
@@ -47,14 +42,6 @@ class _Request:
     settled: OnSettled
 
 
-@frozen
-class _Delivery:
-    """Messages of a subscription for on_message."""
-
-    delivery: Deliver
-    messages: Any
-
-
 class LinkHooks:
     """Runs the hook services of one link.
 
@@ -65,7 +52,7 @@ class LinkHooks:
         after: The hooks of the link before this one.
         handling: What is known of messages that came over this link and those before it.
         conn: What makes clients for the hooks.
-        answer: Sends an answer to a delivery, or an `Extend`.
+        send: Sends an answer to a delivery, or an `Extend`.
         is_extending: Whether the sender of deliveries understands `Extend`.
         entropy: Correlation ids.
     """
@@ -79,7 +66,7 @@ class LinkHooks:
         after: LinkHooks | None,
         handling: Handling,
         conn: Any,
-        answer: Callable[[Message], None],
+        send: Callable[[Message], None],
         is_extending: bool,
         entropy: Entropy,
     ) -> None:
@@ -87,12 +74,15 @@ class LinkHooks:
         self._settings = settings
         self._log = log
         self._after = after
-        self._handling = handling
         self._conn = conn
-        self._answer = answer
-        self._is_extending = is_extending
-        self._held: dict[str, float] = {}
-        self._holds = trio.Event()
+        self._send = send
+        self._lanes = Lanes(
+            handling,
+            self._run_on_message,
+            self._answer_delivery,
+            (lambda held: send(Extend([one.id for one in held]))) if is_extending else None,
+            self._one_less,
+        )
         self._entropy = entropy
         self._connected: Connected | None = None
         self._connect_slot: ReplySlot | None = None
@@ -100,7 +90,7 @@ class LinkHooks:
         self._is_begun = False
         self._closed: Closed | None = None
         self._link_ended = trio.Event()
-        self._send_job, self._jobs = trio.open_memory_channel[_Request | _Delivery](float("inf"))
+        self._send_job, self._jobs = trio.open_memory_channel[_Request](float("inf"))
         self._requests: dict[str, trio.CancelScope] = {}
         self._caught_up = trio.Event()
         self.waiting = 0
@@ -124,21 +114,11 @@ class LinkHooks:
 
     def delivery(self, delivery: Deliver) -> None:
         """Hand messages to on_message; those of one subscription one after the other."""
-        problem = _NO_HOOK if self._settings.on_message is None else ""
-        messages: Any = None
-        try:
-            messages = messages_of(delivery)
-        except msgspec.MsgspecError as error:
-            problem = f"a message cannot be read: {error}"
-        if problem:
-            self._log.warning("delivery refused", reason=problem)
-            self._answer(Verdict(delivery, refused=problem).answer(self._entropy.hex_id()))
+        if self._settings.on_message is None:
+            self._answer_delivery(Verdict(delivery, refused=_NO_HOOK))
             return
         self.waiting += 1
-        if self._is_extending and delivery.ack_timeout > 0:
-            self._held[delivery.id] = delivery.ack_timeout
-            self._holds.set()
-        self._send_job.send_nowait(_Delivery(delivery, messages))
+        self._lanes.take(delivery)
 
     def cancel(self, request_id: str) -> bool:
         """The server does not wait for a request's answer any more; tell whether it waited or was under way."""
@@ -173,7 +153,6 @@ class LinkHooks:
             self._after = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._run_in_order)
-            nursery.start_soon(self._extend_for_ever)
             await self._link_ended.wait()
             if self._connect_slot is None or not self._connect_slot.is_begun:
                 await self._connect_ended.wait()
@@ -199,51 +178,21 @@ class LinkHooks:
                 await self._invoke(self._settings.on_connect, self._connected)
         finally:
             self._connect_ended.set()
-        lanes: dict[str, trio.MemorySendChannel[_Delivery]] = {}
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._lanes.run)
             async for job in self._jobs:
-                if isinstance(job, _Request):
-                    nursery.start_soon(self._handle_request, job)
-                    continue
-                lane = job.delivery.sub_key
-                if lane not in lanes:
-                    lanes[lane], receive = trio.open_memory_channel[_Delivery](float("inf"))
-                    nursery.start_soon(self._work_lane, receive, nursery)
-                lanes[lane].send_nowait(job)
-
-    async def _work_lane(self, jobs: trio.MemoryReceiveChannel[_Delivery], nursery: trio.Nursery) -> None:
-        """Handle deliveries one after the other; each is recorded and answered while the next is handled."""
-        async for job in jobs:
-            request = IncomingRequest(job.delivery.id, job.delivery.timestamp, job.messages)
-            run = partial(self._run_on_message, request)
-            try:
-                verdict = await self._handling.handle(job.delivery, job.messages, run)
-            finally:
-                self._one_less()
-            nursery.start_soon(self._record_and_answer, verdict)
+                nursery.start_soon(self._handle_request, job)
 
     async def _run_on_message(
-        self, request: IncomingRequest, messages: Any, settlement: Settlement, run: HandlerRun
+        self, delivery: Deliver, messages: Any, settlement: Settlement, run: HandlerRun
     ) -> Exception | None:
-        event = MessageReceived(self._settings, self._conn, evolve(request, data=messages), settlement)
+        request = IncomingRequest(delivery.id, delivery.timestamp, messages)
+        event = MessageReceived(self._settings, self._conn, request, settlement)
         _result, error = await self._invoke(str(self._settings.on_message), event, run)
         return error
 
-    async def _record_and_answer(self, verdict: Verdict) -> None:
-        verdict = await self._handling.record(verdict)
-        self._held.pop(verdict.delivery.id, None)
-        self._answer(verdict.answer(self._entropy.hex_id()))
-
-    async def _extend_for_ever(self) -> None:
-        """Tell senders in time which deliveries are still being handled."""
-        while True:
-            self._holds = trio.Event()
-            if not self._held:
-                await self._holds.wait()
-            before = set(self._held)
-            await trio.sleep(min(self._held.values()) / EXTENSIONS)
-            if still := [delivery_id for delivery_id in self._held if delivery_id in before]:
-                self._answer(Extend(still))
+    def _answer_delivery(self, verdict: Verdict) -> None:
+        self._send(verdict.answer(self._entropy.hex_id()))
 
     def _one_less(self) -> None:
         self.waiting -= 1

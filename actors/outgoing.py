@@ -205,7 +205,7 @@ class OutgoingConnection(Actor):
             after=self._hooks,
             handling=self._handling,
             conn=self._conn,
-            answer=link.send_nowait,
+            send=link.send_nowait,
             is_extending=link.wire == NATIVE,
             entropy=self._entropy,
         )

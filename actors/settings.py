@@ -7,8 +7,9 @@ of the same names act on it. All times are seconds, all sizes bytes.
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 
 from actors.secret import Secret
 from actors.supervision import Backoff
@@ -18,6 +19,7 @@ __all__ = [
     "ChannelSettings",
     "Compat",
     "DeliverFrom",
+    "DeliveryOptions",
     "DeliverySettings",
     "EndpointRole",
     "EndpointSettings",
@@ -131,6 +133,47 @@ class ChannelSettings:
 
 
 @frozen
+class DeliverySettings:
+    """How the messages of a subscription are delivered: of a topic for all that subscribe to it, or of one of them."""
+
+    delivery_batch_size: int = 500
+    wrap_one_msg_in_list: bool = True
+    delivery_max_retry: int = 16
+    ack_timeout: float = 60.0
+    wait_sock_err: float = 10.0  # before what was under way when a session ended goes to another one
+    wait_non_sock_err: float = 3.0  # after a delivery that failed; doubles
+    longest_pause: float = 600.0
+    ordered: bool = False  # one session at a time; a message that waits for its next attempt holds up the others
+    deliver_from: DeliverFrom = DeliverFrom.BACKLOG
+    active_status: ActiveStatus = ActiveStatus.BOTH
+
+
+@frozen
+class DeliveryOptions:
+    """What a subscriber sets of `DeliverySettings`; None leaves it to the topic."""
+
+    delivery_batch_size: int | None = None
+    wrap_one_msg_in_list: bool | None = None
+    delivery_max_retry: int | None = None
+    ack_timeout: float | None = None
+    wait_sock_err: float | None = None
+    wait_non_sock_err: float | None = None
+    longest_pause: float | None = None
+    ordered: bool | None = None
+    deliver_from: DeliverFrom | None = None
+    active_status: ActiveStatus | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What is set, by name, as TOML and JSON say it."""
+        return asdict(
+            self,
+            filter=lambda _field, value: value is not None,
+            value_serializer=lambda _self, _field, value: value.value if isinstance(value, Enum) else value,
+        )
+
+
+@frozen
 class OutgoingSettings:
     """A channel to dial and keep a link to."""
 
@@ -158,22 +201,6 @@ class OutgoingSettings:
     max_in_flight: int = 1000  # requests of the server
     max_unhandled: int = 10_000  # messages that wait for on_message before the link is throttled
     max_throttled_time: float = 60.0
-
-
-@frozen
-class DeliverySettings:
-    """How the messages of a subscription are delivered: of a topic for all that subscribe to it, or of one of them."""
-
-    delivery_batch_size: int = 500
-    wrap_one_msg_in_list: bool = True
-    delivery_max_retry: int = 16
-    ack_timeout: float = 60.0
-    wait_sock_err: float = 10.0  # before what was under way when a session ended goes to another one
-    wait_non_sock_err: float = 3.0  # after a delivery that failed; doubles
-    longest_pause: float = 600.0
-    ordered: bool = False  # one session at a time; a message that waits for its next attempt holds up the others
-    deliver_from: DeliverFrom = DeliverFrom.BACKLOG
-    active_status: ActiveStatus = ActiveStatus.BOTH
 
 
 @frozen
@@ -206,7 +233,7 @@ class SubscriptionSettings:
 
     service: str
     topics: tuple[str, ...]
-    delivery: DeliverySettings = field(factory=DeliverySettings)
+    delivery: DeliveryOptions = field(factory=DeliveryOptions)
 
 
 @frozen

@@ -19,7 +19,8 @@ from actors.mailbox import MailboxLimits
 from actors.outgoing import OutgoingConnection
 from actors.ports import Clock, Entropy, HandledStore, Processes, QueueStore, SubscriptionStore, Threads, TopicStore
 from actors.service import Service
-from actors.settings import ChannelSettings, OutgoingSettings, TopicSettings
+from actors.settings import ChannelSettings, OutgoingSettings, SubscriptionSettings, TopicSettings
+from actors.subscriber import Subscriber
 from actors.supervision import ChildSpec
 from actors.topic import Topic, TopicPorts, TopicState
 from runtime.admin.messages import store_services
@@ -130,7 +131,7 @@ class Cluster:
             return
         _log.info("stopping", actor=self.name)
         with trio.move_on_after(self._settings.shutdown_timeout):
-            for kinds in (("channel",), ("outgoing",), ("service", "actor"), ("topic",)):
+            for kinds in (("channel",), ("outgoing", "subscriber"), ("service", "actor"), ("topic",)):
                 await root.stop_all(kinds)
         await root.stop_all(at_once=True)
         self._stopped.set()
@@ -157,6 +158,7 @@ class Cluster:
         settings = self._settings
         inner = [self._topic(name) for name in self._catalogue]
         inner += [ChildSpec.of(cls) for cls in self._classes]
+        inner += [self._subscriber(name, one) for name, one in settings.subscriptions.items()]
         inner += [self._outgoing(name, one) for name, one in settings.outgoing.items()]
         doors = [self._channel(name, one) for name, one in settings.channels.items()]
         if self._ports.admin_network is not None:
@@ -166,6 +168,13 @@ class Cluster:
     def _topic(self, name: str) -> ChildSpec:
         state = TopicState()
         return ChildSpec.of(Topic, name=name, make=lambda: Topic(self._catalogue, state, self._topic_ports))
+
+    def _subscriber(self, name: str, settings: SubscriptionSettings) -> ChildSpec:
+        handling = Handling(self._ports.handled)
+        entropy = self._ports.entropy
+        return ChildSpec.of(
+            Subscriber, name=name, make=lambda: Subscriber(settings, handling=handling, entropy=entropy)
+        )
 
     def _outgoing(self, name: str, settings: OutgoingSettings) -> ChildSpec:
         options = LinkOptions(

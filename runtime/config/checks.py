@@ -28,6 +28,10 @@ def check_clusters(clusters: dict[str, ClusterSettings], problems: Problems, sta
         for topic in cluster.topics:
             if not topic.startswith("/"):
                 problems.add((*where, "topics", topic), "a topic's name starts with '/'")
+        for subscription, one in cluster.subscriptions.items():
+            for topic in one.topics or ():
+                if not topic.startswith("/"):
+                    problems.add((*where, "subscriptions", subscription, "topics"), "a topic's name starts with '/'")
         if name in started:
             for key, definition in cluster.security.items():
                 _check_secret(definition.password, (*where, "security", key, "password"), problems)
@@ -154,6 +158,7 @@ def check_service_names(
         named += [
             (("outgoing", name, hook), getattr(outgoing, hook)) for hook in ("on_connect", "on_message", "on_close")
         ]
+    named += [(("subscriptions", name, "service"), one.service) for name, one in settings.subscriptions.items()]
     named += [(("endpoints", name, "service"), endpoint.service) for name, endpoint in settings.endpoints.items()]
     for where, service in named:
         if service is not None and service not in known:

@@ -12,6 +12,7 @@ from actors.settings import (
     EndpointSettings,
     OutgoingSettings,
     SecuritySettings,
+    SubscriptionSettings,
     TopicSettings,
 )
 
@@ -29,6 +30,7 @@ class ClusterSettings:
     channels: dict[str, ChannelSettings] = field(factory=dict)
     outgoing: dict[str, OutgoingSettings] = field(factory=dict)
     topics: dict[str, TopicSettings] = field(factory=dict)
+    subscriptions: dict[str, SubscriptionSettings] = field(factory=dict)
     endpoints: dict[str, EndpointSettings] = field(factory=dict)
     config: dict[str, Any] = field(factory=dict, repr=False)
 
