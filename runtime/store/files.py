@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from actors.errors import StoreFailed
 from runtime.ports import SystemClock
 
 __all__ = ["OnStep", "companions", "copy", "free_name", "in_place", "nothing", "reading", "set_aside", "sync"]
@@ -142,26 +141,36 @@ def in_place(path: Path) -> Iterator[Path]:
 def set_aside(path: Path, what: str) -> Path | None:
     """Keep a database that is about to be replaced under a second name, and take its companions away.
 
-    Nobody may have it open. What its log holds is first written to the file itself, so that at no moment the file
-    stands there without it; a damaged file that SQLite cannot do this with keeps its log under its second name.
+    Nobody may have it open. What its log holds is written to the file itself, so that at no moment the file stands
+    there without it; where SQLite cannot do this with a damaged one, its log is kept beside the second name.
 
     Returns:
         The second name; None where there is no database.
+
+    Raises:
+        OSError: When it cannot be kept; then it is what it was.
     """
-    if path.exists():
-        with suppress(sqlite3.Error), closing(sqlite3.connect(path, isolation_level=None)) as database:
-            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     aside = free_name(path, what)
-    wal, shm, journal = companions(path)
-    if path.exists():
-        try:
-            aside.hardlink_to(path)
-        except OSError as error:
-            msg = f"{path}: cannot be kept as {aside.name}: {error.strerror}"
-            raise StoreFailed(msg) from error
-    shm.unlink(missing_ok=True)
-    for companion, kept in zip((wal, journal), (companions(aside)[0], companions(aside)[2]), strict=True):
-        with suppress(FileNotFoundError):
-            companion.rename(kept)
+    for one, kept in zip((path, *companions(path)), (aside, *companions(aside)), strict=True):
+        if one.exists():
+            kept.hardlink_to(one)
     sync(path.parent)
-    return aside if aside.exists() else None
+    found = aside if aside.exists() else None
+    needless = list(companions(path))
+    if found is not None and _take_log_in(path):
+        needless += companions(aside)
+    for one in needless:
+        one.unlink(missing_ok=True)
+    sync(path.parent)
+    return found
+
+
+def _take_log_in(path: Path) -> bool:
+    """Write to a database's file what its log holds, and tell whether that was done."""
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as database:
+            database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            _is_busy, in_log, written = database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    except sqlite3.Error:
+        return False
+    return bool(in_log == written)
