@@ -26,6 +26,7 @@ from runtime.store.backup import restore as put_back
 from runtime.store.backup import verify as look_at
 from runtime.store.files import OnStep, nothing
 from runtime.store.integrity import DamagedStore, Report
+from runtime.store.salvage import salvage as save
 
 __all__ = ["store_app"]
 
@@ -34,7 +35,7 @@ LONGEST = 3600.0
 
 REFRESH = 0.2
 
-store_app = App(name="store", help="Back up, verify and restore the store of a cluster.")
+store_app = App(name="store", help="Back up, verify, restore and salvage the store of a cluster.")
 
 
 @store_app.command
@@ -103,6 +104,25 @@ def restore(cluster: str, file: Path, /, *, json_: bool = False, config: Path = 
     aside = None if restored.aside is None else str(restored.aside)
     kept = "there was no store before" if aside is None else f"what was there is kept as {aside}"
     _print({**made, "aside": aside}, f"{made['path']}: restored: {_holds(made)}; {kept}", as_json=json_)
+
+
+@store_app.command
+def salvage(cluster: str, /, *, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
+    """Make a store of what can be read of a damaged one, and list what is lost; the cluster must not run.
+
+    Args:
+        cluster: The cluster; its damaged store is kept under another name.
+        json_: Print JSON.
+        config: The file that describes the clusters.
+    """
+    data_dir = data_dir_of(config, cluster)
+    with _one_sentence(cluster, "stop it first"):
+        store = _existing_store(data_dir, cluster)
+        with lock(data_dir), _progress() as on_step:
+            salvaged = save(store, on_step=on_step)
+    made, lost = asdict(salvaged.report), [f"lost: {one}" for one in salvaged.lost]
+    first = f"{store}: salvaged: {_holds(made)}; the damaged store is kept as {salvaged.aside}"
+    _print({**made, "lost": salvaged.lost, "aside": str(salvaged.aside)}, first, *lost, as_json=json_)
 
 
 def _existing_store(data_dir: Path, cluster: str) -> Path:

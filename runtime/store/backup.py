@@ -18,7 +18,7 @@ from runtime.store.files import OnStep, companions, copy, in_place, nothing, rea
 from runtime.store.integrity import DamagedStore, Report, examine, is_damage
 from runtime.store.schema import check_version
 
-__all__ = ["Restored", "back_up", "restore", "verify"]
+__all__ = ["Restored", "back_up", "naming", "restore", "verify"]
 
 
 @frozen
@@ -46,7 +46,7 @@ def verify(path: Path, *, is_open: bool = False, on_step: OnStep = nothing) -> R
         DamagedStore: When it was made by a newer version, or is no store at all.
         StoreFailed: When there is no such file, or it cannot be read.
     """
-    with _said_of(path, path):
+    with naming(path, path):
         if not path.is_file():
             msg = f"{path}: there is no such file"
             raise StoreFailed(msg)
@@ -77,7 +77,7 @@ def back_up(path: Path, target: Path, *, is_open: bool, overwrite: bool = False,
         DamagedStore: When the store is damaged; then there is no backup of it.
         StoreFailed: When something is at `target`, or it cannot be written.
     """
-    with _said_of(target, path):
+    with naming(target, path):
         _check_target(path, target, overwrite=overwrite)
         with in_place(target) as part:
             report = _copy_whole(path, part, is_open=is_open, on_step=on_step)
@@ -102,7 +102,7 @@ def restore(path: Path, source: Path, *, on_step: OnStep = nothing) -> Restored:
         msg = f"{source}: this is the store itself"
         raise StoreFailed(msg)
     _refuse_damage(verify(source, on_step=on_step))
-    with _said_of(path, source), in_place(path) as part:
+    with naming(path, source), in_place(path) as part:
         report = _copy_whole(source, part, is_open=False, on_step=on_step)
         aside = set_aside(path, "before-restore")
     return Restored(evolve(report, path=str(path)), aside)
@@ -142,8 +142,8 @@ def _refuse_damage(report: Report) -> None:
 
 
 @contextmanager
-def _said_of(path: Path, read: Path) -> Iterator[None]:
-    """Turn what fails into an error that names the file: the one that is read where that is damaged."""
+def naming(path: Path, read: Path) -> Iterator[None]:
+    """Turn what fails into an error that names a file: `path`, or the one that is read where that is damaged."""
     try:
         yield
     except OSError as error:

@@ -11,7 +11,7 @@ from attrs import frozen
 from actors.errors import IsthmusError
 from runtime.store.files import OnStep, nothing
 
-__all__ = ["DamagedStore", "Report", "checksum", "examine", "is_damage"]
+__all__ = ["DamagedStore", "Report", "checksum", "examine", "is_damage", "said_of_file"]
 
 NAMED_AT_MOST = 10
 ROWS_AT_ONCE = 50
@@ -97,7 +97,7 @@ def examine(database: sqlite3.Connection, path: Path, *, on_step: OnStep = nothi
         found = "\n".join(row[0] for row in database.execute("PRAGMA quick_check(100)"))
         damage += [line for line in found.splitlines() if line != "ok" and not line.startswith("***")]
     except sqlite3.DatabaseError as error:
-        damage.append(_said(error))
+        damage.append(said_of_file(error))
     topics, stored, subscriptions = (_count(database, table) for table in ("topics", "messages", "subscriptions"))
     read, last = 0, "the beginning"
     try:
@@ -110,13 +110,13 @@ def examine(database: sqlite3.Connection, path: Path, *, on_step: OnStep = nothi
             read += len(chunk)
             on_step("checking", read, stored or read)
     except sqlite3.DatabaseError as error:
-        damage.append(f"messages beyond {last} cannot be read: {_said(error)}")
+        damage.append(f"messages beyond {last} cannot be read: {said_of_file(error)}")
     messages = read if version in _CONTENTS else stored or 0
     size = database.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()[0]
     return Report(str(path), version, size, topics, messages, subscriptions, tuple(damage), tuple(lost))
 
 
-def _said(error: sqlite3.DatabaseError) -> str:
+def said_of_file(error: sqlite3.DatabaseError) -> str:
     """Return what an error says of the file; one that is not about it is raised."""
     if not is_damage(error):
         raise error
@@ -127,6 +127,6 @@ def _count(database: sqlite3.Connection, table: str) -> int | None:
     try:
         count: int = database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - fixed names
     except sqlite3.DatabaseError as error:
-        _said(error)
+        said_of_file(error)
         return None
     return count

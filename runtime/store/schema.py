@@ -105,7 +105,8 @@ MAX_PLACE = (1 << _PLACE_BITS) - 1
 
 
 _REMEDY = (
-    "nothing was changed; `isthmus store verify` lists all of it, `isthmus store restore` puts a backup in its place"
+    "nothing was changed: `isthmus store verify` lists all of it, `isthmus store restore` puts a backup in its place,"
+    " `isthmus store salvage` keeps what can be read"
 )
 
 

@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 
 from actors.errors import CallError, LinkClosed
@@ -70,6 +71,18 @@ async def ids_in(folder: Path) -> list[str]:
     return found
 
 
+async def give_up_a_backup(folder: Path) -> None:
+    """Ask for a backup, and wait for it less long than its steps take; the server ends it and leaves nothing of it."""
+    target = folder / "given-up" / "x.db"
+    target.parent.mkdir()
+    async with connect(folder / ".isthmus" / "emea") as admin:
+        with pytest.raises(CallError):
+            await admin.invoke("isthmus.admin.back-up-store", {"file": str(target)}, timeout=0.03)
+        while (await admin.invoke("isthmus.admin.backup-progress"))["what"]:
+            pass
+    assert list(target.parent.iterdir()) == []
+
+
 async def test_what_was_confirmed_before_a_backup_is_in_it_when_it_is_restored_elsewhere(tmp_path: Path) -> None:
     """Publishing goes on during the backup; then the server is killed, and another starts from the backup."""
     first = launched_emea(tmp_path / "first")
@@ -92,6 +105,17 @@ async def test_what_was_confirmed_before_a_backup_is_in_it_when_it_is_restored_e
         assert during > PUBLISHERS
         report: dict[str, Any] = json.loads(made.stdout)
 
+        await trio.to_thread.run_sync(first.until, UP)  # its launcher has brought it back
+        shown = await trio.to_thread.run_sync(
+            lambda: first.run("store", "backup", "emea", "second.db", FORCE_COLOR="1")
+        )
+        assert shown.returncode == 0
+        assert "copying" in shown.stderr or "checking" in shown.stderr
+        whole = await trio.to_thread.run_sync(first.run, "store", "verify", "emea")
+        assert re.search(r"store.db: whole: 1 topics, \d+ messages", whole.stdout)
+
+        await give_up_a_backup(first.folder)
+
         second = launched_emea(tmp_path / "second")
         await trio.to_thread.run_sync(second.until, UP)
         refused = await trio.to_thread.run_sync(second.run, "store", "restore", "emea", "../backup.db")
@@ -107,7 +131,6 @@ async def test_what_was_confirmed_before_a_backup_is_in_it_when_it_is_restored_e
         assert len(found) == len(set(found)) == report["messages"]
         assert len(found) <= len(publishers.confirmed) + PUBLISHERS
 
-        await trio.to_thread.run_sync(first.until, UP)  # its launcher has brought it back
         assert set(publishers.confirmed) - set(await ids_in(first.folder)) == set()
     finally:
         first.stop()

@@ -8,12 +8,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import trio
 
-from actors.errors import StoreFailed
+from actors.errors import BadInput, StoreFailed
 from runtime.store.backup import back_up, restore, verify
 from runtime.store.files import companions
 from runtime.store.schema import VERSION, DamagedStore, open_database
-from runtime.testing import run_simulated
+from runtime.testing import MemoryNetwork, run_simulated
 from tests.runtime.store.stores import (
     contents,
     damage_message,
@@ -23,6 +24,7 @@ from tests.runtime.store.stores import (
     publish,
     store_on,
 )
+from tests.support import emea_settings, start
 
 # ruff: noqa: ASYNC240 - the event loop of these tests has nothing else to do
 
@@ -55,6 +57,7 @@ async def test_a_backup_ends_while_every_step_sees_a_write(path: Path, target: P
         def write(what: str, done: int, _total: int) -> None:
             nonlocal written
             steps.append((what, done))
+            assert len(steps) < 1000, "it begins anew with each write"
             database.execute(
                 "INSERT INTO messages SELECT topic, place + 100000 + ?, msg_id, priority, body, checksum FROM messages"
                 " WHERE place = 1",
@@ -242,3 +245,15 @@ async def test_a_backup_that_is_not_whole_or_newer_is_not_restored(path: Path, t
     with pytest.raises(StoreFailed, match="this is the store itself"):
         restore(path, path)
     assert contents(path.parent) == before
+
+
+async def test_a_store_in_memory_cannot_be_backed_up(
+    target: Path, network: MemoryNetwork, nursery: trio.Nursery
+) -> None:
+    """A running cluster says so, and wants a path that does not depend on where its server stands."""
+    emea = await start(nursery, network, "emea", emea_settings())
+    with pytest.raises(StoreFailed, match="this cluster's store is in memory"):
+        await emea.invoke("isthmus.admin.back-up-store", {"file": str(target)})
+    with pytest.raises(BadInput, match=r"file: expected an absolute path, got 'x\.db'"):
+        await emea.invoke("isthmus.admin.back-up-store", {"file": "x.db"})
+    assert await emea.invoke("isthmus.admin.backup-progress") == {"what": "", "done": 0, "total": 0}
