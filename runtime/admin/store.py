@@ -45,14 +45,14 @@ def backup_services(path: Path | None) -> tuple[type[Service], ...]:
 
         async def handle(self, request: dict[str, Any]) -> Any:
             """Return what the backup holds that is now at the absolute path `file`; it is replaced with `overwrite`."""
-            target = _target(request)
-            if path is None:
+            target, store = _target(request), path
+            if store is None:
                 msg = "this cluster's store is in memory, and ends with it: there is nothing to back up"
                 raise StoreFailed(msg)
             overwrite = request.get("overwrite") is True
             try:
                 report = await trio.to_thread.run_sync(
-                    lambda: back_up(path, target, is_open=True, overwrite=overwrite, on_step=on_step), limiter=limiter
+                    lambda: back_up(store, target, is_open=True, overwrite=overwrite, on_step=on_step), limiter=limiter
                 )
             except DamagedStore as error:
                 raise StoreFailed(str(error)) from error

@@ -236,8 +236,10 @@ async def test_a_backup_that_is_not_whole_or_newer_is_not_restored(path: Path, t
     await make_store(target, 1, 2)
     damage_message(target, messages_in(target)[0])
     before = contents(path.parent)
+    steps: set[str] = set()
     with pytest.raises(DamagedStore, match=f"{target}: the store is damaged"):
-        restore(path, target)
+        restore(path, target, on_step=lambda what, _done, _total: steps.add(what))
+    assert steps == {"checking"}
     with closing(sqlite3.connect(target, isolation_level=None)) as raw:
         raw.execute(f"PRAGMA user_version = {VERSION + 1}")
     with pytest.raises(DamagedStore, match=f"has version {VERSION + 1}, this Isthmus knows version {VERSION}"):

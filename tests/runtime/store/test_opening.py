@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from runtime.store.backup import restore
+from runtime.store.files import reading
+from runtime.store.migrations import Migration
 from runtime.store.schema import VERSION, DamagedStore, open_database
 from runtime.testing import run_simulated
 from tests.runtime.store.stores import (
@@ -18,6 +21,8 @@ from tests.runtime.store.stores import (
     make_store,
     messages_in,
 )
+
+# ruff: noqa: ASYNC240 - the event loop of these tests has nothing else to do
 
 pytestmark = pytest.mark.trio(run=run_simulated)
 
@@ -106,3 +111,30 @@ async def test_a_store_whose_making_was_cut_short_is_made_anew(tmp_path: Path) -
     path = tmp_path / "store.db"
     path.touch()
     assert messages_in(path) == []
+
+
+async def test_looking_at_a_store_makes_no_file_beside_it(tmp_path: Path) -> None:
+    """So a backup on a medium that cannot be written can be looked at, too."""
+    path = await make_store(tmp_path / "store.db", 1)
+    with reading(path) as database:
+        assert database.execute("SELECT count(*) FROM messages").fetchone()[0] == 1
+        assert list(contents(tmp_path)) == ["store.db"]
+
+
+async def test_an_older_store_is_migrated_when_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a killed server, too; the copy that is kept is a store that can be restored by what made it."""
+    path = await make_killed_store(tmp_path / "store.db", 1, 2, 3)
+    with monkeypatch.context() as newer:
+        newer.setattr("runtime.store.schema.VERSION", VERSION + 1)
+        newer.setattr(
+            "runtime.store.schema._MIGRATIONS",
+            (Migration(VERSION + 1, "ALTER TABLE topics ADD COLUMN paused INTEGER NOT NULL DEFAULT 0"),),
+        )
+        with closing(open_database(path)) as database:
+            assert database.execute("SELECT name, paused FROM topics").fetchall() == [("/customer/new", 0)]
+            assert database.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    [kept] = tmp_path.glob(f"store.db.v{VERSION}-backup-*")
+    with pytest.raises(DamagedStore, match=f"version {VERSION + 1}"):
+        open_database(path)
+    restore(path, kept)
+    assert len(messages_in(path)) == 3
