@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from attrs import evolve, frozen
 
@@ -13,20 +14,21 @@ from actors.errors import StoreFailed
 from runtime.store.backup import naming
 from runtime.store.files import OnStep, in_place, nothing, reading, set_aside, sync
 from runtime.store.integrity import DamagedStore, Report, checksum, examine, said_of_file
-from runtime.store.schema import VERSION, check_version
+from runtime.store.schema import VERSION, check_version, place_of
 
 __all__ = ["Salvaged", "salvage"]
 
 ROWS_AT_ONCE = 100
 
 _BELONGS_TO = (
-    ("messages", "topic", "topics", "id"),
+    ("messages", "key >> 40", "topics", "id"),
     ("published", "topic", "topics", "id"),
     ("subscriptions", "topic", "topics", "id"),
     ("done", "sub_key", "subscriptions", "sub_key"),
     ("failures", "sub_key", "subscriptions", "sub_key"),
+    ("handled", "sub_key", "subscriptions", "sub_key"),
 )
-"""Rows of which table mean nothing without which other one."""
+"""Rows of which table, by what of them, mean nothing without which other one."""
 
 
 @frozen
@@ -84,8 +86,8 @@ def _copy_readable(damaged: sqlite3.Connection, part: Path, on_step: OnStep) -> 
             made.execute(sql)
             if kind == "table":
                 lost += _copy_table(damaged, made, name, on_step)
-        for table, column, other, key in _BELONGS_TO:
-            orphans = f"DELETE FROM {table} WHERE {column} NOT IN (SELECT {key} FROM {other})"  # noqa: S608 - fixed names
+        for table, what, other, key in _BELONGS_TO:
+            orphans = f"DELETE FROM {table} WHERE {what} NOT IN (SELECT {key} FROM {other})"  # noqa: S608 - fixed names
             if count := made.execute(orphans).rowcount:
                 lost.append(f"{count} rows of {table}, which belonged to lost rows of {other}")
         made.execute(f"PRAGMA user_version = {VERSION}")
@@ -107,7 +109,7 @@ def _copy_table(damaged: sqlite3.Connection, made: sqlite3.Connection, table: st
     for number, key in enumerate(found):
         if number % ROWS_AT_ONCE == 0:
             on_step(f"salvaging {table}", number, len(found))
-        which = ", ".join(f"{name} {value!r}" for name, value in zip(keys, key, strict=True))
+        which = _named(keys, key)
         try:
             row = damaged.execute(f"SELECT * FROM {table} WHERE {place}", key).fetchone()  # noqa: S608
         except sqlite3.DatabaseError as error:
@@ -117,19 +119,27 @@ def _copy_table(damaged: sqlite3.Connection, made: sqlite3.Connection, table: st
         if row is None:
             yield f"row of {table}, {which}: it cannot be found"
         elif "checksum" in values and checksum(values["body"]) != values["checksum"]:
-            yield f"row of {table}, {which}: its content is wrong"
+            yield f"row of {table}, {which}, msg_id {values['msg_id']!r}: its content is wrong"
         else:
             made.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608
 
 
-def _readable_keys(damaged: sqlite3.Connection, table: str, keys: list[str]) -> tuple[list[tuple[object, ...]], str]:
+def _named(keys: list[str], key: tuple[Any, ...]) -> str:
+    parts = zip(keys, key, strict=True)
+    return ", ".join(
+        f"topic {value >> 40}, place {place_of(value)}" if name == "key" else f"{name} {value!r}"
+        for name, value in parts
+    )
+
+
+def _readable_keys(damaged: sqlite3.Connection, table: str, keys: list[str]) -> tuple[list[tuple[Any, ...]], str]:
     """Return the keys that can be read from either end of a table, and which are not there between the two."""
-    found: dict[tuple[object, ...], None] = {}
-    ends: list[object] = []
+    found: dict[tuple[Any, ...], None] = {}
+    ends: list[tuple[Any, ...] | None] = []
     said = ""
     for order in ("ASC", "DESC"):
         wanted, by = ", ".join(keys), ", ".join(f"{key} {order}" for key in keys)
-        last: object = None
+        last: tuple[Any, ...] | None = None
         try:
             for row in damaged.execute(f"SELECT {wanted} FROM {table} ORDER BY {by}"):  # noqa: S608 - from the schema
                 found[last := row] = None
@@ -140,5 +150,5 @@ def _readable_keys(damaged: sqlite3.Connection, table: str, keys: list[str]) -> 
             break
     if not said:
         return list(found), ""
-    between = " and ".join("the end" if end is None else str(end) for end in ends)
-    return list(found), f"between {between} of its keys ({', '.join(keys)}): {said}"
+    between = " and ".join("the end" if end is None else _named(keys, end) for end in ends)
+    return list(found), f"between {between}: {said}"

@@ -67,7 +67,7 @@ def test_damage_is_listed_and_salvaged(store: Path, capsys: pytest.CaptureFixtur
     assert run_app(["store", "salvage", "emea"]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith(f"{store}: salvaged: 1 topics, 2 messages, 0 subscriptions")
-    assert second == "lost: row of messages, topic 1, place 2: its content is wrong"
+    assert second == f"lost: row of messages, topic 1, place 2, msg_id '{lost}': its content is wrong"
     assert run_app(["store", "verify", "emea"]) == 0
 
 

@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
-import datetime
 import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from actors.publication import Publish
 from runtime.store.files import companions
 from runtime.store.schema import open_database
-from runtime.store.sqlite import SqliteStore
-from runtime.testing import InlineThreads, SeededEntropy
-
-NOW = datetime.datetime(2026, 1, 1)
-TOPIC = "/customer/new"
+from tests.runtime.store.support import Opened
 
 
-def store_on(database: sqlite3.Connection) -> SqliteStore:
-    return SqliteStore(database, thread=InlineThreads(SeededEntropy(1)), entropy=SeededEntropy(2))
-
-
-async def publish(store: SqliteStore, *data: object) -> None:
+async def publish(opened: Opened, *data: object) -> None:
     for one in data:
-        await store.append(Publish.of(one, {}), TOPIC, now=NOW, guaranteed=True)
+        await opened.publish(one)
 
 
 async def make_store(path: Path, *data: object) -> Path:
     """Make a store that holds messages, and is closed."""
-    with closing(open_database(path)) as database:
-        await publish(store_on(database), *data)
+    opened = Opened(path)
+    with closing(opened.database):
+        await publish(opened, *data)
     return path
 
 
 async def make_killed_store(path: Path, *data: object) -> Path:
     """Make a store whose server was killed: what it holds is in its log still."""
     working = path.with_name("working")
-    with closing(open_database(working)) as database:
-        await publish(store_on(database), *data)
-        path.parent.mkdir(exist_ok=True)
+    opened = Opened(working)
+    with closing(opened.database):
+        await publish(opened, *data)
         for source, target in zip((working, companions(working)[0]), (path, companions(path)[0]), strict=True):
             shutil.copy(source, target)
     working.unlink()
@@ -49,7 +40,7 @@ async def make_killed_store(path: Path, *data: object) -> Path:
 def messages_in(path: Path) -> list[str]:
     """Open a store, and return the ids of all its messages."""
     with closing(open_database(path)) as database:
-        return [row[0] for row in database.execute("SELECT msg_id FROM messages ORDER BY topic, place")]
+        return [row[0] for row in database.execute("SELECT msg_id FROM messages ORDER BY key")]
 
 
 def contents(folder: Path) -> dict[str, bytes]:

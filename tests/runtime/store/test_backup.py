@@ -13,7 +13,7 @@ import trio
 from actors.errors import BadInput, StoreFailed
 from runtime.store.backup import back_up, restore, verify
 from runtime.store.files import companions
-from runtime.store.schema import VERSION, DamagedStore, open_database
+from runtime.store.schema import VERSION, DamagedStore, key_of
 from runtime.testing import MemoryNetwork, run_simulated
 from tests.runtime.store.stores import (
     contents,
@@ -22,8 +22,8 @@ from tests.runtime.store.stores import (
     make_store,
     messages_in,
     publish,
-    store_on,
 )
+from tests.runtime.store.support import Opened
 from tests.support import emea_settings, start
 
 # ruff: noqa: ASYNC240 - the event loop of these tests has nothing else to do
@@ -50,8 +50,9 @@ class Abandoned(Exception):
 async def test_a_backup_ends_while_every_step_sees_a_write(path: Path, target: Path) -> None:
     """It holds what was there when it began, takes many steps, and is not begun anew by what is written meanwhile."""
     steps: list[tuple[str, int]] = []
-    with closing(open_database(path)) as database:
-        await publish(store_on(database), *("x" * 500 for _ in range(3000)))
+    opened = Opened(path)
+    with closing(opened.database) as database:
+        await publish(opened, *("x" * 500 for _ in range(3000)))
         written = 0
 
         def write(what: str, done: int, _total: int) -> None:
@@ -59,9 +60,9 @@ async def test_a_backup_ends_while_every_step_sees_a_write(path: Path, target: P
             steps.append((what, done))
             assert len(steps) < 1000, "it begins anew with each write"
             database.execute(
-                "INSERT INTO messages SELECT topic, place + 100000 + ?, msg_id, priority, body, checksum FROM messages"
-                " WHERE place = 1",
-                (written,),
+                "INSERT INTO messages SELECT key + 100000 + ?, msg_id, priority, recv_time, expires_at, extra, body, checksum"
+                " FROM messages WHERE key = ?",
+                (written, key_of(1, 1)),
             )
             written += 1
 
@@ -77,8 +78,9 @@ async def test_a_backup_ends_while_every_step_sees_a_write(path: Path, target: P
 
 async def test_a_backup_does_not_hold_up_the_writer(path: Path, target: Path) -> None:
     """A commit in the middle of a backup, from the thread that the store has, waits for nothing."""
-    with closing(open_database(path)) as database:
-        await publish(store_on(database), *("x" * 500 for _ in range(1000)))
+    opened = Opened(path)
+    with closing(opened.database) as database:
+        await publish(opened, *("x" * 500 for _ in range(1000)))
         database.execute("PRAGMA busy_timeout = 0")
         errors: list[Exception] = []
 
@@ -166,8 +168,9 @@ async def test_a_damaged_store_has_no_backup(path: Path, target: Path) -> None:
 async def test_verifying_says_what_is_there_and_what_is_wrong(path: Path, target: Path) -> None:
     """Of a whole store, of one in use, and of a damaged one; what is no store is an error."""
     await make_store(path, 1, 2, 3)
-    with closing(open_database(path)) as database:
-        await publish(store_on(database), 4)
+    opened = Opened(path)
+    with closing(opened.database):
+        await publish(opened, 4)
         assert verify(path, is_open=True).messages == 4
     report = verify(path)
     assert (report.topics, report.messages, report.subscriptions, report.version) == (1, 4, 0, VERSION)

@@ -8,16 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from actors.call import PeerIdentity
 from actors.errors import StoreFailed
-from actors.publication import SubscriptionRecord
 from runtime.store.backup import verify
 from runtime.store.salvage import salvage
-from runtime.store.schema import DamagedStore, open_database
+from runtime.store.schema import DamagedStore
 from runtime.testing import run_simulated
 from tests.runtime.store.stores import (
-    NOW,
-    TOPIC,
     contents,
     damage_message,
     damage_pages,
@@ -25,8 +21,8 @@ from tests.runtime.store.stores import (
     make_store,
     messages_in,
     publish,
-    store_on,
 )
+from tests.runtime.store.support import Opened
 
 pytestmark = pytest.mark.trio(run=run_simulated)
 
@@ -34,22 +30,24 @@ pytestmark = pytest.mark.trio(run=run_simulated)
 async def test_only_wrong_messages_are_lost_and_the_rest_goes_on(tmp_path: Path) -> None:
     """Subscriptions have their positions; the damaged store is kept as it was."""
     path = tmp_path / "store.db"
-    with closing(open_database(path)) as database:
-        store = store_on(database)
-        await store.subscribe(SubscriptionRecord("a", TOPIC, PeerIdentity("apac", "apac", "to emea")))
-        await publish(store, *range(10))
-        await store.settle("a", [1, 2, 5], now=NOW)
+    opened = Opened(path)
+    with closing(opened.database):
+        await opened.subscribe("a")
+        await publish(opened, *range(10))
+        await opened.take("a", 5)
+        await opened.store.settle("a", [1, 2, 5])
     ids = messages_in(path)
     damage_message(path, ids[3])
     before = path.read_bytes()
     salvaged = salvage(path)
-    assert salvaged.lost == ("row of messages, topic 1, place 6: its content is wrong",)
+    assert salvaged.lost == (f"row of messages, topic 1, place 6, msg_id '{ids[3]}': its content is wrong",)
     assert salvaged.aside is not None
     assert salvaged.aside.read_bytes() == before
     assert sorted(contents(tmp_path)) == ["store.db", salvaged.aside.name]
-    with closing(open_database(path)) as database:
-        waiting = await store_on(database).waiting("a", 100)
-    assert [one.stored.data for one in waiting] == [2, 3, 6, 7, 8, 9]
+    opened = Opened(path)
+    with closing(opened.database):
+        waiting = await opened.waiting("a")
+    assert waiting == [2, 3, 6, 7, 8, 9]
 
 
 @pytest.mark.parametrize("size", [100, 3000])
