@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import structlog
 import trio
@@ -25,6 +26,7 @@ from actors.supervision import ChildSpec
 from actors.topic import Topic, TopicPorts, TopicState
 from runtime.admin.messages import store_services
 from runtime.admin.services import admin_services
+from runtime.admin.store import backup_services
 from runtime.config.schema import ClusterSettings
 from runtime.registry import Registry
 from runtime.security import BasicGate
@@ -63,6 +65,7 @@ class Ports:
         subscriptions: Where it is kept who subscribes.
         handled: Where subscribers keep what they have handled.
         browser: Looks into the store, for administration.
+        store_path: The store's file, or None where it is in memory.
         admin_network: Carries administration, or None.
     """
 
@@ -77,6 +80,7 @@ class Ports:
     subscriptions: SubscriptionStore
     handled: HandledStore
     browser: StoreBrowser
+    store_path: Path | None = None
     admin_network: Network | None = None
 
 
@@ -101,6 +105,7 @@ class Cluster:
             *BUILTIN_SERVICES,
             *admin_services(self.registry, name),
             *store_services(ports.browser),
+            *backup_services(ports.store_path),
             *classes,
         )
         self._topic_ports = TopicPorts(ports.store, ports.queues, ports.subscriptions, ports.clock, ports.entropy)

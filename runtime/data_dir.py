@@ -1,4 +1,4 @@
-"""The lock on a cluster's folder: one server at a time."""
+"""A cluster's folder: where its store is, and the lock on it, one server at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["AlreadyRunning", "lock", "probe"]
+__all__ = ["AlreadyRunning", "lock", "probe", "store_file"]
 
 
 class AlreadyRunning(Exception):
@@ -18,6 +18,11 @@ class AlreadyRunning(Exception):
     def __init__(self, data_dir: Path, pid: int | None) -> None:
         super().__init__(f"a server with the data_dir {data_dir} is already running, pid {pid or 'unknown'}")
         self.pid = pid
+
+
+def store_file(data_dir: Path) -> Path:
+    """Return where the store is in a folder."""
+    return data_dir / "store.db"
 
 
 def _is_alive(pid: int) -> bool:

@@ -19,7 +19,7 @@ from actors.catalogue import Catalogue
 from actors.errors import ConfigurationError, StoreFailed
 from runtime.cluster import Cluster, Ports
 from runtime.config import Configuration, check_service_names, examine
-from runtime.data_dir import AlreadyRunning, lock
+from runtime.data_dir import AlreadyRunning, lock, store_file
 from runtime.loading import check_declarations, load_classes
 from runtime.observe.logs import configure
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
@@ -98,7 +98,7 @@ def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
     try:
         with (
             lock(data_dir, launcher=launcher, wait=settings.shutdown_timeout + KILL_AFTER),
-            closing(open_database(data_dir / "store.db")) as database,
+            closing(open_database(store_file(data_dir))) as database,
         ):
             catalogue = Catalogue(settings.topics)
             store = SqliteStore(
@@ -138,6 +138,7 @@ async def _run(
             subscriptions=store,
             handled=store,
             browser=StoreBrowser(store),
+            store_path=store_file(configuration.data_dir(name)),
             admin_network=UnixNetwork(socket_path(configuration.data_dir(name))),
         )
         server = Cluster(name, settings, classes, ports)

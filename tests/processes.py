@@ -65,11 +65,11 @@ class Launched:
             watchdog.join()
         pytest.fail(f"no line matches {pattern!r}:\n{''.join(self.lines)}")
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*COMMAND, *arguments],
             cwd=self.folder,
-            env=self._environment,
+            env={**self._environment, **environment},
             capture_output=True,
             text=True,
             check=False,

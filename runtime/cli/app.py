@@ -21,6 +21,7 @@ _COMMANDS = {
     "topics": ("runtime.cli.messages:topics", "List the topics that were ever used, and what they keep."),
     "subscriptions": ("runtime.cli.messages:subscriptions", "List the subscriptions, and what waits for them."),
     "messages": ("runtime.cli.messages:messages_app", "List, delete and replay the messages of a topic."),
+    "store": ("runtime.cli.store:store_app", "Back up, verify and restore a cluster's store."),
     "subscribe": ("runtime.cli.topics:subscribe", "Follow a topic; alone on it, take what waits, too."),
 }
 """Where each command is, and what it does, which the overview shows without an import."""

@@ -13,7 +13,7 @@ from runtime.admin.client import AdminClient, NotRunning, connect
 from runtime.cli.failure import Failed
 from runtime.config import Configuration, load
 
-__all__ = ["DEFAULT_CONFIG", "colour_of", "configuration_of", "with_cluster"]
+__all__ = ["DEFAULT_CONFIG", "colour_of", "configuration_of", "data_dir_of", "with_cluster"]
 
 T = TypeVar("T")
 
@@ -40,15 +40,21 @@ def configuration_of(config: Path, clusters: list[str] | None = None) -> Configu
     return configuration
 
 
-def with_cluster(config: Path, cluster: str, action: Callable[[AdminClient], Awaitable[T]]) -> T:
-    """Run `action` with a session of a running cluster; what fails ends the command with status 1."""
+def data_dir_of(config: Path, cluster: str) -> Path:
+    """Return where a cluster of a file keeps its own; one that is not there ends the command with status 2."""
     configuration = configuration_of(config, [])
     if cluster not in configuration.clusters:
         known = ", ".join(configuration.clusters)
         raise Failed(f"{config} describes no cluster {cluster!r}; there are: {known}", status=2)
+    return configuration.data_dir(cluster)
+
+
+def with_cluster(config: Path, cluster: str, action: Callable[[AdminClient], Awaitable[T]]) -> T:
+    """Run `action` with a session of a running cluster; what fails ends the command with status 1."""
+    data_dir = data_dir_of(config, cluster)
 
     async def run() -> T:
-        async with connect(configuration.data_dir(cluster)) as admin:
+        async with connect(data_dir) as admin:
             return await action(admin)
 
     try:

@@ -1,4 +1,4 @@
-"""The database of a store: its tables, opening it, and finding what is damaged.
+"""The database of a store: its tables, and opening it.
 
 A message is stored once, at its place in its topic; `key` joins both (`key_of`), so that a topic's messages lie side
 by side in the order of their places. A subscription has a position, `acked_upto`: it is done with every place up to
@@ -10,14 +10,19 @@ stays, with `upto` as its last place, until what is left in it has gone where `f
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from pathlib import Path
 
-from actors.errors import IsthmusError, StoreFailed
+from actors.errors import StoreFailed
+from runtime.store.files import reading
+from runtime.store.integrity import DamagedStore, checksum, examine, is_damage
+from runtime.store.migrations import Migration, migrate
 
-__all__ = ["MAX_PLACE", "DamagedStore", "checksum", "key_of", "open_database", "place_of"]
+__all__ = ["MAX_PLACE", "VERSION", "DamagedStore", "check_version", "checksum", "key_of", "open_database", "place_of"]
 
 VERSION = 2
+
+_MIGRATIONS: tuple[Migration, ...] = ()
+"""What leads from each version to the next; `runtime.store.integrity` knows where each has its messages."""
 
 _TABLES = """
 CREATE TABLE topics (
@@ -99,17 +104,16 @@ def place_of(key: int) -> int:
 MAX_PLACE = (1 << _PLACE_BITS) - 1
 
 
-class DamagedStore(IsthmusError):
-    """The database is damaged, or of another version; the message says what is wrong and where."""
-
-
-def checksum(body: bytes) -> int:
-    """Return the checksum that a message's body is stored with."""
-    return zlib.crc32(body)
+_REMEDY = (
+    "nothing was changed: `isthmus store verify` lists all of it, `isthmus store restore` puts a backup in its place,"
+    " `isthmus store salvage` keeps what can be read"
+)
 
 
 def open_database(path: Path | None, *, synchronous: str = "FULL") -> sqlite3.Connection:
-    """Open a database, made now where there is none.
+    """Open a database, made now where there is none, and brought to this version where it has an older one.
+
+    One that is refused is left as it is, byte for byte.
 
     Args:
         path: The file; None for one in memory.
@@ -117,52 +121,59 @@ def open_database(path: Path | None, *, synchronous: str = "FULL") -> sqlite3.Co
 
     Raises:
         DamagedStore: When it is damaged, or was made by a newer version.
-        StoreFailed: When it cannot be opened.
+        StoreFailed: When it cannot be opened, or not be brought to this version.
     """
     try:
+        version = 0 if path is None or not path.exists() else _check(path)
         database = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         msg = f"{path}: the store cannot be opened: {error}"
         raise StoreFailed(msg) from error
     try:
+        if path is not None and 0 < version < VERSION:
+            migrate(database, path, _MIGRATIONS, VERSION)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute(f"PRAGMA synchronous = {synchronous}")
-        _check_version(database, path)
-        _check_damage(database, path)
-    except sqlite3.DatabaseError as error:
+        if version == 0:
+            database.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+    except sqlite3.Error as error:
         database.close()
         msg = f"{path}: the store cannot be used: {error}"
-        if isinstance(error, sqlite3.OperationalError):
-            raise StoreFailed(msg) from error
-        raise DamagedStore(msg) from error
-    except DamagedStore:
+        raise StoreFailed(msg) from error
+    except StoreFailed:
         database.close()
         raise
     return database
 
 
-def _check_version(database: sqlite3.Connection, path: Path | None) -> None:
-    version = database.execute("PRAGMA user_version").fetchone()[0]
+def check_version(database: sqlite3.Connection, path: Path) -> int:
+    """Return the version of a database's tables, 0 where it is empty.
+
+    Raises:
+        DamagedStore: When it was made by a newer version, or by something else.
+    """
+    version: int = database.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
         msg = f"{path}: the store has version {version}, this Isthmus knows version {VERSION}; it was left untouched"
         raise DamagedStore(msg)
-    if version == 0:
-        database.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+    if version == 0 and database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        msg = f"{path}: this is a database of something else; it was left untouched"
+        raise DamagedStore(msg)
+    return version
 
 
-def _check_damage(database: sqlite3.Connection, path: Path | None) -> None:
-    found = [row[0] for row in database.execute("PRAGMA quick_check(10)") if row[0] != "ok"]
-    if found:
-        msg = f"{path}: the store is damaged: {'; '.join(found)}"
+def _check(path: Path) -> int:
+    """Return the version of a file that may be opened; look at all of it, and change nothing."""
+    try:
+        with reading(path) as database:
+            version = check_version(database, path)
+            report = examine(database, path) if version else None
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        msg = f"{path}: the store cannot be used: {error}; {_REMEDY}"
+        raise DamagedStore(msg) from error
+    if report is not None and not report.is_whole:
+        msg = f"{report.sentence()}; {_REMEDY}"
         raise DamagedStore(msg)
-    lost = [
-        f"message {msg_id!r} of {topic}"
-        for topic, msg_id, body, stored in database.execute(
-            "SELECT topics.name, msg_id, body, checksum FROM messages JOIN topics ON topics.id = messages.key >> ?",
-            (_PLACE_BITS,),
-        )
-        if checksum(body) != stored
-    ]
-    if lost:
-        msg = f"{path}: the store is damaged: the content of {len(lost)} messages is wrong: {', '.join(lost[:10])}"
-        raise DamagedStore(msg)
+    return version
