@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Collection, Sequence
-from contextlib import closing
 from pathlib import Path
 
 import structlog
@@ -16,17 +15,18 @@ import trio
 from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
 from actors.catalogue import Catalogue
-from actors.errors import ConfigurationError, StoreFailed
+from actors.errors import ConfigurationError
 from runtime.cluster import Cluster, Ports
 from runtime.config import Configuration, check_service_names, examine
-from runtime.data_dir import AlreadyRunning, lock, store_file
+from runtime.data_dir import AlreadyRunning
 from runtime.loading import check_declarations, load_classes
 from runtime.observe.logs import configure
+from runtime.opening import OpenedStore, open_data_dir
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
 from runtime.processes import open_processes
 from runtime.store.browse import StoreBrowser
 from runtime.store.group import SystemStoreThread
-from runtime.store.schema import DamagedStore, open_database
+from runtime.store.schema import DamagedStore
 from runtime.store.sqlite import SqliteStore
 from runtime.transport.tcp import TcpNetwork
 from runtime.transport.unix import UnixNetwork, socket_path
@@ -96,21 +96,11 @@ def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
     data_dir = configuration.data_dir(cluster)
     launcher = os.getppid() if is_launched else None
     try:
-        with (
-            lock(data_dir, launcher=launcher, wait=settings.shutdown_timeout + KILL_AFTER),
-            closing(open_database(store_file(data_dir))) as database,
-        ):
-            catalogue = Catalogue(settings.topics)
-            store = SqliteStore(
-                database,
-                thread=SystemStoreThread(),
-                clock=SystemClock(),
-                entropy=SystemEntropy(),
-                catalogue=catalogue,
-                cluster=cluster,
-            )
-            trio.run(_run, configuration, cluster, loaded[cluster], store, catalogue, is_launched)
-    except (AlreadyRunning, DamagedStore, StoreFailed) as error:
+        with open_data_dir(
+            data_dir, settings.store, launcher=launcher, wait=settings.shutdown_timeout + KILL_AFTER
+        ) as opened:
+            trio.run(_run, configuration, cluster, loaded[cluster], opened, is_launched)
+    except (AlreadyRunning, DamagedStore) as error:
         print(f"cluster {cluster!r}: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
@@ -120,16 +110,25 @@ async def _run(
     configuration: Configuration,
     name: str,
     classes: Sequence[type[Actor]],
-    store: SqliteStore,
-    catalogue: Catalogue,
+    opened: OpenedStore,
     is_launched: bool,
 ) -> None:
     settings = configuration.clusters[name]
+    clock, entropy, catalogue = SystemClock(), SystemEntropy(), Catalogue(settings.topics)
+    store = SqliteStore(
+        opened.database,
+        thread=SystemStoreThread(),
+        clock=clock,
+        entropy=entropy,
+        catalogue=catalogue,
+        cluster=name,
+        not_durable=opened.not_durable,
+    )
     async with open_processes(settings.services, configuration.folder) as processes, trio.open_nursery() as nursery:
         ports = Ports(
             network=TcpNetwork(),
-            clock=SystemClock(),
-            entropy=SystemEntropy(),
+            clock=clock,
+            entropy=entropy,
             threads=SystemThreads(),
             processes=processes,
             catalogue=catalogue,
@@ -138,8 +137,8 @@ async def _run(
             subscriptions=store,
             handled=store,
             browser=StoreBrowser(store),
-            store_path=store_file(configuration.data_dir(name)),
-            admin_network=UnixNetwork(socket_path(configuration.data_dir(name))),
+            store_path=opened.path,
+            admin_network=UnixNetwork(socket_path(configuration.data_dir(name))) if opened.has_folder else None,
         )
         server = Cluster(name, settings, classes, ports)
         await nursery.start(watch_loop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,29 @@ from actors.settings import (
     TopicSettings,
 )
 
-__all__ = ["ClusterSettings", "Configuration"]
+__all__ = ["ClusterSettings", "Configuration", "StoreKind", "StoreSettings", "Synchronous"]
+
+
+class StoreKind(Enum):
+    """Where messages are kept."""
+
+    SQLITE = "sqlite"  # in a file of the data_dir
+    MEMORY = "memory"  # guaranteed messages are refused
+
+
+class Synchronous(Enum):
+    """When SQLite waits for the disk."""
+
+    FULL = "FULL"  # at each commit: a guaranteed message outlives a power cut
+    NORMAL = "NORMAL"  # at checkpoints: it outlives the process, and a power cut may cost the last ones
+
+
+@frozen
+class StoreSettings:
+    """The store of a cluster."""
+
+    kind: StoreKind = StoreKind.SQLITE
+    synchronous: Synchronous = Synchronous.FULL
 
 
 @frozen
@@ -26,6 +49,7 @@ class ClusterSettings:
     services: tuple[str, ...] = ()
     data_dir: str = ""
     shutdown_timeout: float = 10.0
+    store: StoreSettings = field(factory=StoreSettings)
     security: dict[str, SecuritySettings] = field(factory=dict)
     channels: dict[str, ChannelSettings] = field(factory=dict)
     outgoing: dict[str, OutgoingSettings] = field(factory=dict)

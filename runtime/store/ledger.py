@@ -49,6 +49,8 @@ class Ledger:
         self.entropy = entropy
         self.now = 0.0
         """The Unix time when what is being done was asked for."""
+        self.not_durable = ""
+        """Why no guaranteed message can be kept, where that is so."""
         self.topics: dict[str, TopicState] = {}
         self.subscriptions: dict[str, SubscriptionState] = {}
         self.supplied: set[str] = set()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from actors.errors import BadInput, CallError, Conflict, Overloaded
+from actors.errors import BadInput, CallError, Conflict, Overloaded, StoreFailed
 from actors.publication import Publish, Published, Stored
 from actors.settings import OnFull, TopicSettings
 from runtime.store.ledger import Ledger
@@ -50,6 +50,8 @@ def _append(
     ledger: Ledger, topic: TopicState, settings: TopicSettings, publish: Publish, now: float
 ) -> str | CallError:
     is_guaranteed = _is_guaranteed(publish, settings)
+    if is_guaranteed and ledger.not_durable:
+        return StoreFailed(f"a guaranteed message cannot be kept: {ledger.not_durable}")
     if settings.max_message_size and publish.size > settings.max_message_size:
         return BadInput(f"the message has {publish.size} bytes, topic {topic.name!r} takes {settings.max_message_size}")
     digest = _digest(publish) if publish.msg_id else b""

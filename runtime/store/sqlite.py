@@ -43,6 +43,7 @@ class SqliteStore:
         entropy: Ids of messages that bring none.
         catalogue: What topics are set to.
         cluster: The cluster's name.
+        not_durable: Why guaranteed messages are refused, where the database ends with the process.
     """
 
     def __init__(
@@ -54,8 +55,10 @@ class SqliteStore:
         entropy: Entropy,
         catalogue: Catalogue,
         cluster: str,
+        not_durable: str = "",
     ) -> None:
         self._ledger = Ledger(database, catalogue=catalogue, cluster=cluster, entropy=entropy)
+        self._ledger.not_durable = not_durable
         self._clock = clock
         self._group = GroupCommit(database, thread, on_rollback=self._ledger.load)
         self.on_supplied: Callable[[str], None] = lambda _topic: None
