@@ -119,7 +119,8 @@ class Service(Actor):
         self.processes = processes
         self.clock = clock
         self.entropy = entropy
-        self.reach = Reach(self.directory, threads, entropy, self._position, self._caller, endpoint)
+        position, caller = self._position, lambda: getattr(_current.get(None), "caller", None)
+        self.reach = Reach(self.directory, threads, entropy, position, caller, endpoint)
         self._read, self._takes_input = _reader_of(type(self))
         self._simple_io = _simple_io_of(type(self))
         self._under_way: dict[Envelope, trio.CancelScope] = {}
@@ -200,10 +201,6 @@ class Service(Actor):
     def _position(self) -> tuple[str, float]:
         invocation = _current.get(None)
         return ("", float("inf")) if invocation is None else (invocation.cid, invocation.deadline)
-
-    def _caller(self) -> Caller | None:
-        invocation = _current.get(None)
-        return None if invocation is None else invocation.caller
 
     async def run(self) -> None:
         """Answer requests, `concurrency` at once; when asked to stop, finish those in hand."""
