@@ -11,7 +11,7 @@ from actors.attachment import Attachment
 from actors.call import PeerIdentity
 from actors.messages import Deliver, Refusal
 from actors.publication import Publish
-from actors.settings import TopicSettings
+from actors.settings import DeliveryOptions, TopicSettings
 
 __all__ = [
     "TOPICS",
@@ -63,7 +63,7 @@ class StartSubscriber:
 
     service: str
     topic: str
-    options: Mapping[str, Any] = field(factory=dict)
+    options: DeliveryOptions = field(factory=DeliveryOptions)
 
 
 @frozen

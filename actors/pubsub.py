@@ -18,7 +18,7 @@ from actors.errors import NOT_ALLOWED, BadInput, Forbidden, NotFound
 from actors.publication import Publish
 from actors.reach import LOCAL_TIMEOUT, Reach
 from actors.ref import actor_name
-from actors.subscribing import subscription_options
+from actors.subscribing import delivery_options, subscription_options
 from actors.topic_access import (
     find_topic,
     get_messages,
@@ -149,7 +149,7 @@ class PubSub:
         if await find_topic(self._reach, topic) is None:
             msg = f"No such topic `{topic}`"
             raise NotFound(msg)
-        kind, name = await self._ask("topics", TOPICS, StartSubscriber(service, topic, checked))
+        kind, name = await self._ask("topics", TOPICS, StartSubscriber(service, topic, delivery_options(checked)))
         sub_key: str = await self._ask(kind, name, SubKeyOf(topic))
         return sub_key
 

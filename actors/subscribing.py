@@ -10,9 +10,9 @@ from typing import Any
 import attrs
 
 from actors.errors import BadInput
-from actors.settings import DeliverySettings
+from actors.settings import DeliveryOptions, DeliverySettings
 
-__all__ = ["checked_option", "delivery_settings", "subscription_options"]
+__all__ = ["checked_option", "delivery_options", "delivery_settings", "subscription_options"]
 
 _DEFAULTS = DeliverySettings()
 _FIELDS = {one.name: type(one.default) for one in attrs.fields(DeliverySettings)}
@@ -66,6 +66,11 @@ def checked_option(name: str, kind: type, value: object, *, least: int = 0) -> A
 def delivery_settings(defaults: DeliverySettings, options: Mapping[str, Any]) -> DeliverySettings:
     """Return how a subscription's messages are delivered: as its topic says, but for what it sets itself."""
     return _merged(defaults, tuple(sorted(options.items()))) if options else defaults
+
+
+def delivery_options(options: Mapping[str, Any]) -> DeliveryOptions:
+    """Return checked options as a section of clusters.toml gives them."""
+    return DeliveryOptions(**{name: _typed(_FIELDS[name], value) for name, value in options.items()})
 
 
 @lru_cache(maxsize=1024)

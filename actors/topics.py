@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 from actors.actor import Actor
 from actors.catalogue import Catalogue, is_pattern, name_problem, service_of
 from actors.delivery import CreateTopic, FindTopic, NewMessages, StartSubscriber
-from actors.errors import ActorError, BadInput, CallError, Conflict, Overloaded
+from actors.errors import ActorError, BadInput, CallError, Conflict, Overloaded, ServiceNotFound
 from actors.ref import actor_name
-from actors.settings import TopicSettings
+from actors.settings import DeliveryOptions, TopicSettings
 from actors.supervision import ChildSpec
 from actors.topic import Topic, TopicPorts, TopicState
 
@@ -23,7 +22,7 @@ MAX_MADE = 10_000
 class SubscriberMaker(Protocol):
     """Makes what receives messages for a service of this cluster."""
 
-    def __call__(self, service: str, topic: str, options: Mapping[str, Any]) -> ChildSpec:
+    def __call__(self, service: str, topic: str, options: DeliveryOptions) -> ChildSpec:
         """Return the actor that subscribes to a topic for a service; it answers `SubKeyOf`."""
         ...
 
@@ -34,16 +33,14 @@ class Topics(Actor):
     Args:
         catalogue: What topics are set to.
         ports: What each topic is given of the outside.
-        make_subscriber: Makes subscribers that are services; None where there are none.
+        make_subscriber: Makes the subscribers that are services.
     """
 
     kind = "topics"
     intensity = None
     answers_with = (CallError,)
 
-    def __init__(
-        self, catalogue: Catalogue, ports: TopicPorts, *, make_subscriber: SubscriberMaker | None = None
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, ports: TopicPorts, *, make_subscriber: SubscriberMaker) -> None:
         self._catalogue = catalogue
         self._ports = ports
         self._make_subscriber = make_subscriber
@@ -86,8 +83,7 @@ class Topics(Actor):
     def _may_be_made(self, topic: str) -> bool:
         service = service_of(topic)
         if service is not None:
-            is_there = self.directory.find_mailbox(actor_name("service", service)) is not None
-            return is_there and self._make_subscriber is not None
+            return self.directory.find_mailbox(actor_name("service", service)) is not None
         return topic in self._catalogue or name_problem(topic) is None
 
     async def _create(self, topic: str, settings: TopicSettings) -> None:
@@ -117,13 +113,13 @@ class Topics(Actor):
         state = TopicState()
         self.children.start(ChildSpec.of(Topic, name=topic, make=lambda: Topic(self._catalogue, state, self._ports)))
         service = service_of(topic)
-        if service is not None and self._make_subscriber is not None:
-            self.children.start(self._make_subscriber(service, topic, {}))
+        if service is not None:
+            self.children.start(self._make_subscriber(service, topic, DeliveryOptions()))
 
     def _start_subscriber(self, request: StartSubscriber) -> tuple[str, str]:
-        if self._make_subscriber is None:
-            msg = f"service {request.service!r} cannot subscribe: this cluster has no subscribers that are services"
-            raise BadInput(msg)
+        if self.directory.find_mailbox(actor_name("service", request.service)) is None:
+            msg = f"No such service {request.service!r}"
+            raise ServiceNotFound(msg)
         spec = self._make_subscriber(request.service, request.topic, request.options)
         self.children.start(spec)
         return spec.kind, spec.name

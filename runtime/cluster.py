@@ -11,7 +11,7 @@ from attrs import frozen
 
 from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
-from actors.catalogue import Catalogue
+from actors.catalogue import Catalogue, service_of
 from actors.channel import Channel, Gate, SessionTable
 from actors.delivery import TOPICS
 from actors.endpoint import Endpoint
@@ -21,7 +21,7 @@ from actors.mailbox import MailboxLimits
 from actors.outgoing import OutgoingConnection
 from actors.ports import Clock, Entropy, HandledStore, Processes, QueueStore, SubscriptionStore, Threads, TopicStore
 from actors.service import Service
-from actors.settings import ChannelSettings, OutgoingSettings, SubscriptionSettings
+from actors.settings import ChannelSettings, DeliveryOptions, OutgoingSettings, SubscriptionSettings
 from actors.subscriber import Subscriber
 from actors.supervision import ChildSpec
 from actors.topic import TopicPorts
@@ -168,13 +168,23 @@ class Cluster:
         return inner, doors
 
     def _topics(self) -> ChildSpec:
-        return ChildSpec.of(Topics, name=TOPICS, make=lambda: Topics(self._catalogue, self._topic_ports))
+        def make_subscriber(service: str, topic: str, options: DeliveryOptions) -> ChildSpec:
+            settings = SubscriptionSettings(service, (topic,), options)
+            return self._subscriber(f"{service} {topic}", settings, gives_messages=service_of(topic) is not None)
 
-    def _subscriber(self, name: str, settings: SubscriptionSettings) -> ChildSpec:
+        return ChildSpec.of(
+            Topics,
+            name=TOPICS,
+            make=lambda: Topics(self._catalogue, self._topic_ports, make_subscriber=make_subscriber),
+        )
+
+    def _subscriber(self, name: str, settings: SubscriptionSettings, *, gives_messages: bool = False) -> ChildSpec:
         handling = Handling(self._ports.handled)
         entropy = self._ports.entropy
         return ChildSpec.of(
-            Subscriber, name=name, make=lambda: Subscriber(settings, handling=handling, entropy=entropy)
+            Subscriber,
+            name=name,
+            make=lambda: Subscriber(settings, handling=handling, entropy=entropy, gives_messages=gives_messages),
         )
 
     def _outgoing(self, name: str, settings: OutgoingSettings) -> ChildSpec:
