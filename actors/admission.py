@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from actors.call import Caller
+from actors.call import Caller, PeerIdentity
 from actors.messages import Hello, Welcome
 
-__all__ = ["NOT_AUTHORIZED", "Admit", "Admitted", "Older", "Renew"]
+__all__ = ["NOT_AUTHORIZED", "Admit", "Admitted", "ListSubscriptions", "Older", "Renew"]
 
 NOT_AUTHORIZED = "You are not authorized to access this resource"
 """What a peer without the right credentials is told, in Zato's words."""
@@ -52,3 +52,10 @@ class Renew:
     """A peer asks anew for the session that it has; the answer is its `Welcome`."""
 
     hello: Hello
+
+
+@frozen
+class ListSubscriptions:
+    """From a service to the channel of its caller: which subscriptions has this identity? Answered with records."""
+
+    identity: PeerIdentity

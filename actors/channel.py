@@ -13,7 +13,7 @@ import trio
 from attrs import define, field
 
 from actors.actor import Actor
-from actors.admission import NOT_AUTHORIZED, Admit, Admitted, Older, Renew
+from actors.admission import NOT_AUTHORIZED, Admit, Admitted, ListSubscriptions, Older, Renew
 from actors.attachment import Attachment, Window
 from actors.call import Caller, PeerIdentity
 from actors.endpoint import Endpoint
@@ -114,7 +114,7 @@ class Channel(Actor):
         )
 
     async def receive(self, message: Any) -> Any:
-        """Admit a peer, or renew its session."""
+        """Admit a peer, renew its session, or tell what it subscribes to."""
         match message:
             case Admit(hello=hello):
                 await self._check(hello, message.peer)
@@ -122,6 +122,8 @@ class Channel(Actor):
             case Renew(hello=hello):
                 await self._check(hello, "an open session")
                 return self._welcome(hello)
+            case ListSubscriptions(identity=identity):
+                return await self._subscriptions.owned(identity)
         return None
 
     async def _check(self, hello: Hello, peer: str) -> None:

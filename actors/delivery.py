@@ -10,19 +10,74 @@ from attrs import field, frozen
 from actors.attachment import Attachment
 from actors.call import PeerIdentity
 from actors.messages import Deliver, Refusal
+from actors.publication import Publish
+from actors.settings import DeliveryOptions, TopicSettings
 
 __all__ = [
+    "TOPICS",
     "Attach",
     "Attached",
+    "CreateTopic",
     "Detach",
     "Extended",
+    "FindTopic",
+    "GetRecord",
     "NewMessages",
+    "PublishMany",
     "Resume",
     "SendDelivery",
     "Settled",
+    "StartSubscriber",
+    "SubKeyOf",
     "Subscribe",
+    "TakeMessages",
     "Unsubscribe",
 ]
+
+
+TOPICS = "all"
+"""The name of the one actor of kind `topics` that a cluster has."""
+
+
+@frozen
+class FindTopic:
+    """To the topics: start a topic, where there may be one of that name; the answer is its settings, or None."""
+
+    topic: str
+
+
+@frozen
+class CreateTopic:
+    """To the topics: make a topic that is there from now on, also after a restart."""
+
+    topic: str
+    settings: TopicSettings
+
+
+@frozen
+class StartSubscriber:
+    """To the topics: have a service of this cluster receive a topic's messages from now on.
+
+    The answer is the kind and the name of the actor that takes them for it, which answers `SubKeyOf`.
+    """
+
+    service: str
+    topic: str
+    options: DeliveryOptions = field(factory=DeliveryOptions)
+
+
+@frozen
+class SubKeyOf:
+    """To the actor that takes messages for a service: the sub_key of its subscription to a topic, once it has one."""
+
+    topic: str
+
+
+@frozen
+class PublishMany:
+    """To a topic: messages to be stored together; the answer is the list of their ids."""
+
+    messages: tuple[Publish, ...]
 
 
 @frozen
@@ -62,12 +117,14 @@ class Resume:
 class Unsubscribe:
     """To a topic: a peer does not want them any more; an empty `sub_key` means all of its subscriptions.
 
-    With `leave_rest` what waits goes to the next subscription of the same security definition.
+    Where nobody can tell peers of an identity apart those of the session are meant then. With `leave_rest` what waits
+    goes to the next subscription of the same security definition.
     """
 
     identity: PeerIdentity
     sub_key: str = ""
     leave_rest: bool = False
+    session: str = ""
 
 
 @frozen
@@ -88,6 +145,19 @@ class Detach:
 @frozen
 class NewMessages:
     """To a subscription: something was published to its topic."""
+
+
+@frozen
+class GetRecord:
+    """To a subscription: whose it is, of which topic; the answer is its `SubscriptionRecord`."""
+
+
+@frozen
+class TakeMessages:
+    """To a subscription: its first messages, for good; the answer is a list of each with its count of deliveries."""
+
+    limit: int
+    max_bytes: int
 
 
 @frozen

@@ -11,10 +11,15 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-__all__ = ["Endpoint", "first_match", "matches"]
+from actors.settings import EndpointRole, EndpointSettings
+
+__all__ = ["SERVICE_TOPICS", "Endpoint", "first_match", "matches"]
 
 _WITHIN = "*"
 _ACROSS = "**"
+
+SERVICE_TOPICS = "/zato/s/to/"
+"""Where topics begin whose messages a service receives; the service's name follows."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -72,16 +77,35 @@ def first_match(patterns: Iterable[str], name: str, separator: str) -> str | Non
 
 @frozen
 class Endpoint:
-    """What the peers of a channel, of a security definition, or a service may do with topics."""
+    """What the peers of a channel, of a security definition, or a service may do with topics.
+
+    The topics of services are matched only by patterns that name them: `/**` lets nobody invoke services.
+    """
 
     name: str
     publish: tuple[str, ...] = ()
     subscribe: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, name: str, settings: EndpointSettings) -> Endpoint:
+        """Return the endpoint that a section of clusters.toml describes; its role decides which patterns count."""
+        role = settings.role
+        return cls(
+            name,
+            () if role is EndpointRole.SUBSCRIBE_ONLY else settings.publish,
+            () if role is EndpointRole.PUBLISH_ONLY else settings.subscribe,
+        )
+
     def may_publish(self, topic: str) -> str | None:
         """Return the pattern that allows publishing to the topic, or None."""
-        return first_match(self.publish, topic, "/")
+        return _allowing(self.publish, topic)
 
     def may_subscribe(self, topic: str) -> str | None:
         """Return the pattern that allows subscribing to the topic, or None."""
-        return first_match(self.subscribe, topic, "/")
+        return _allowing(self.subscribe, topic)
+
+
+def _allowing(patterns: Iterable[str], topic: str) -> str | None:
+    if topic.startswith(SERVICE_TOPICS):
+        patterns = [pattern for pattern in patterns if pattern.startswith(SERVICE_TOPICS)]
+    return first_match(patterns, topic, "/")

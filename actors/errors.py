@@ -23,6 +23,7 @@ IsthmusError
 from __future__ import annotations
 
 __all__ = [
+    "NOT_ALLOWED",
     "ActorCrashed",
     "ActorError",
     "ActorNotFound",
@@ -46,6 +47,10 @@ __all__ = [
     "ServiceNotFound",
     "StoreFailed",
 ]
+
+
+NOT_ALLOWED = "You are not allowed to access this resource"
+"""What whoever may not do something is told, Zato's words; it says nothing of what there is."""
 
 
 class IsthmusError(Exception):

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from attrs import define, field, frozen
 
 from actors.attachment import Attachment
-from actors.publication import Stored, Taken
+from actors.publication import Stored, SubscriptionRecord, Taken
 
-__all__ = ["InHand", "UnderWay"]
+__all__ = ["InHand", "SubscriptionPlan", "UnderWay"]
 
 MAX_PUT_OFF = 10_000
 MAX_PUT_OFF_BYTES = 64 * 1024 * 1024
@@ -131,9 +131,13 @@ class InHand:
         """Note a delivery of messages that `next_batch` gave; return for each how often it has been sent now."""
         self.under_way[delivery.id] = delivery
         self.deadlines[delivery.id] = deadline
+        return self.count(delivery.messages)
+
+    def count(self, messages: Iterable[Stored]) -> list[int]:
+        """Note that messages are sent; return for each how often it has been now."""
         sent = self._sent
         counts = []
-        for stored in delivery.messages:
+        for stored in messages:
             counts.append(count := sent.get(stored.place, 0) + 1)
             sent[stored.place] = count
         return counts
@@ -202,3 +206,16 @@ class InHand:
             self._alone.discard(place)
             self._sent.pop(place, None)
             self._failures.pop(place, None)
+
+
+@define
+class SubscriptionPlan:
+    """What a subscription is, over its restarts; only a lasting owner's outlives its last session.
+
+    `acknowledged` are places that the store has still to be told of.
+    """
+
+    record: SubscriptionRecord
+    attached: list[Attachment] = field(factory=list)
+    acknowledged: list[int] = field(factory=list)
+    in_hand: InHand = field(factory=InHand)

@@ -1,8 +1,12 @@
-"""The subscriptions of one link: what is listed is subscribed to, and what is refused is tried again later."""
+"""The subscriptions of one link: what is listed is subscribed to, and what is refused is tried again later.
+
+What was listed at an earlier link and is not any more is unsubscribed from. A remote tells on native links which of
+its subscriptions were made from a list: they bear a label. Those that code made over the link are left alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import trio
@@ -13,6 +17,11 @@ from actors.errors import CallError, LinkClosed, LinkLost
 __all__ = ["LinkSubscriptions"]
 
 SUBSCRIBE_SERVICE = "zato.pubsub.subscription.create-wsx-subscription"
+UNSUBSCRIBE_SERVICE = "zato.pubsub.pubapi.unsubscribe"
+OWN_SERVICE = "isthmus.pubsub.subscriptions"
+LISTED = "clusters.toml"
+"""What subscriptions are called that were made from a list."""
+
 GOING_AWAY = 1001
 
 
@@ -20,7 +29,9 @@ class LinkSubscriptions:
     """Subscribes over one link.
 
     Args:
-        topics: What is listed.
+        topics: What is listed, and what is set of each subscription.
+        is_native: Whether the remote keeps a label with each subscription.
+        is_resumed: Whether it has subscriptions of an earlier link.
         skipped: Topics that are not to be asked for at first, with the reason: asking cost the link before this.
         retry_interval: Seconds until a refused topic is tried again.
         invoke: Makes a call over the link.
@@ -29,8 +40,10 @@ class LinkSubscriptions:
 
     def __init__(
         self,
-        topics: Sequence[str],
+        topics: Mapping[str, Mapping[str, Any]],
         *,
+        is_native: bool,
+        is_resumed: bool,
         skipped: dict[str, str],
         retry_interval: float,
         invoke: Callable[[object], Awaitable[CallResponse]],
@@ -42,6 +55,8 @@ class LinkSubscriptions:
         """Whether every listed topic was answered."""
         self._asking = ""
         self._topics = topics
+        self._is_native = is_native
+        self._is_resumed = is_resumed
         self._retry_interval = retry_interval
         self._invoke = invoke
         self._log = log
@@ -51,6 +66,8 @@ class LinkSubscriptions:
         for topic in self._topics:
             if topic not in self.refused:
                 await self._subscribe(topic)
+        if self._is_resumed:
+            await self._end_unlisted()
         self.is_answered = True
         while True:
             on_answered()
@@ -65,14 +82,29 @@ class LinkSubscriptions:
         is_suspect = bool(self._asking) and closed.origin == "remote" and closed.code != GOING_AWAY
         return {self._asking: f"the peer closed the link over it: {closed}"} if is_suspect else {}
 
-    async def _subscribe(self, topic: str) -> None:
-        self._asking = topic
-        request = {"service": SUBSCRIBE_SERVICE, "request": {"topic_name": topic}}
+    async def _call(self, service: str, request: object) -> Any:
         try:
-            response = await self._invoke(request)
-            sub_key = response.data["sub_key"]
+            return (await self._invoke({"service": service, "request": request})).data
         except LinkLost:
             await trio.sleep_forever()  # whoever receives from the link ends it all
+
+    async def _end_unlisted(self) -> None:
+        """Unsubscribe from what was listed before; a remote that does not tell of it keeps it."""
+        try:
+            known = await self._call(OWN_SERVICE, None)
+            ended = [one for one in known if one["label"] == LISTED and one["topic_name"] not in self._topics]
+            for one in ended:
+                topic = one["topic_name"]
+                await self._call(UNSUBSCRIBE_SERVICE, {"topic_name": topic, "sub_key": one["sub_key"]})
+                self._log.info("unsubscribed: not listed any more", topic=topic)
+        except (CallError, KeyError, TypeError) as error:
+            self._log.warning("what is not listed any more may still be subscribed to", reason=str(error))
+
+    async def _subscribe(self, topic: str) -> None:
+        self._asking = topic
+        request = {"topic_name": topic, **self._topics[topic], **({"label": LISTED} if self._is_native else {})}
+        try:
+            sub_key = (await self._call(SUBSCRIBE_SERVICE, request))["sub_key"]
         except (CallError, KeyError, TypeError) as error:
             self.refused[topic] = str(error)
             self._log.warning("subscription refused", topic=topic, reason=str(error))

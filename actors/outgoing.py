@@ -210,7 +210,9 @@ class OutgoingConnection(Actor):
             entropy=self._entropy,
         )
         subscriptions = LinkSubscriptions(
-            settings.subscribe,
+            settings.listed,
+            is_native=link.wire == NATIVE,
+            is_resumed=connected.resumed,
             skipped=self._skipped,
             retry_interval=settings.backoff.longest,
             invoke=lambda request: self._call_over(link, request),

@@ -171,6 +171,9 @@ class TopicStore(Protocol):
     expire stands in the topic's settings, which the store looks up.
     """
 
+    on_supplied: Callable[[str], None]
+    """Called on the event loop with each topic that got messages in another way than by being published to."""
+
     async def append(self, topic: str, publishes: Sequence[Publish]) -> Sequence[str | CallError]:
         """Give messages the next places of a topic and return their ids; guaranteed ones are on disk then.
 
@@ -192,6 +195,10 @@ class TopicStore(Protocol):
 
     async def created(self) -> Mapping[str, TopicSettings]:
         """Return the topics that were made while the cluster ran, now or before."""
+        ...
+
+    async def used(self) -> Collection[str]:
+        """Return the topics that were ever published or subscribed to."""
         ...
 
     async def recent(self, sub_key: str, limit: int) -> Sequence[Published]:
@@ -235,6 +242,10 @@ class SubscriptionStore(Protocol):
 
     async def subscriptions(self, topic: str) -> Sequence[SubscriptionRecord]:
         """Return a topic's subscriptions."""
+        ...
+
+    async def owned(self, owner: PeerIdentity) -> Sequence[SubscriptionRecord]:
+        """Return an owner's subscriptions."""
         ...
 
     async def missed(self, owner: PeerIdentity) -> int | None:

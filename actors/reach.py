@@ -1,4 +1,4 @@
-"""What a service can reach from within an invocation: other services, outgoing connections, topics.
+"""What a service can reach from within an invocation: other services and outgoing connections; see also `pubsub`.
 
 Everything here is called the same way from `async def handle`, where it gives something to await, and from
 `def handle` in a worker thread, where it blocks and gives the result: `Reach.bridge` tells the two apart.
@@ -13,7 +13,8 @@ from typing import Any, Self
 import trio
 from attrs import frozen
 
-from actors.call import Call, CallResponse, RemoteCall
+from actors.call import Call, Caller, CallResponse, RemoteCall
+from actors.endpoint import Endpoint
 from actors.errors import (
     ActorCrashed,
     ActorNotFound,
@@ -22,15 +23,13 @@ from actors.errors import (
     InvokeTimeout,
     LinkDown,
     MailboxFull,
-    NotFound,
     Overloaded,
     ServiceNotFound,
 )
 from actors.ports import Entropy, Threads
-from actors.publication import Publish
 from actors.ref import ActorRef, Directory, actor_name
 
-__all__ = ["Client", "Connection", "Out", "PubSub", "Reach", "invoke_service"]
+__all__ = ["Client", "Connection", "Out", "Reach", "invoke_service"]
 
 LOCAL_TIMEOUT = 30.0
 
@@ -39,13 +38,21 @@ LOCAL_TIMEOUT = 30.0
 class Reach:
     """A service's way to the rest of its cluster.
 
-    `position` gives the cid and the deadline of the invocation that asks, so that both travel on.
+    Args:
+        directory: Finds actors.
+        threads: Blocking code, and its way back.
+        entropy: Ids.
+        position: Gives the cid and the deadline of the invocation that asks, so that both travel on.
+        caller: Gives the peer that invokes.
+        endpoint: Which topics it may use; None for all.
     """
 
     directory: Directory
     threads: Threads
     entropy: Entropy
     position: Callable[[], tuple[str, float]]
+    caller: Callable[[], Caller | None] = lambda: None
+    endpoint: Endpoint | None = None
 
     def bridge(self, function: Callable[[], Awaitable[Any]]) -> Any:
         """Run `function`: return its awaitable on the event loop, its result in a worker thread."""
@@ -63,11 +70,6 @@ class Reach:
     def out(self) -> Out:
         """The outgoing connections."""
         return Out(WebSockets(self))
-
-    @property
-    def pubsub(self) -> PubSub:
-        """The topics."""
-        return PubSub(self)
 
 
 async def invoke_service(
@@ -207,34 +209,3 @@ class Client:
             msg = f"{self.connection!r}: no link within {wait:g} s; last error: {call.last_error or 'none'}"
             raise LinkDown(msg) from None
         return response
-
-
-@frozen
-class PubSub:
-    """Publishing to topics of this cluster."""
-
-    _reach: Reach
-
-    def publish(self, topic: str, data: object = "", **options: Any) -> Any:
-        """Publish a message and return its id, once it is as safe as its topic promises.
-
-        Args:
-            topic: The topic's name, such as `/customer/new`.
-            data: A str, or anything that JSON can say.
-            **options: `msg_id`, `priority` (1 to 9, default 5), `expiration` (seconds), `correl_id`,
-                `in_reply_to`, `ext_client_id`, `mime_type`, `has_gd`.
-
-        Raises:
-            NotFound: When there is no such topic.
-            BadInput: When an option has a wrong value.
-        """
-        return self._reach.bridge(lambda: self._publish(topic, data, options))
-
-    async def _publish(self, topic: str, data: object, options: dict[str, Any]) -> str:
-        message = Publish.of(data, options, cid=self._reach.position()[0])
-        try:
-            msg_id: str = await self._reach.ref("topic", topic).ask(message)
-        except ActorNotFound:
-            msg = f"No such topic `{topic}`"
-            raise NotFound(msg) from None
-        return msg_id

@@ -2,7 +2,7 @@
 
 This module owns the life of an invocation: reading the input, running `handle` in its own or in its blocking
 form, writing the output, and what `self.request`, `self.response` and `self.cid` mean meanwhile. What a service
-can reach (`self.out`, `self.pubsub`, `self.invoke`) is in `actors.reach`.
+can reach (`self.out`, `self.invoke`, `self.pubsub`) is in `actors.reach` and `actors.pubsub`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from attrs import define, field
 from actors.actor import Actor
 from actors.bunch import Bunch
 from actors.call import Call, Caller
+from actors.endpoint import Endpoint
 from actors.envelope import Envelope
 from actors.errors import AskTimeout, CallError, IsthmusError
 from actors.failures import single
 from actors.hooks import Closed, Connected, MessageReceived
 from actors.io import input_reader, unstructure
 from actors.ports import Clock, Entropy, Processes, Threads
-from actors.reach import Out, PubSub, Reach, invoke_service
+from actors.pubsub import PubSub
+from actors.reach import Out, Reach, invoke_service
 from actors.simple_io import SimpleIODeclaration, parse_declaration
 
 __all__ = ["Request", "Response", "Service", "service"]
@@ -103,13 +105,22 @@ class Service(Actor):
             msg = f"every: expected more than 0 seconds, got {cls.every!r}"
             raise ValueError(msg)
 
-    def equip(self, *, threads: Threads, processes: Processes, clock: Clock, entropy: Entropy) -> None:
+    def equip(
+        self,
+        *,
+        threads: Threads,
+        processes: Processes,
+        clock: Clock,
+        entropy: Entropy,
+        endpoint: Endpoint | None = None,
+    ) -> None:
         """Hand the service its ports; called once, before `run`."""
         self.threads = threads
         self.processes = processes
         self.clock = clock
         self.entropy = entropy
-        self.reach = Reach(self.directory, threads, entropy, self._position)
+        position, caller = self._position, lambda: getattr(_current.get(None), "caller", None)
+        self.reach = Reach(self.directory, threads, entropy, position, caller, endpoint)
         self._read, self._takes_input = _reader_of(type(self))
         self._simple_io = _simple_io_of(type(self))
         self._under_way: dict[Envelope, trio.CancelScope] = {}
@@ -154,8 +165,8 @@ class Service(Actor):
 
     @property
     def pubsub(self) -> PubSub:
-        """Publishing: `self.pubsub.publish(topic, data)`."""
-        return self.reach.pubsub
+        """Topics: `self.pubsub.publish(topic, data)`."""
+        return PubSub(self.reach)
 
     @property
     def logger(self) -> Any:

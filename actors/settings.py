@@ -184,6 +184,7 @@ class OutgoingSettings:
     username: str | None = None
     password: Secret | None = field(default=None, repr=False)
     subscribe: tuple[str, ...] = ()
+    subscriptions: dict[str, DeliveryOptions] = field(factory=dict)
     on_connect: str | None = None
     on_message: str | None = None
     on_close: str | None = None
@@ -201,6 +202,13 @@ class OutgoingSettings:
     max_in_flight: int = 1000  # requests of the server
     max_unhandled: int = 10_000  # messages that wait for on_message before the link is throttled
     max_throttled_time: float = 60.0
+
+    @property
+    def listed(self) -> dict[str, dict[str, Any]]:
+        """The topics to subscribe to, and what is set of each subscription, by name."""
+        return {topic: {} for topic in self.subscribe} | {
+            topic: options.given for topic, options in self.subscriptions.items()
+        }
 
 
 @frozen

@@ -14,7 +14,7 @@ import trio
 from actors.actor import Actor
 from actors.attachment import Attachment, Window
 from actors.call import Call, PeerIdentity
-from actors.delivery import Attached, Detach, Extended, SendDelivery, Settled, Subscribe
+from actors.delivery import Attached, Detach, Extended, SendDelivery, Settled, SubKeyOf, Subscribe
 from actors.envelope import Envelope, HandlerRun, ask_by
 from actors.errors import ActorError, ActorNotFound, CallError
 from actors.handling import Handling, Verdict
@@ -42,16 +42,23 @@ class Subscriber(Actor):
         settings: Which service, which topics, and what is set of the subscriptions.
         handling: What it has handled; shared with all instances that follow a crash.
         entropy: Correlation ids.
+        gives_messages: Whether the service gets the messages alone, as what is published to a service does, instead of
+            the event that they belong to.
     """
 
     kind = "subscriber"
 
-    def __init__(self, settings: SubscriptionSettings, *, handling: Handling, entropy: Entropy) -> None:
+    def __init__(
+        self, settings: SubscriptionSettings, *, handling: Handling, entropy: Entropy, gives_messages: bool = False
+    ) -> None:
         self._settings = settings
         self._lanes = Lanes(handling, self._run_service, self._answer, self._extend)
         self._window = Window(MAX_DELIVERIES, MAX_DELIVERY_BYTES)
         self._entropy = entropy
+        self._gives_messages = gives_messages
         self._attached: set[str] = set()
+        self._sub_keys: dict[str, str] = {}
+        self._subscribed = trio.Event()
 
     async def setup(self) -> None:
         """Show what it is."""
@@ -71,13 +78,18 @@ class Subscriber(Actor):
         for subscription in self._attached:
             self._tell(subscription, Detach(self.actor))
 
-    async def receive(self, message: Any) -> None:
-        """Take a delivery."""
+    async def receive(self, message: Any) -> Any:
+        """Take a delivery, or tell a sub_key as soon as there is one."""
         match message:
+            case SubKeyOf(topic=topic):
+                while topic not in self._sub_keys:
+                    await self._subscribed.wait()
+                return self._sub_keys[topic]
             case Attached(subscription=subscription):
                 self._attached.add(subscription)
             case SendDelivery(delivery=delivery):
                 self._lanes.take(delivery)
+        return None
 
     # Subscribing
 
@@ -98,12 +110,14 @@ class Subscriber(Actor):
             options=self._settings.delivery.given,
         )
         try:
-            await self.ref("topic", topic).ask(order)
+            self._sub_keys[topic] = await self.ref("topic", topic).ask(order)
         except ActorNotFound:
             self._log.warning("no such topic yet", topic=topic)
         except (ActorError, CallError) as error:
             self._log.warning("not subscribed", topic=topic, error=str(error))
         else:
+            self._subscribed.set()
+            self._subscribed = trio.Event()
             return True
         return False
 
@@ -121,6 +135,7 @@ class Subscriber(Actor):
         """Run the service; what it raises is logged and refuses its messages."""
         request = IncomingRequest(delivery.id, delivery.timestamp, messages)
         event = MessageReceived(self._settings, None, request, settlement)
+        call = Call(messages if self._gives_messages else {"ctx": event})
         cid = self._entropy.hex_id()
 
         async def send(envelope: Envelope) -> None:
@@ -128,7 +143,7 @@ class Subscriber(Actor):
             self.ref("service", self._settings.service).send_nowait(envelope)
 
         try:
-            await ask_by(send, Call({"ctx": event}), timeout=float("inf"), cid=cid)
+            await ask_by(send, call, timeout=float("inf"), cid=cid)
         except Exception as error:  # whatever a user's service raises
             self._log.error("service failed", service=self._settings.service, cid=cid, error=repr(error))
             return error

@@ -10,9 +10,9 @@ from typing import Any
 import attrs
 
 from actors.errors import BadInput
-from actors.settings import DeliverySettings
+from actors.settings import DeliveryOptions, DeliverySettings
 
-__all__ = ["delivery_settings", "subscription_options"]
+__all__ = ["checked_option", "delivery_options", "delivery_settings", "subscription_options"]
 
 _DEFAULTS = DeliverySettings()
 _FIELDS = {one.name: type(one.default) for one in attrs.fields(DeliverySettings)}
@@ -30,22 +30,34 @@ def subscription_options(given: Mapping[str, Any]) -> dict[str, Any]:
             msg = f"unknown subscription option {name!r}; there are {', '.join(sorted(_FIELDS))}"
             raise BadInput(msg)
         if value is not None:
-            found[name] = _checked(name, _FIELDS[name], value)
+            least = 1 if name in ("delivery_batch_size", "delivery_max_retry") else 0
+            found[name] = checked_option(name, _FIELDS[name], value, least=least)
     return found
 
 
-def _checked(name: str, kind: type, value: object) -> Any:
+def checked_option(name: str, kind: type, value: object, *, least: int = 0) -> Any:
+    """Return a value as TOML and JSON say it: text, a flag, a number from `least` on, or one of an enum's choices.
+
+    Raises:
+        BadInput: Naming the option and what was expected.
+    """
     if issubclass(kind, Enum):
         choices = [one.value for one in kind]
-        if value not in choices:
+        plain = value.value if isinstance(value, kind) else value
+        if plain not in choices:
             msg = f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}"
             raise BadInput(msg)
-        return value
+        return plain
     if kind is float and type(value) is int:
         value = float(value)
-    least = 1 if name in ("delivery_batch_size", "delivery_max_retry") else 0
-    if type(value) is not kind or (isinstance(value, int | float) and value < least and kind is not bool):
-        words = {bool: "true or false", int: f"a whole number from {least} on", float: "seconds"}[kind]
+    is_low = isinstance(value, int | float) and kind is not bool and not value >= least
+    if type(value) is not kind or is_low:
+        words = {
+            str: "text",
+            bool: "true or false",
+            int: f"a whole number from {least} on",
+            float: f"a number from {least} on",
+        }[kind]
         msg = f"{name}: expected {words}, got {value!r}"
         raise BadInput(msg)
     return value
@@ -54,6 +66,11 @@ def _checked(name: str, kind: type, value: object) -> Any:
 def delivery_settings(defaults: DeliverySettings, options: Mapping[str, Any]) -> DeliverySettings:
     """Return how a subscription's messages are delivered: as its topic says, but for what it sets itself."""
     return _merged(defaults, tuple(sorted(options.items()))) if options else defaults
+
+
+def delivery_options(options: Mapping[str, Any]) -> DeliveryOptions:
+    """Return checked options as a section of clusters.toml gives them."""
+    return DeliveryOptions(**{name: _typed(_FIELDS[name], value) for name, value in options.items()})
 
 
 @lru_cache(maxsize=1024)

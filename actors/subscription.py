@@ -17,7 +17,6 @@ from typing import Any
 
 import msgspec
 import trio
-from attrs import define, field
 
 from actors.actor import Actor
 from actors.attachment import Attachment
@@ -27,41 +26,31 @@ from actors.delivery import (
     Attached,
     Detach,
     Extended,
+    GetRecord,
     NewMessages,
     SendDelivery,
     Settled,
+    TakeMessages,
     Unsubscribe,
 )
 from actors.errors import ActorError, CallError
-from actors.in_hand import InHand, UnderWay
+from actors.handing_out import hand_out
+from actors.in_hand import InHand, SubscriptionPlan, UnderWay
 from actors.messages import Deliver, Delivered
 from actors.ports import Clock, Entropy, QueueStore
-from actors.publication import Stored, SubscriptionRecord
+from actors.publication import Stored
 from actors.pubsub_hook import HookAction
 from actors.settings import DeliverySettings, TopicSettings
 from actors.subscribing import delivery_settings
 from actors.topic_hooks import TopicHooks
 
-__all__ = ["Subscription", "SubscriptionPlan"]
+__all__ = ["Subscription"]
 
 STORE_PAUSE = 1.0
 """Seconds until a store that failed is asked again."""
 
 BATCHES_AT_ONCE = 8
 """How many deliveries' messages are taken from the queue at once."""
-
-
-@define
-class SubscriptionPlan:
-    """What a subscription is, over its restarts; only a lasting owner's outlives its last session.
-
-    `acknowledged` are places that the store has still to be told of.
-    """
-
-    record: SubscriptionRecord
-    attached: list[Attachment] = field(factory=list)
-    acknowledged: list[int] = field(factory=list)
-    in_hand: InHand = field(factory=InHand)
 
 
 class Subscription(Actor):
@@ -76,6 +65,7 @@ class Subscription(Actor):
     """
 
     kind = "subscription"
+    answers_with = (CallError,)
 
     def __init__(
         self, plan: SubscriptionPlan, catalogue: Catalogue, *, queues: QueueStore, clock: Clock, entropy: Entropy
@@ -123,9 +113,13 @@ class Subscription(Actor):
         with suppress(CallError):
             await self._settle()
 
-    async def receive(self, message: Any) -> None:
-        """Note what changed and look for work."""
+    async def receive(self, message: Any) -> Any:
+        """Note what changed and look for work, or answer what is asked."""
         match message:
+            case GetRecord():
+                return self._plan.record
+            case TakeMessages():
+                return await self._hand_out(message)
             case NewMessages():
                 self._may_have_more = True
             case Settled():
@@ -140,6 +134,7 @@ class Subscription(Actor):
                 self._end_with_last_session()
                 self._show()
         self._wake.set()
+        return None
 
     # Sessions
 
@@ -286,12 +281,22 @@ class Subscription(Actor):
         batch = self._in_hand.next_batch(room, attachment.max_delivery_bytes)
         if not batch:
             return False
-        batch = await self._wanted_by_hook(await self._without_expired(batch))
+        batch = await self._deliverable(batch)
         if attachment not in self._plan.attached:
             self._in_hand.again(batch)  # the session ended meanwhile
         elif batch:
             self._send(attachment, batch, settings)
         return True
+
+    async def _hand_out(self, request: TakeMessages) -> list[tuple[Stored, int]]:
+        """Give the first messages to whoever asks for them, for good."""
+        if not self._settings.active_status.delivers:
+            return []
+        self._in_hand.release_due(trio.current_time())
+        return await hand_out(request, self._sub_key, self._in_hand, self._queues, self._deliverable)
+
+    async def _deliverable(self, batch: list[Stored]) -> list[Stored]:
+        return await self._wanted_by_hook(await self._without_expired(batch))
 
     def _free_attachment(self, settings: DeliverySettings) -> Attachment | None:
         """Return the session that is to get the next delivery, each in its turn; None where none can take one."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import trio
@@ -10,19 +12,18 @@ from attrs import define, field
 from actors.actor import Actor
 from actors.call import PeerIdentity
 from actors.catalogue import Catalogue
-from actors.delivery import Attach, NewMessages, Resume, Subscribe, Unsubscribe
+from actors.delivery import Attach, NewMessages, PublishMany, Resume, Subscribe, Unsubscribe
 from actors.envelope import Envelope
-from actors.errors import ActorError, CallError, Forbidden, Overloaded
+from actors.errors import NOT_ALLOWED, ActorError, CallError, Forbidden, Overloaded
+from actors.in_hand import SubscriptionPlan
 from actors.ports import Clock, Entropy, QueueStore, SubscriptionStore, TopicStore
 from actors.publication import Publish, SubscriptionRecord
 from actors.settings import OnNoSubs, TopicSettings
-from actors.subscription import Subscription, SubscriptionPlan
+from actors.subscription import Subscription
 from actors.supervision import ChildSpec
 from actors.topic_hooks import TopicHooks
 
-__all__ = ["FORBIDDEN", "Topic", "TopicPorts", "TopicState"]
-
-FORBIDDEN = "You are not allowed to access this resource"
+__all__ = ["Topic", "TopicPorts", "TopicState"]
 
 CLEAN_INTERVAL = 10.0
 """Seconds between two rounds of cleaning."""
@@ -102,7 +103,7 @@ class Topic(Actor):
             while (envelope := self.mailbox.take_lent()) is not None:
                 if not envelope.is_wanted:
                     continue
-                if isinstance(envelope.payload, Publish):
+                if isinstance(envelope.payload, Publish | PublishMany):
                     batch.append(envelope)
                     continue
                 await self._publish(batch)
@@ -129,18 +130,21 @@ class Topic(Actor):
         """Store messages and answer those who publish them."""
         if not batch:
             return
+        publishes = [one for envelope in batch for one in _messages_of(envelope.payload)]
         try:
-            results = await self._store([envelope.payload for envelope in batch])
+            results = await self._store(publishes)
         except CallError as error:
-            results = [error] * len(batch)
+            results = [error] * len(publishes)
         except BaseException as error:
             for envelope in batch:
                 if envelope.reply is not None:
                     envelope.reply.fail(self.ended_over(error))
             raise
         self._wake_subscriptions()
-        for envelope, result in zip(batch, results, strict=True):
+        rest = iter(results)
+        for envelope in batch:
             self.progress.count("handled")
+            result = _result_of(envelope.payload, rest)
             if envelope.reply is None:
                 continue
             if isinstance(result, CallError):
@@ -205,7 +209,7 @@ class Topic(Actor):
     def _resume(self, request: Resume) -> str:
         plan = self._state.plans.get(request.sub_key)
         if plan is None or plan.record.owner.security != request.identity.security:
-            raise Forbidden(FORBIDDEN)
+            raise Forbidden(NOT_ALLOWED)
         self._tell(request.sub_key, Attach(request.attachment))
         return request.sub_key
 
@@ -229,7 +233,8 @@ class Topic(Actor):
     async def _unsubscribe(self, request: Unsubscribe) -> None:
         """Remove the peer's own subscriptions; those of others are as if unknown."""
         for sub_key, plan in list(self._state.plans.items()):
-            if plan.record.owner == request.identity and request.sub_key in ("", sub_key):
+            is_meant = request.sub_key == sub_key or (not request.sub_key and _is_of(plan, request))
+            if plan.record.owner == request.identity and is_meant:
                 await self._end(sub_key)
                 await self._ports.subscriptions.unsubscribe(sub_key, leave_rest=request.leave_rest)
                 self._tell_hook("on_unsubscribed", plan.record)
@@ -277,3 +282,27 @@ class Topic(Actor):
             guaranteed=settings.guaranteed,
             subscriptions=len(self._state.plans),
         )
+
+
+def _messages_of(payload: Publish | PublishMany) -> tuple[Publish, ...]:
+    return payload.messages if isinstance(payload, PublishMany) else (payload,)
+
+
+def _result_of(
+    payload: Publish | PublishMany, results: Iterator[str | CallError | None]
+) -> str | CallError | list[str | None] | None:
+    """Return what a publisher is answered with, of what is left of the results."""
+    if isinstance(payload, Publish):
+        return next(results)
+    found = list(islice(results, len(payload.messages)))
+    ids = [one for one in found if not isinstance(one, CallError)]
+    for number, one in enumerate(found, start=1):
+        if isinstance(one, CallError):
+            failed, total = len(found) - len(ids), len(found)
+            return type(one)(f"{failed} of {total} messages are not published; message {number}: {one}")
+    return ids
+
+
+def _is_of(plan: SubscriptionPlan, request: Unsubscribe) -> bool:
+    """Tell whether a subscription is the asking peer's, as far as its link or its identity can show that."""
+    return request.identity.is_lasting or request.session in [one.session for one in plan.attached]

@@ -11,8 +11,9 @@ from attrs import frozen
 
 from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
-from actors.catalogue import Catalogue
+from actors.catalogue import Catalogue, service_of
 from actors.channel import Channel, Gate, SessionTable
+from actors.delivery import TOPICS
 from actors.endpoint import Endpoint
 from actors.handling import Handling
 from actors.login import LinkIdentity
@@ -20,10 +21,11 @@ from actors.mailbox import MailboxLimits
 from actors.outgoing import OutgoingConnection
 from actors.ports import Clock, Entropy, HandledStore, Processes, QueueStore, SubscriptionStore, Threads, TopicStore
 from actors.service import Service
-from actors.settings import ChannelSettings, OutgoingSettings, SubscriptionSettings, TopicSettings
+from actors.settings import ChannelSettings, DeliveryOptions, OutgoingSettings, SubscriptionSettings
 from actors.subscriber import Subscriber
 from actors.supervision import ChildSpec
-from actors.topic import Topic, TopicPorts, TopicState
+from actors.topic import TopicPorts
+from actors.topics import Topics
 from runtime.admin.messages import store_services
 from runtime.admin.services import admin_services
 from runtime.admin.store import backup_services
@@ -120,7 +122,7 @@ class Cluster:
             for spec in inner:
                 root.start(spec)
             with trio.move_on_after(SETUP_PATIENCE) as patience:
-                await root.wait_up(("topic", "service", "actor"))
+                await root.wait_up(("topics", "service", "actor"))
             if patience.cancelled_caught:
                 _log.warning("some services are not set up yet; channels open without them", actor=self.name)
             for spec in doors:
@@ -136,16 +138,10 @@ class Cluster:
             return
         _log.info("stopping", actor=self.name)
         with trio.move_on_after(self._settings.shutdown_timeout):
-            for kinds in (("channel",), ("outgoing", "subscriber"), ("service", "actor"), ("topic",)):
+            for kinds in (("channel",), ("outgoing", "subscriber"), ("service", "actor"), ("topics",)):
                 await root.stop_all(kinds)
         await root.stop_all(at_once=True)
         self._stopped.set()
-
-    def add_topic(self, name: str, settings: TopicSettings) -> None:
-        """Start a topic while the cluster runs; one of that name that is there already is left as it is."""
-        if self._root is not None:
-            self._catalogue.add(name, settings)
-            self._root.start(self._topic(name))
 
     def _prepare(self, actor: Actor) -> None:
         """Hand an instance what its class needs beyond its place."""
@@ -156,12 +152,13 @@ class Cluster:
                 processes=self._ports.processes,
                 clock=self._ports.clock,
                 entropy=self._ports.entropy,
+                endpoint=self._endpoint_of(service=actor.name),
             )
 
     def _specs(self) -> tuple[list[ChildSpec], list[ChildSpec]]:
         """Return what is started first, and the channels, which are opened when the rest is up."""
         settings = self._settings
-        inner = [self._topic(name) for name in self._catalogue]
+        inner = [self._topics()]
         inner += [ChildSpec.of(cls) for cls in self._classes]
         inner += [self._subscriber(name, one) for name, one in settings.subscriptions.items()]
         inner += [self._outgoing(name, one) for name, one in settings.outgoing.items()]
@@ -170,15 +167,24 @@ class Cluster:
             doors.append(self._admin_channel(self._ports.admin_network))
         return inner, doors
 
-    def _topic(self, name: str) -> ChildSpec:
-        state = TopicState()
-        return ChildSpec.of(Topic, name=name, make=lambda: Topic(self._catalogue, state, self._topic_ports))
+    def _topics(self) -> ChildSpec:
+        def make_subscriber(service: str, topic: str, options: DeliveryOptions) -> ChildSpec:
+            settings = SubscriptionSettings(service, (topic,), options)
+            return self._subscriber(f"{service} {topic}", settings, gives_messages=service_of(topic) is not None)
 
-    def _subscriber(self, name: str, settings: SubscriptionSettings) -> ChildSpec:
+        return ChildSpec.of(
+            Topics,
+            name=TOPICS,
+            make=lambda: Topics(self._catalogue, self._topic_ports, make_subscriber=make_subscriber),
+        )
+
+    def _subscriber(self, name: str, settings: SubscriptionSettings, *, gives_messages: bool = False) -> ChildSpec:
         handling = Handling(self._ports.handled)
         entropy = self._ports.entropy
         return ChildSpec.of(
-            Subscriber, name=name, make=lambda: Subscriber(settings, handling=handling, entropy=entropy)
+            Subscriber,
+            name=name,
+            make=lambda: Subscriber(settings, handling=handling, entropy=entropy, gives_messages=gives_messages),
         )
 
     def _outgoing(self, name: str, settings: OutgoingSettings) -> ChildSpec:
@@ -221,7 +227,8 @@ class Cluster:
         gate: Gate | None = None
         if settings.security != "none":
             gate = BasicGate(self._settings.security[settings.security])
-        return self._make_channel(name, settings, self._ports.network, gate, self._endpoint_of(name, settings))
+        endpoint = self._endpoint_of(channel=name) or self._endpoint_of(security=settings.security)
+        return self._make_channel(name, settings, self._ports.network, gate, endpoint)
 
     def _admin_channel(self, network: Network) -> ChildSpec:
         return self._make_channel("admin", _ADMIN, network, None, None, is_admin=True)
@@ -276,13 +283,11 @@ class Cluster:
             ),
         )
 
-    def _endpoint_of(self, channel: str, settings: ChannelSettings) -> Endpoint | None:
-        """Return what a channel's peers may do: the endpoint of the channel, else that of its security."""
+    def _endpoint_of(self, **attached_to: str) -> Endpoint | None:
+        """Return the endpoint of a channel, of a security definition, or of a service; see `EndpointSettings`."""
+        [(key, name)] = attached_to.items()
         endpoints = self._settings.endpoints.items()
-        for name, one in sorted(endpoints, key=lambda item: item[1].channel is None):
-            if one.channel == channel or one.security == settings.security:
-                return Endpoint(name, one.publish, one.subscribe)
-        return None
+        return next((Endpoint.of(own, one) for own, one in endpoints if getattr(one, key) == name), None)
 
     def _timestamp(self) -> str:
         return self._ports.clock.utc_now().isoformat(timespec="microseconds")

@@ -1,7 +1,16 @@
 """The services that every cluster has."""
 
 from actors.builtin.gateway import PubSubGateway, WebSocketsGateway
-from actors.builtin.zato import CreateSubscription, Echo, Ping, PublishMessage, Unsubscription
+from actors.builtin.pubsub import (
+    CreateSubscription,
+    GetMessages,
+    OwnSubscriptions,
+    PublishMessage,
+    ResumeSubscription,
+    SubscribeWSX,
+    Unsubscription,
+)
+from actors.builtin.zato import Echo, Ping
 from actors.service import Service
 
 __all__ = ["BUILTIN_SERVICES"]
@@ -13,5 +22,9 @@ BUILTIN_SERVICES: tuple[type[Service], ...] = (
     Ping,
     PublishMessage,
     CreateSubscription,
+    SubscribeWSX,
     Unsubscription,
+    GetMessages,
+    ResumeSubscription,
+    OwnSubscriptions,
 )

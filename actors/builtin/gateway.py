@@ -8,7 +8,7 @@ import trio
 
 from actors.call import Call, Caller
 from actors.endpoint import first_match
-from actors.errors import BadInput, Forbidden
+from actors.errors import NOT_ALLOWED, BadInput, Forbidden
 from actors.reach import invoke_service
 from actors.service import Service
 from actors.settings import Compat
@@ -17,16 +17,19 @@ __all__ = ["PubSubGateway", "WebSocketsGateway"]
 
 ALWAYS_ALLOWED = frozenset(
     (
+        "isthmus.pubsub.subscriptions",
         "zato.ping",
+        "zato.pubsub.pubapi.get-messages",
         "zato.pubsub.pubapi.publish-message",
+        "zato.pubsub.pubapi.subscribe-wsx",
         "zato.pubsub.pubapi.unsubscribe",
+        "zato.pubsub.resume-wsx-subscription",
         "zato.pubsub.subscription.create-wsx-subscription",
     )
 )
 """Callable whatever `services_allowed` says: a channel's endpoint decides about topics."""
 
 ADMIN_PREFIX = "isthmus.admin."
-_FORBIDDEN = "You are not allowed to access this resource"
 
 
 class WebSocketsGateway(Service):
@@ -54,7 +57,7 @@ class WebSocketsGateway(Service):
         allowed = name in ALWAYS_ALLOWED or first_match(caller.services_allowed, name, ".") is not None
         if not allowed or name.startswith(ADMIN_PREFIX):
             self.logger.warning("service denied", service=name, channel=caller.channel, peer=caller.peer)
-            raise Forbidden(_FORBIDDEN)
+            raise Forbidden(NOT_ALLOWED)
 
     def _shape(self, result: Any, caller: Caller | None) -> Any:
         if caller is not None and caller.wire == "zato" and caller.compat is Compat.ZATO_3_2:

@@ -32,8 +32,7 @@ def publish(cluster: str, topic: str, data: str, /, *, config: Path = DEFAULT_CO
 def subscribe(cluster: str, topic: str, /, *, config: Path = DEFAULT_CONFIG) -> None:
     """Follow a topic, a line each message, until Ctrl-C.
 
-    This is a subscription like any other, which ends with the command: where the topic has no other, it also takes
-    what has waited for the first one.
+    It begins with what is published from now on; what waits for other subscribers stays there.
 
     Args:
         cluster: The cluster that has the topic.
@@ -42,7 +41,8 @@ def subscribe(cluster: str, topic: str, /, *, config: Path = DEFAULT_CONFIG) -> 
     """
 
     async def action(admin: AdminClient) -> None:
-        await admin.invoke("zato.pubsub.subscription.create-wsx-subscription", {"topic_name": topic})
+        request = {"topic_name": topic, "deliver_from": "now"}
+        await admin.invoke("zato.pubsub.subscription.create-wsx-subscription", request)
         async for delivery in admin.deliveries():
             for message in delivery:
                 body = message["data"]

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
+import attrs
+
+from actors.catalogue import name_problem
+from actors.errors import BadInput
 from actors.secret import Secret
+from actors.settings import OnFull, TopicSettings
+from actors.subscribing import subscription_options
 from runtime.config.problems import KeyPath, Problems, key_text, nearest
 from runtime.config.schema import ClusterSettings, Configuration
 from runtime.transport.network import Address
@@ -25,13 +31,15 @@ def check_clusters(clusters: dict[str, ClusterSettings], problems: Problems, sta
             _check_outgoing(cluster, connection, (*where, "outgoing", connection), problems)
         for endpoint in cluster.endpoints:
             _check_endpoint(cluster, endpoint, (*where, "endpoints", endpoint), problems)
-        for topic in cluster.topics:
-            if not topic.startswith("/"):
-                problems.add((*where, "topics", topic), "a topic's name starts with '/'")
-        for subscription, one in cluster.subscriptions.items():
-            for topic in one.topics or ():
-                if not topic.startswith("/"):
-                    problems.add((*where, "subscriptions", subscription, "topics"), "a topic's name starts with '/'")
+        _check_endpoints_apart(cluster, where, problems)
+        for topic, settings in cluster.topics.items():
+            _check_topic(topic, settings, (*where, "topics", topic), problems)
+        for subscription, own in cluster.subscriptions.items():
+            path: KeyPath = (*where, "subscriptions", subscription)
+            for topic in own.topics or ():
+                if (problem := name_problem(topic)) is not None:
+                    problems.add((*path, "topics"), problem)
+            _check_delivery(own.delivery.given, (*path, "delivery"), problems)
         if name in started:
             for key, definition in cluster.security.items():
                 _check_secret(definition.password, (*where, "security", key, "password"), problems)
@@ -113,12 +121,31 @@ def _check_channel(
     bound[address.port].append((address.host, where))
 
 
+def _check_topic(name: str, settings: TopicSettings, where: KeyPath, problems: Problems) -> None:
+    if (problem := name_problem(name)) is not None:
+        problems.add(where, problem)
+    if settings.guaranteed and settings.on_full is OnFull.DROP:
+        problems.add((*where, "on_full"), "a guaranteed topic drops nothing; expected 'dead_letter' or 'reject'")
+    _check_delivery(attrs.asdict(settings.delivery), (*where, "delivery"), problems)
+
+
+def _check_delivery(given: Mapping[str, Any], where: KeyPath, problems: Problems) -> None:
+    for key, value in given.items():
+        try:
+            subscription_options({key: value})
+        except BadInput as error:
+            problems.add((*where, key), str(error).removeprefix(f"{key}: "))
+
+
 def _check_outgoing(cluster: ClusterSettings, name: str, where: KeyPath, problems: Problems) -> None:
     settings = cluster.outgoing[name]
     for address in (settings.address, *settings.other_addresses):
         _address(address, where, problems)
-    if settings.subscribe and settings.on_message is None and not problems.has_any(where, "on_message"):
-        problems.add((*where, "subscribe"), "messages need an on_message hook, which says what becomes of them")
+    for key in ("subscribe", "subscriptions"):
+        if getattr(settings, key) and settings.on_message is None and not problems.has_any(where, "on_message"):
+            problems.add((*where, key), "messages need an on_message hook, which says what becomes of them")
+    for topic, options in settings.subscriptions.items():
+        _check_delivery(options.given, (*where, "subscriptions", topic), problems)
     is_half = (settings.username is None) != (settings.password is None)
     if is_half and not problems.has_any(where, "username", "password"):
         problems.add(where, "username and password go together")
@@ -141,6 +168,23 @@ def _check_endpoint(cluster: ClusterSettings, name: str, where: KeyPath, problem
             f"there is no security definition {settings.security!r}{nearest(settings.security, cluster.security)}",
         )
 
+    for key in ("publish", "subscribe"):
+        for pattern in getattr(settings, key):
+            if not pattern.startswith("/"):
+                problems.add((*where, key), f"a pattern starts with '/' as topics do, got {pattern!r}")
+
+
+def _check_endpoints_apart(cluster: ClusterSettings, where: KeyPath, problems: Problems) -> None:
+    """Note endpoints that share a channel, a security definition or a service: nobody could tell which one decides."""
+    attached: dict[tuple[str, str], str] = {}
+    for name, settings in cluster.endpoints.items():
+        for key in ("channel", "security", "service"):
+            value = getattr(settings, key)
+            other = attached.setdefault((key, value), name) if value is not None else name
+            if other != name:
+                message = f"the {key} {value!r} has an endpoint already, {other!r}"
+                problems.add((*where, "endpoints", name, key), message)
+
 
 def check_service_names(
     configuration: Configuration, cluster: str, known: Collection[str], *, is_complete: bool = True
@@ -160,6 +204,7 @@ def check_service_names(
         ]
     named += [(("subscriptions", name, "service"), one.service) for name, one in settings.subscriptions.items()]
     named += [(("endpoints", name, "service"), endpoint.service) for name, endpoint in settings.endpoints.items()]
+    named += [(("topics", name, "hook_service"), topic.hook_service) for name, topic in settings.topics.items()]
     for where, service in named:
         if service is not None and service not in known:
             where_from = "" if is_complete else " in what could be loaded"

@@ -105,9 +105,10 @@ def _give_up(ledger: Ledger, topic: TopicState, messages: list[Stored], reason: 
         waiting = [one for one in topic.subscriptions.values() if not one.is_done_with(place)]
         if any(place in one.head.taken for one in waiting):
             continue
+        waiting = [one for one in waiting if not one.is_observing]
         for one in waiting:
             ledger.bury(one, stored, topic, reason)
-        if not topic.live and place > topic.backlog_from and not waiting:
+        if topic.is_waiting and place > topic.backlog_from and not waiting:
             ledger.bury(None, stored, topic, reason)
         ledger.delete(topic, [place])
         count += 1
@@ -120,7 +121,7 @@ def clean_done(ledger: Ledger, topic: TopicState) -> None:
         [
             topic.cleaned_upto + DELETED_AT_ONCE,
             *(one.acked_upto for one in topic.subscriptions.values()),
-            *(() if topic.live else (topic.backlog_from,)),
+            *((topic.backlog_from,) if topic.is_waiting else ()),
         ]
     )
     if upto > topic.cleaned_upto:
@@ -131,7 +132,7 @@ def clean_done(ledger: Ledger, topic: TopicState) -> None:
 
 def _clean_beyond(ledger: Ledger, topic: TopicState) -> bool:
     """Delete what everybody is done with behind something that somebody is not done with."""
-    if not topic.live:
+    if topic.is_waiting:
         return False
     common: Places | None = None
     for one in topic.subscriptions.values():

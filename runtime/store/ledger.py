@@ -126,7 +126,7 @@ class Ledger:
         topic.cleaned_upto = min([place_of(first) - 1 if first else topic.place, *(p - 1 for p in topic.volatile)])
         ids = self.database.execute("SELECT max(key), count(*) FROM published WHERE topic = ?", (topic.id,)).fetchone()
         topic.published, topic.published_kept = (place_of(ids[0]) if ids[0] else 0), ids[1]
-        if not topic.live:
+        if topic.is_waiting:
             topic.depth_gd = self._rows(topic, topic.backlog_from + 1, topic.place)
             topic.depth_memory = sum(place > topic.backlog_from for place in topic.volatile)
 
@@ -221,10 +221,9 @@ class Ledger:
                 one.head.offer(stored)
             else:
                 self.be_done(one, [stored.place])
-        if not live and stored.is_guaranteed:
-            topic.depth_gd += 1
-        elif not live:
-            topic.depth_memory += 1
+        if all(one.is_observing for one in live):
+            topic.depth_gd += stored.is_guaranteed
+            topic.depth_memory += not stored.is_guaranteed
 
     def settle(self, one: SubscriptionState, places: Iterable[int]) -> None:
         """Be done with messages that waited in a subscription."""
@@ -312,10 +311,9 @@ class Ledger:
             if stored is None:
                 continue
             count += 1
-            live = topic.live
-            if not live and stored.is_guaranteed:
+            if topic.is_waiting and stored.is_guaranteed:
                 topic.depth_gd -= place > topic.backlog_from
-            elif not live:
+            elif topic.is_waiting:
                 topic.depth_memory -= place > topic.backlog_from
             for one in topic.subscriptions.values():
                 self.settle(one, [place])

@@ -39,7 +39,7 @@ def append_to_memory(ledger: Ledger, name: str, publishes: Sequence[Publish]) ->
 
 
 def _deepest(topic: TopicState) -> int:
-    return max((one.depth_memory for one in topic.live), default=topic.depth_memory)
+    return max([topic.depth_memory, *(one.depth_memory for one in topic.live)])
 
 
 def _is_guaranteed(publish: Publish, settings: TopicSettings) -> bool:
@@ -163,16 +163,17 @@ def _make_room(
         and (one.depth_gd if is_guaranteed else one.depth_memory) >= limit
         and (not publish.deliver_to_sk or one.record.sub_key in publish.deliver_to_sk)
     ]
-    if not topic.live and (topic.depth_gd if is_guaranteed else topic.depth_memory) >= limit:
+    if topic.is_waiting and (topic.depth_gd if is_guaranteed else topic.depth_memory) >= limit:
         full.append(None)
-    if full and settings.on_full is OnFull.REJECT:
+    if settings.on_full is OnFull.REJECT and any(one is None or not one.is_observing for one in full):
         kind = "GD" if is_guaranteed else "non-GD"
         msg = f"topic {topic.name!r}: the message would exceed the {kind} max depth of {limit}"
         raise Overloaded(msg)
     for one in full:
         oldest = _oldest(ledger, topic, one, is_guaranteed=is_guaranteed)
         if oldest is not None:
-            ledger.bury(one, oldest, topic, f"the queue was full: {limit} messages waited")
+            if one is None or not one.is_observing:
+                ledger.bury(one, oldest, topic, f"the queue was full: {limit} messages waited")
             if one is None:
                 ledger.delete(topic, [oldest.place])
             else:

@@ -119,6 +119,10 @@ class SqliteStore:
 
         return {name: msgspec.convert(one, TopicSettings) for name, one in (await self.do(read)).items()}
 
+    async def used(self) -> Collection[str]:
+        """Return the topics that were ever used; see `TopicStore.used`."""
+        return await self.do(lambda: list(self._ledger.topics))
+
     async def recent(self, sub_key: str, limit: int) -> Sequence[Published]:
         """Return the first messages that wait; see `TopicStore.recent`."""
         found = await self._with(sub_key, lambda one: consuming.peek(self._ledger, one, limit))
@@ -135,11 +139,18 @@ class SqliteStore:
 
         return await self.do(read)
 
+    def _owned(self, owner: PeerIdentity) -> list[SubscriptionState]:
+        return [one for one in self._ledger.subscriptions.values() if one.is_live and one.record.owner == owner]
+
+    async def owned(self, owner: PeerIdentity) -> Sequence[SubscriptionRecord]:
+        """Return an owner's subscriptions; see `SubscriptionStore.owned`."""
+        return await self.do(lambda: [one.record for one in self._owned(owner)])
+
     async def missed(self, owner: PeerIdentity) -> int | None:
         """Return how many messages wait for an owner; see `SubscriptionStore.missed`."""
 
         def read() -> int | None:
-            owned = [one for one in self._ledger.subscriptions.values() if one.is_live and one.record.owner == owner]
+            owned = self._owned(owner)
             return sum(one.depth_gd + one.depth_memory for one in owned) if owned else None
 
         return await self.do(read)

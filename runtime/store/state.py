@@ -45,6 +45,11 @@ class SubscriptionState:
         """Tell whether it has not ended."""
         return self.upto is None
 
+    @property
+    def is_observing(self) -> bool:
+        """Tell whether it only looks on for a while: what waits for a first subscription then goes on waiting."""
+        return not self.record.is_lasting and self.record.options.get("deliver_from") == DeliverFrom.NOW.value
+
     def is_done_with(self, place: int) -> bool:
         """Tell whether a message is none of this subscription's business any more, or never was."""
         return place <= self.acked_upto or place in self.done or (self.upto is not None and place > self.upto)
@@ -94,3 +99,8 @@ class TopicState:
     def live(self) -> list[SubscriptionState]:
         """The subscriptions that have not ended."""
         return [one for one in self.subscriptions.values() if one.is_live]
+
+    @property
+    def is_waiting(self) -> bool:
+        """Tell whether what is published waits for a first subscription, as all there are only look on."""
+        return all(one.is_observing for one in self.live)

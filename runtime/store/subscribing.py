@@ -31,7 +31,7 @@ def subscribe(ledger: Ledger, record: SubscriptionRecord) -> None:
     topic = ledger.topic(record.topic)
     one = SubscriptionState(record, topic, 0, 0, ledger.now, QueueHead(FIRST))
     start = _start(topic, one.read_options(defaults))
-    rests = [] if record.is_lasting else _rests(topic, record)
+    rests = [] if record.is_lasting or one.is_observing else _rests(topic, record)
     _begin(one, start, rests)
     owner = record.owner
     ledger.database.execute(
@@ -58,7 +58,8 @@ def subscribe(ledger: Ledger, record: SubscriptionRecord) -> None:
         drop(ledger, rest)
     ledger.remember(one)
     ledger.measure(one)
-    topic.depth_gd = topic.depth_memory = 0
+    if not one.is_observing:
+        topic.depth_gd = topic.depth_memory = 0
 
 
 def _options(record: SubscriptionRecord) -> str:
@@ -72,7 +73,7 @@ def _start(topic: TopicState, deliver_from: DeliverFrom) -> int:
         case DeliverFrom.BEGINNING:
             return min(topic.cleaned_upto, topic.backlog_from)
         case DeliverFrom.BACKLOG:
-            return topic.place if topic.live else topic.backlog_from
+            return topic.backlog_from if topic.is_waiting else topic.place
 
 
 def _rests(topic: TopicState, record: SubscriptionRecord) -> list[SubscriptionState]:
@@ -100,9 +101,12 @@ def _begin(one: SubscriptionState, start: int, rests: list[SubscriptionState]) -
 def unsubscribe(ledger: Ledger, one: SubscriptionState, *, leave_rest: bool) -> None:
     """End a subscription; see `SubscriptionStore.unsubscribe`."""
     topic = one.topic
+    if one.is_observing:
+        drop(ledger, one)
+        return
     one.upto, one.fate = topic.place, Fate.HEIR if leave_rest else Fate.BURY
     one.head.begin_anew()
-    if not topic.live:
+    if topic.is_waiting:
         topic.backlog_from = topic.place
         sql = "UPDATE topics SET backlog_from = ? WHERE id = ?"
         ledger.database.execute(sql, (topic.backlog_from, topic.id))

@@ -8,8 +8,9 @@ import pytest
 import trio
 
 from actors import ActorRef, Connected, Service
-from actors.builtin.zato import CreateSubscription
+from actors.builtin.pubsub import CreateSubscription
 from actors.call import Call
+from actors.delivery import TOPICS, CreateTopic
 from actors.settings import TopicSettings
 from runtime.testing import MemoryNetwork
 from tests.processes import free_port
@@ -57,8 +58,8 @@ async def test_a_refused_topic_is_subscribed_to_later_on_the_same_link(
     emea = await start(nursery, network, "emea", settings)
     apac = await start(nursery, network, "apac", apac_settings(subscribe=("/customer/new",)), [recorder(events)])
     entry = await apac.until("outgoing", CONNECTION, "ready")
-    assert "No such topic" in entry["detail"]["refused"]["/customer/new"]
-    emea.cluster.add_topic("/customer/new", TopicSettings())
+    assert "not allowed" in entry["detail"]["refused"]["/customer/new"]
+    await emea.ref("topics", TOPICS).ask(CreateTopic("/customer/new", TopicSettings()))
     with trio.fail_after(60):
         while apac.entry("outgoing", CONNECTION)["detail"].get("refused"):
             await trio.sleep(0.1)

@@ -228,11 +228,13 @@ async def test_messages_wait_for_a_peer_that_is_away(wire: str, network: MemoryN
     )
     entry = await apac.until("outgoing", CONNECTION, "ready")
     assert list(entry["detail"]["refused"]) == ["/secret/topic"]
+    network.refuse("emea")
     network.cut()
     await until(lambda: any(event.type == "close" for event in events))
     for number in range(3):
         request = {"topic_name": "/customer/new", "data": {"number": number}}
         await emea.invoke("zato.pubsub.pubapi.publish-message", request)
+    network.heal()
 
     def received() -> list[Any]:
         return [message["data"]["number"] for event in events if event.type == "message" for message in event.data.data]
