@@ -26,6 +26,7 @@ __all__ = [
     "PublishMany",
     "Resume",
     "SendDelivery",
+    "SetOptions",
     "Settled",
     "StartSubscriber",
     "SubKeyOf",
@@ -125,6 +126,14 @@ class Unsubscribe:
     sub_key: str = ""
     leave_rest: bool = False
     session: str = ""
+
+
+@frozen
+class SetOptions:
+    """To a topic: have a subscription's messages delivered otherwise; the answer is all that is set of it."""
+
+    sub_key: str
+    options: Mapping[str, Any]
 
 
 @frozen

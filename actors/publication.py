@@ -306,6 +306,7 @@ class SubscriptionRecord:
         pattern: Which pattern of the owner's endpoint allowed it.
         client: What the subscriber calls itself.
         is_lasting: Whether it outlives its last session.
+        overrides: What operators set of the same, whatever the subscriber says.
     """
 
     sub_key: str
@@ -315,6 +316,12 @@ class SubscriptionRecord:
     pattern: str = ""
     client: str = ""
     is_lasting: bool = True
+    overrides: Mapping[str, Any] = field(factory=dict)
+
+    @property
+    def effective(self) -> Mapping[str, Any]:
+        """What is set by either."""
+        return {**self.options, **self.overrides} if self.overrides else self.options
 
 
 @frozen

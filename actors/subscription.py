@@ -88,7 +88,7 @@ class Subscription(Actor):
     @property
     def _settings(self) -> DeliverySettings:
         topic = self._catalogue.find(self._plan.record.topic) or TopicSettings()
-        return delivery_settings(topic.delivery, self._plan.record.options)
+        return delivery_settings(topic.delivery, self._plan.record.effective)
 
     async def setup(self) -> None:
         """Begin anew with what an earlier instance had in hand."""

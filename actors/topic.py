@@ -7,12 +7,12 @@ from itertools import islice
 from typing import Any
 
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 
 from actors.actor import Actor
 from actors.call import PeerIdentity
 from actors.catalogue import Catalogue
-from actors.delivery import Attach, NewMessages, PublishMany, Resume, Subscribe, Unsubscribe
+from actors.delivery import Attach, NewMessages, PublishMany, Resume, SetOptions, Subscribe, Unsubscribe
 from actors.envelope import Envelope
 from actors.errors import NOT_ALLOWED, ActorError, CallError, Forbidden, Overloaded
 from actors.in_hand import SubscriptionPlan
@@ -120,6 +120,8 @@ class Topic(Actor):
                 return self._resume(message)
             case Unsubscribe():
                 return await self._unsubscribe(message)
+            case SetOptions():
+                return await self._set_options(message)
             case NewMessages():
                 self._wake_subscriptions()
         return None
@@ -185,6 +187,7 @@ class Topic(Actor):
         if sub_key is None:
             label = request.identity.cluster or request.client_id or "zeci"
             sub_key = f"zpsk.websockets.{label}.{self._ports.entropy.hex_id()}"
+        known = self._state.plans.get(sub_key)
         record = SubscriptionRecord(
             sub_key,
             self.actor,
@@ -193,8 +196,8 @@ class Topic(Actor):
             request.pattern,
             request.client_id,
             request.is_lasting,
+            {} if known is None else known.record.overrides,
         )
-        known = self._state.plans.get(sub_key)
         if known is None or known.record != record:
             await self._ports.subscriptions.subscribe(record)
         if known is None:
@@ -205,6 +208,16 @@ class Topic(Actor):
             known.record = record
         self._tell(sub_key, Attach(request.attachment, is_alone=request.identity.is_lasting))
         return sub_key
+
+    async def _set_options(self, request: SetOptions) -> dict[str, Any]:
+        plan = self._state.plans.get(request.sub_key)
+        if plan is None:
+            raise Forbidden(NOT_ALLOWED)
+        record = evolve(plan.record, overrides={**plan.record.overrides, **request.options})
+        await self._ports.subscriptions.subscribe(record)
+        plan.record = record
+        self._tell(request.sub_key, NewMessages())
+        return dict(record.effective)
 
     def _resume(self, request: Resume) -> str:
         plan = self._state.plans.get(request.sub_key)

@@ -21,7 +21,7 @@ from actors.mailbox import MailboxLimits
 from actors.outgoing import OutgoingConnection
 from actors.ports import Clock, Entropy, HandledStore, Processes, QueueStore, SubscriptionStore, Threads, TopicStore
 from actors.service import Service
-from actors.settings import ChannelSettings, DeliveryOptions, OutgoingSettings, SubscriptionSettings
+from actors.settings import MIB, ChannelSettings, DeliveryOptions, OutgoingSettings, SubscriptionSettings
 from actors.subscriber import Subscriber
 from actors.supervision import ChildSpec
 from actors.topic import TopicPorts
@@ -40,7 +40,10 @@ from runtime.wire import NativeWire, Role, Wire, ZatoClientWire, ZatoServerWire
 __all__ = ["Cluster", "Ports"]
 
 _ADMIN = ChannelSettings(
-    address="ws://localhost:1/admin", service="helpers.web-sockets-gateway", security="admin-socket"
+    address="ws://localhost:1/admin",
+    service="helpers.web-sockets-gateway",
+    security="admin-socket",
+    max_message_size=16 * MIB,
 )
 _COMPAT_PING = (45.0, 2)
 _NATIVE_PING = (10.0, 1)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from actors.builtin.gateway import ADMIN_PREFIX
-from actors.delivery import NewMessages
-from actors.errors import ActorNotFound, BadInput
+from actors.delivery import GetRecord, NewMessages, SetOptions, Unsubscribe
+from actors.errors import ActorNotFound, BadInput, NotFound
+from actors.publication import SubscriptionRecord
 from actors.service import Service
+from actors.subscribing import subscription_options
 from runtime.store.browse import StoreBrowser
 
 __all__ = ["store_services"]
@@ -53,6 +55,67 @@ def store_services(browser: StoreBrowser) -> tuple[type[Service], ...]:
             """Return how many messages, at the places listed or anywhere, were deleted."""
             return {"deleted": await browser.delete(_topic(request), _places(request))}
 
+    class ShowMessage(Service):
+        """Shows one message."""
+
+        name = f"{ADMIN_PREFIX}show-message"
+
+        async def handle(self, request: dict[str, Any]) -> Any:
+            """Return all that is known of the message at a place, and which subscriptions are not done with it."""
+            return await browser.show(_topic(request), _place(request))
+
+    class EditMessage(Service):
+        """Changes one message."""
+
+        name = f"{ADMIN_PREFIX}edit-message"
+
+        async def handle(self, request: dict[str, Any]) -> Any:
+            """Return the message as it is now."""
+            changes = request.get("changes")
+            if not isinstance(changes, dict) or not changes:
+                msg = "changes: expected what is to be changed, by name"
+                raise BadInput(msg)
+            topic, place = _topic(request), _place(request)
+            await browser.edit(topic, place, changes)
+            return await browser.show(topic, place)
+
+    class ClearSubscription(Service):
+        """Has a subscription be done with all that waits for it."""
+
+        name = f"{ADMIN_PREFIX}clear-subscription"
+
+        async def handle(self, request: dict[str, Any]) -> Any:
+            """Return how many messages that was."""
+            return {"cleared": await browser.clear(_sub_key(request))}
+
+    class SetSubscription(Service):
+        """Sets how a subscription's messages are delivered."""
+
+        name = f"{ADMIN_PREFIX}set-subscription"
+
+        async def handle(self, request: dict[str, Any]) -> Any:
+            """Return what is set of it now."""
+            sub_key = _sub_key(request)
+            record = await _record(self, sub_key)
+            options = request.get("options")
+            if not isinstance(options, dict):
+                msg = "options: expected what is to be set, by name"
+                raise BadInput(msg)
+            order = SetOptions(sub_key, subscription_options(options))
+            return await self.ref("topic", record.topic).ask(order)
+
+    class EndSubscription(Service):
+        """Ends a subscription; what waits for it becomes dead letters."""
+
+        name = f"{ADMIN_PREFIX}end-subscription"
+
+        async def handle(self, request: dict[str, Any]) -> Any:
+            """Return its topic."""
+            sub_key = _sub_key(request)
+            record = await _record(self, sub_key)
+            await self.ref("topic", record.topic).ask(Unsubscribe(record.owner, sub_key))
+            return {"topic": record.topic}
+
     class ReplayMessages(Service):
         """Publishes dead letters anew."""
 
@@ -68,7 +131,18 @@ def store_services(browser: StoreBrowser) -> tuple[type[Service], ...]:
                     self.logger.warning("the topic does not run; its messages wait", topic=topic)
             return {"topics": topics}
 
-    return Topics, Subscriptions, Messages, DeleteMessages, ReplayMessages
+    return (
+        Topics,
+        Subscriptions,
+        Messages,
+        ShowMessage,
+        EditMessage,
+        DeleteMessages,
+        ReplayMessages,
+        ClearSubscription,
+        SetSubscription,
+        EndSubscription,
+    )
 
 
 def _topic(request: dict[str, Any]) -> str:
@@ -77,6 +151,31 @@ def _topic(request: dict[str, Any]) -> str:
         msg = "topic: expected the name of a topic"
         raise BadInput(msg)
     return topic
+
+
+async def _record(service: Service, sub_key: str) -> SubscriptionRecord:
+    try:
+        record: SubscriptionRecord = await service.ref("subscription", sub_key).ask(GetRecord())
+    except ActorNotFound:
+        msg = f"there is no subscription {sub_key!r}"
+        raise NotFound(msg) from None
+    return record
+
+
+def _sub_key(request: dict[str, Any]) -> str:
+    sub_key = request.get("sub_key")
+    if not isinstance(sub_key, str) or not sub_key:
+        msg = "sub_key: expected the sub_key of a subscription"
+        raise BadInput(msg)
+    return sub_key
+
+
+def _place(request: dict[str, Any]) -> int:
+    place = request.get("place")
+    if type(place) is not int:
+        msg = f"place: expected a whole number, got {place!r}"
+        raise BadInput(msg)
+    return place
 
 
 def _places(request: dict[str, Any]) -> list[int] | None:

@@ -19,8 +19,11 @@ _COMMANDS = {
     "invoke": ("runtime.cli.services:invoke", "Invoke a service and print its result as JSON."),
     "publish": ("runtime.cli.topics:publish", "Publish a message and print its id."),
     "topics": ("runtime.cli.messages:topics", "List the topics that were ever used, and what they keep."),
-    "subscriptions": ("runtime.cli.messages:subscriptions", "List the subscriptions, and what waits for them."),
-    "messages": ("runtime.cli.messages:messages_app", "List, delete and replay the messages of a topic."),
+    "subscriptions": (
+        "runtime.cli.messages:subscriptions_app",
+        "List the subscriptions, set how they deliver, end them.",
+    ),
+    "messages": ("runtime.cli.messages:messages_app", "List, show, edit, delete, clear and replay messages."),
     "store": ("runtime.cli.store:store_app", "Back up, verify and restore a cluster's store."),
     "subscribe": ("runtime.cli.topics:subscribe", "Follow a topic; alone on it, take what waits, too."),
 }

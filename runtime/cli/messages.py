@@ -15,11 +15,12 @@ from rich.text import Text
 from runtime.cli.failure import Failed
 from runtime.cli.reach import DEFAULT_CONFIG, with_cluster
 
-__all__ = ["messages_app", "subscriptions", "topics"]
+__all__ = ["messages_app", "subscriptions_app", "topics"]
 
 _NEVER_WRAPS = 100_000
 
-messages_app = App(name="messages", help="List, delete and replay the messages of a topic.")
+messages_app = App(name="messages", help="List, show, edit, delete, clear and replay the messages of a topic.")
+subscriptions_app = App(name="subscriptions", help="List the subscriptions; set how they deliver; end them.")
 
 
 def topics(cluster: str, /, *, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
@@ -33,6 +34,7 @@ def topics(cluster: str, /, *, json_: bool = False, config: Path = DEFAULT_CONFI
     _show(_ask(config, cluster, "topics"), as_json=json_)
 
 
+@subscriptions_app.default
 def subscriptions(cluster: str, /, *, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
     """List the subscriptions, whose each is and how many messages wait for it.
 
@@ -42,6 +44,52 @@ def subscriptions(cluster: str, /, *, json_: bool = False, config: Path = DEFAUL
         config: The file that describes the clusters.
     """
     _show(_ask(config, cluster, "subscriptions"), as_json=json_)
+
+
+@subscriptions_app.command(name="set")
+def set_(cluster: str, sub_key: str, /, *options: str, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
+    """Set how a subscription's messages are delivered, whatever the subscriber says.
+
+    Args:
+        cluster: The cluster to ask.
+        sub_key: The subscription, as `isthmus subscriptions` shows it.
+        options: Such as active_status=disabled, delivery_batch_size=10 or ordered=true.
+        json_: Print JSON.
+        config: The file that describes the clusters.
+    """
+    given = dict(_option(one) for one in options)
+    if not given:
+        raise Failed("say what is to be set, such as active_status=disabled", status=2)
+    found = _ask(config, cluster, "set-subscription", sub_key=sub_key, options=given)
+    print(json.dumps(found) if json_ else _line(found))  # noqa: T201
+
+
+@subscriptions_app.command
+def end(cluster: str, sub_key: str, /, *, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
+    """End a subscription; guaranteed messages that wait for it become dead letters.
+
+    Args:
+        cluster: The cluster to ask.
+        sub_key: The subscription, as `isthmus subscriptions` shows it.
+        json_: Print JSON.
+        config: The file that describes the clusters.
+    """
+    found = _ask(config, cluster, "end-subscription", sub_key=sub_key)
+    print(json.dumps(found) if json_ else f"ended a subscription to {found['topic']}")  # noqa: T201
+
+
+def _option(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise Failed(f"expected NAME=VALUE, got {text!r}", status=2)
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _line(found: dict[str, Any]) -> str:
+    return " ".join(f"{name}={json.dumps(value)}" for name, value in found.items())
 
 
 @messages_app.command(name="list")
@@ -69,7 +117,86 @@ def list_(
 
 
 @messages_app.command
-def delete(cluster: str, topic: str, /, *places: int, all_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
+def show(cluster: str, topic: str, place: int, /, *, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
+    """Show all that is known of a message, and which subscriptions are not done with it.
+
+    Args:
+        cluster: The cluster to ask.
+        topic: The topic's name.
+        place: The place of the message, as `messages list` shows it.
+        json_: Print JSON.
+        config: The file that describes the clusters.
+    """
+    _show_one(_ask(config, cluster, "show-message", topic=topic, place=place), as_json=json_)
+
+
+@messages_app.command
+def edit(
+    cluster: str,
+    topic: str,
+    place: int,
+    /,
+    *,
+    data: str | None = None,
+    as_json: bool = False,
+    priority: int | None = None,
+    expiration: int | None = None,
+    correl_id: str | None = None,
+    in_reply_to: str | None = None,
+    mime_type: str | None = None,
+    json_: bool = False,
+    config: Path = DEFAULT_CONFIG,
+) -> None:
+    """Change a message that is not being delivered right now, and show it.
+
+    Args:
+        cluster: The cluster to ask.
+        topic: The topic's name.
+        place: The place of the message, as `messages list` shows it.
+        data: Other data, as text.
+        as_json: The data is JSON.
+        priority: From 1 to 9, the most urgent.
+        expiration: In how many seconds from now it expires.
+        correl_id: The correlation id.
+        in_reply_to: The message that it answers.
+        mime_type: The type of its data.
+        json_: Print JSON.
+        config: The file that describes the clusters.
+    """
+    given = {
+        "data": _data(data, as_json=as_json),
+        "priority": priority,
+        "expiration": expiration,
+        "correl_id": correl_id,
+        "in_reply_to": in_reply_to,
+        "mime_type": mime_type,
+    }
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        raise Failed("say what is to be changed, such as --priority 9", status=2)
+    found = _ask(config, cluster, "edit-message", topic=topic, place=place, changes=changes)
+    _show_one(found, as_json=json_)
+
+
+def _data(text: str | None, *, as_json: bool) -> Any:
+    if text is None or not as_json:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise Failed(f"--data: not JSON: {error}", status=2) from None
+
+
+@messages_app.command
+def delete(
+    cluster: str,
+    topic: str,
+    /,
+    *places: int,
+    all_: bool = False,
+    json_: bool = False,
+    config: Path = DEFAULT_CONFIG,
+) -> None:
     """Delete messages at the places named; nobody receives them any more.
 
     Args:
@@ -77,14 +204,37 @@ def delete(cluster: str, topic: str, /, *places: int, all_: bool = False, config
         topic: The topic's name.
         places: The places of the messages, as `messages list` shows them.
         all_: All messages of the topic.
+        json_: Print JSON.
         config: The file that describes the clusters.
     """
     found = _ask(config, cluster, "delete-messages", topic=topic, places=_chosen(places, all_=all_))
-    print(f"{found['deleted']} deleted")  # noqa: T201
+    print(json.dumps(found) if json_ else f"{found['deleted']} deleted")  # noqa: T201
 
 
 @messages_app.command
-def replay(cluster: str, topic: str, /, *places: int, all_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
+def clear(cluster: str, sub_key: str, /, *, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
+    """Have a subscription be done with all that waits for it; others still receive it.
+
+    Args:
+        cluster: The cluster to ask.
+        sub_key: The subscription, as `isthmus subscriptions` shows it.
+        json_: Print JSON.
+        config: The file that describes the clusters.
+    """
+    found = _ask(config, cluster, "clear-subscription", sub_key=sub_key)
+    print(json.dumps(found) if json_ else f"{found['cleared']} cleared")  # noqa: T201
+
+
+@messages_app.command
+def replay(
+    cluster: str,
+    topic: str,
+    /,
+    *places: int,
+    all_: bool = False,
+    json_: bool = False,
+    config: Path = DEFAULT_CONFIG,
+) -> None:
     """Publish dead letters anew to the topics that they came from.
 
     Args:
@@ -92,10 +242,11 @@ def replay(cluster: str, topic: str, /, *places: int, all_: bool = False, config
         topic: The dead-letter topic.
         places: The places of the messages, as `messages list` shows them.
         all_: All messages of the topic.
+        json_: Print JSON.
         config: The file that describes the clusters.
     """
     found = _ask(config, cluster, "replay-messages", topic=topic, places=_chosen(places, all_=all_))
-    print(f"replayed to {', '.join(found['topics']) or 'no topic'}")  # noqa: T201
+    print(json.dumps(found) if json_ else f"replayed to {', '.join(found['topics']) or 'no topic'}")  # noqa: T201
 
 
 def _chosen(places: tuple[int, ...], *, all_: bool) -> list[int] | None:
@@ -123,6 +274,14 @@ def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     console.print(table)
+
+
+def _show_one(row: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(row, indent=2, ensure_ascii=False))  # noqa: T201
+        return
+    for name, value in row.items():
+        print(f"{name.replace('_', ' ')}: {_cell(value)}")  # noqa: T201
 
 
 def _cell(value: object) -> Text:

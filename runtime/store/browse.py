@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from actors.errors import NotFound
-from actors.publication import Published, Stored, iso_time, published_of
+from actors.errors import BadInput, Conflict, NotFound
+from actors.publication import NEVER, Publish, Published, Stored, iso_time, published_of
 from runtime.store.ledger import Ledger
 from runtime.store.schema import MAX_PLACE, key_of
 from runtime.store.sqlite import SqliteStore
 from runtime.store.state import SubscriptionState, TopicState
 
 __all__ = ["StoreBrowser"]
+
+EDITABLE = frozenset(("data", "priority", "expiration", "correl_id", "in_reply_to", "mime_type"))
 
 
 class StoreBrowser:
@@ -81,7 +84,7 @@ class StoreBrowser:
             "failed": len(one.failures),
             "oldest": None if oldest is None else _when(published_of(oldest.body).recv_time),
             "pattern": one.record.pattern,
-            "options": dict(one.record.options),
+            "options": dict(one.record.effective),
         }
 
     async def messages(self, name: str, *, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
@@ -124,6 +127,79 @@ class StoreBrowser:
             described |= {"original_topic": message.original_topic, "reason": message.reason}
         extra = self._extra(topic, stored.place)
         return described | {name: extra[name] for name in ("publisher", "pattern") if name in extra}
+
+    async def show(self, name: str, place: int) -> dict[str, Any]:
+        """Return all that is known of one message, and the subscriptions that are not done with it."""
+
+        def look() -> dict[str, Any]:
+            topic = self._find(name)
+            stored = self._message(topic, place)
+            message = msgspec.structs.asdict(published_of(stored.body))
+            times = {key: _when(message.pop(key)) for key in ("pub_time", "recv_time")}
+            expires = None if stored.expires_at == math.inf else _when(stored.expires_at)
+            waits_for = {one.record.sub_key: _how(one, place) for one in _waiting_for(topic, stored)}
+            return {
+                "place": place,
+                **{key: value for key, value in message.items() if value not in ("", (), None)},
+                **times,
+                "expires": expires,
+                **self._extra(topic, place),
+                "waits_for": waits_for,
+            }
+
+        return await self._store.do(look)
+
+    async def edit(self, name: str, place: int, changes: Mapping[str, Any]) -> None:
+        """Change a message that nobody is delivering right now.
+
+        Args:
+            name: Its topic.
+            place: Where it stands.
+            changes: Of data, priority, expiration (seconds from now), correl_id, in_reply_to and mime_type, by name.
+
+        Raises:
+            BadInput: When a change has a wrong value.
+            Conflict: When the message is being delivered.
+            NotFound: When there is no such message.
+        """
+        if unknown := sorted(changes.keys() - EDITABLE):
+            msg = f"{unknown[0]!r} cannot be changed; there are {', '.join(sorted(EDITABLE))}"
+            raise BadInput(msg)
+
+        def change() -> None:
+            topic = self._find(name)
+            stored = self._message(topic, place)
+            if any(place in one.head.taken for one in _waiting_for(topic, stored)):
+                msg = f"the message at place {place} is being delivered"
+                raise Conflict(msg)
+            before = published_of(stored.body)
+            checked = Publish.of(changes.get("data", before.data), {k: v for k, v in changes.items() if k != "data"})
+            values: dict[str, Any] = {key: getattr(checked, key) for key in changes if key != "expiration"}
+            if "expiration" in changes:
+                left = checked.expiration
+                values["expiration"] = left if left >= NEVER else math.ceil(self._ledger.now - before.pub_time) + left
+            self._ledger.replace(topic, place, msgspec.structs.replace(before, size=checked.size, **values))
+
+        await self._store.do(change)
+
+    async def clear(self, sub_key: str) -> int:
+        """Be done with all that waits in a subscription, and return how many messages that was."""
+
+        def clear() -> int:
+            one = self._ledger.subscriptions.get(sub_key)
+            if one is None:
+                msg = f"there is no subscription {sub_key!r}"
+                raise NotFound(msg)
+            return self._ledger.clear(one)
+
+        return await self._store.do(clear)
+
+    def _message(self, topic: TopicState, place: int) -> Stored:
+        stored = self._ledger.message_at(topic, place)
+        if stored is None:
+            msg = f"there is no message at place {place} of {topic.name}"
+            raise NotFound(msg)
+        return stored
 
     async def delete(self, name: str, places: Sequence[int] | None) -> int:
         """Delete messages of a topic, all where no places are named, and return how many there were."""
@@ -176,3 +252,13 @@ def _revived(message: Published) -> Published:
 
 def _when(unix: float) -> str:
     return iso_time(unix)[:-3] + "Z"
+
+
+def _waiting_for(topic: TopicState, stored: Stored) -> list[SubscriptionState]:
+    return [one for one in topic.subscriptions.values() if one.wants(stored) and not one.is_done_with(stored.place)]
+
+
+def _how(one: SubscriptionState, place: int) -> str:
+    count, reason = one.failures.get(place, (0, ""))
+    state = "in hand" if place in one.head.taken else "waiting"
+    return f"{state}, failed {count} times: {reason}" if count else state

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
+from attrs import evolve
 
 from actors.call import PeerIdentity
 from actors.catalogue import Catalogue, dead_letter_topic
@@ -95,8 +96,16 @@ class Ledger:
             acked_upto, sent_upto, seen_at, upto, fate = state
             topic = by_id[topic_id]
             owner = PeerIdentity(security, cluster, connection)
+            said = json.loads(options)
             record = SubscriptionRecord(
-                sub_key, topic.name, owner, json.loads(options), pattern, client, bool(is_lasting)
+                sub_key,
+                topic.name,
+                owner,
+                said.get("own", {}),
+                pattern,
+                client,
+                bool(is_lasting),
+                said.get("set", {}),
             )
             head = QueueHead(FIRST)
             if sub_key in earlier:
@@ -302,6 +311,43 @@ class Ledger:
         message = published_of(stored.body).buried(grave, reason, self.now)
         self.insert(message, extra=None if one is None else {"sub_key": one.record.sub_key})
         self.supplied.add(grave)
+
+    def replace(self, topic: TopicState, place: int, published: Published) -> None:
+        """Store another content at the place of a message; no subscription may be delivering it."""
+        before = self.message_at(topic, place)
+        if before is None:
+            return
+        body = _encode(published)
+        stored = evolve(before, priority=published.priority, body=body, expires_at=published.expires_at)
+        if stored.is_guaranteed:
+            self.database.execute(
+                "UPDATE messages SET priority = ?, expires_at = ?, body = ?, checksum = ? WHERE key = ?",
+                (
+                    stored.priority,
+                    None if stored.expires_at == math.inf else stored.expires_at,
+                    body,
+                    checksum(body),
+                    key_of(topic.id, place),
+                ),
+            )
+        else:
+            topic.volatile[place] = stored
+        for one in topic.subscriptions.values():
+            if not one.is_done_with(place):
+                one.head.remove(place)
+                one.head.offer(stored)
+
+    def clear(self, one: SubscriptionState) -> int:
+        """Be done with all that waits in a subscription, and return how many messages that was."""
+        count = one.depth_gd + one.depth_memory
+        sub_key, place = one.record.sub_key, one.topic.place
+        for table in ("done", "failures"):
+            self.database.execute(f"DELETE FROM {table} WHERE sub_key = ?", (sub_key,))  # noqa: S608 - two fixed names
+        self.database.execute("UPDATE subscriptions SET acked_upto = ? WHERE sub_key = ?", (place, sub_key))
+        one.acked_upto, one.done, one.head = place, Places(), QueueHead(None)
+        one.failures.clear()
+        one.depth_gd = one.depth_memory = 0
+        return count
 
     def delete(self, topic: TopicState, places: Iterable[int]) -> int:
         """Delete messages, whoever they wait for, and return how many there were."""

@@ -48,7 +48,7 @@ class SubscriptionState:
     @property
     def is_observing(self) -> bool:
         """Tell whether it only looks on for a while: what waits for a first subscription then goes on waiting."""
-        return not self.record.is_lasting and self.record.options.get("deliver_from") == DeliverFrom.NOW.value
+        return not self.record.is_lasting and self.record.effective.get("deliver_from") == DeliverFrom.NOW.value
 
     def is_done_with(self, place: int) -> bool:
         """Tell whether a message is none of this subscription's business any more, or never was."""
@@ -67,7 +67,7 @@ class SubscriptionState:
 
     def read_options(self, defaults: DeliverySettings) -> DeliverFrom:
         """Take note of whether it takes messages; return where it is to begin if it is new."""
-        options = self.record.options
+        options = self.record.effective
         status = options.get("active_status", defaults.active_status)
         self.is_taking = ActiveStatus(status).takes
         return DeliverFrom(options.get("deliver_from", defaults.deliver_from))

@@ -63,7 +63,7 @@ def subscribe(ledger: Ledger, record: SubscriptionRecord) -> None:
 
 
 def _options(record: SubscriptionRecord) -> str:
-    return json.dumps(dict(record.options))
+    return json.dumps({"own": dict(record.options), "set": dict(record.overrides)})
 
 
 def _start(topic: TopicState, deliver_from: DeliverFrom) -> int:

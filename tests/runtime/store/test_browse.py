@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from actors import NotFound, Service
+from actors import BadInput, Conflict, NotFound, Service
+from actors.call import PeerIdentity
+from actors.publication import SubscriptionRecord, published_of
 from actors.settings import DeliverySettings, TopicSettings
 from runtime.testing import MemoryNetwork
 from tests.runtime.test_two_clusters import until
@@ -81,3 +83,79 @@ async def test_topics_and_subscriptions_are_listed_and_messages_deleted(network:
     assert (subscription["topic"], subscription["owner"]) == (TOPIC, f"apac apac/{CONNECTION}")
     with pytest.raises(NotFound, match="nothing was ever published"):
         await emea.invoke("isthmus.admin.messages", {"topic": "/no/such"})
+
+
+async def test_a_message_is_shown_and_edited(network: MemoryNetwork, nursery: Any) -> None:
+    """Who waits for it, and how; what is changed is what arrives; wrong changes are named."""
+    emea = await start(nursery, network, "emea", emea_settings())
+    record = SubscriptionRecord("zpsk.1", TOPIC, PeerIdentity("apac", "apac", CONNECTION))
+    await emea.store.subscribe(record)
+    await emea.publish(TOPIC, {"a": 1}, correl_id="c1")
+    await emea.publish(TOPIC, "in memory", has_gd=False)
+    shown = await emea.invoke("isthmus.admin.show-message", {"topic": TOPIC, "place": 1})
+    assert (shown["data"], shown["correl_id"], shown["waits_for"]) == ({"a": 1}, "c1", {"zpsk.1": "waiting"})
+    for place, data in ((1, {"b": 2}), (2, "changed")):
+        changes = {"data": data, "priority": 9 if place == 2 else 5, "expiration": 1000}
+        request = {"topic": TOPIC, "place": place, "changes": changes}
+        edited = await emea.invoke("isthmus.admin.edit-message", request)
+        assert (edited["data"], edited["priority"]) == (data, changes["priority"])
+        assert edited["expires"] is not None
+    for changes, problem in (({"priority": 11}, "priority: expected"), ({"size": 1}, "'size' cannot be changed")):
+        with pytest.raises(BadInput, match=problem):
+            await emea.invoke("isthmus.admin.edit-message", {"topic": TOPIC, "place": 1, "changes": changes})
+    taken = await emea.store.take("zpsk.1", 10, 1000)
+    assert [published_of(one.stored.body).data for one in taken] == ["changed", {"b": 2}]
+    with pytest.raises(Conflict, match="the message at place 1 is being delivered"):
+        await emea.invoke("isthmus.admin.edit-message", {"topic": TOPIC, "place": 1, "changes": {"data": "late"}})
+    with pytest.raises(NotFound, match="there is no message at place 7"):
+        await emea.invoke("isthmus.admin.show-message", {"topic": TOPIC, "place": 7})
+
+
+async def test_a_subscription_is_paused_cleared_and_ended(network: MemoryNetwork, nursery: Any) -> None:
+    """What operators set outlives the subscriber's next link; what is cleared does not arrive, and others get it."""
+    arrived: list[Any] = []
+
+    class Hook(Service):
+        name = "hooks.all"
+
+        async def handle(self) -> None:
+            ctx = self.request.payload["ctx"]
+            if ctx.type == "message":
+                arrived.extend(message["data"] for message in ctx.data.data)
+
+    emea = await start(nursery, network, "emea", emea_settings())
+    apac = await start(nursery, network, "apac", apac_settings(subscribe=(TOPIC,)), [Hook])
+    await apac.until("outgoing", CONNECTION, "ready")
+    [subscription] = await emea.invoke("isthmus.admin.subscriptions")
+    sub_key = subscription["sub_key"]
+
+    async def set_status(status: str) -> Any:
+        request = {"sub_key": sub_key, "options": {"active_status": status}}
+        return await emea.invoke("isthmus.admin.set-subscription", request)
+
+    assert await set_status("pub-only") == {"active_status": "pub-only"}
+    await apac.crash()
+    await apac.start()
+    await apac.until("outgoing", CONNECTION, "ready")
+    await emea.publish(TOPIC, 1)
+    assert (await emea.invoke("isthmus.admin.subscriptions"))[0]["waiting"] == 1
+    assert await emea.invoke("isthmus.admin.clear-subscription", {"sub_key": sub_key}) == {"cleared": 1}
+    await set_status("disabled")
+    await emea.publish(TOPIC, 2)
+    await set_status("pub-only")
+    await emea.publish(TOPIC, 3)
+    await set_status("sub-only")
+    await emea.publish(TOPIC, 4)
+    await until(lambda: bool(arrived))
+    assert arrived == [3]
+    await set_status("pub-sub")
+    await emea.publish(TOPIC, 5)
+    await until(lambda: len(arrived) == 2)
+    await set_status("pub-only")
+    await emea.publish(TOPIC, 6)
+    assert await emea.invoke("isthmus.admin.end-subscription", {"sub_key": sub_key}) == {"topic": TOPIC}
+    await until(lambda: GRAVE in emea.store.ledger.topics)
+    [dead] = await emea.invoke("isthmus.admin.messages", {"topic": GRAVE})
+    assert (dead["data"], dead["reason"]) == (6, "the subscription has ended")
+    with pytest.raises(NotFound, match="there is no subscription"):
+        await set_status("pub-sub")
