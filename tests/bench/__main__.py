@@ -109,7 +109,7 @@ def _arguments() -> argparse.Namespace:
     names = [*(row.name for row in ROWS), *CONTESTANTS]
     parser = argparse.ArgumentParser(prog="bench", description="Measure guaranteed delivery beside its peers.")
     parser.add_argument("--rounds", type=int, default=5, help="how many figures of each kind (default: 5)")
-    parser.add_argument("--messages", type=int, default=20_000, help="what waits for a subscriber (default: 20000)")
+    parser.add_argument("--messages", type=int, default=50_000, help="what waits for a subscriber (default: 50000)")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long is published at most (default: 3)")
     parser.add_argument("--only", action="append", default=[], choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--folder", default=DISK_FOLDER, help=f"where all files go (default: {DISK_FOLDER})")

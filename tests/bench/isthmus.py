@@ -114,7 +114,11 @@ class Isthmus:
 
     async def measure(self, row: Row, load: Load) -> float:
         """Return how many messages a second were confirmed, or delivered and acknowledged."""
-        return await (self._deliver(row, load) if row.is_delivery else self._publish(row, load))
+        try:
+            return await (self._deliver(row, load) if row.is_delivery else self._publish(row, load))
+        except (NotRunning, CallError) as error:
+            msg = f"{type(error).__name__}: {error}"
+            raise MeasureFailed(msg) from error
 
     # The processes
 
@@ -180,11 +184,11 @@ class Isthmus:
         if filled["confirmed"] != load.messages:
             msg = f"only {filled['confirmed']} of {load.messages} messages were published in time"
             raise MeasureFailed(msg)
-        async with self.started(clusters):
+        async with self.started(clusters), connect(self._data_dir(HUB)) as admin:
             measured = {name: self.pids[name] for name in (HUB, *clusters)}
             async with self.profiler.watch(row.name, measured):
                 answers = await self._subscribe(row, clusters, load.messages)
-                ended_at = await self._until_none_waits(row)
+                ended_at = await self._until_none_waits(admin, row)
         began_at = min(answer["began_at"] for answer in answers)
         return len(clusters) * load.messages / (ended_at - began_at)
 
@@ -195,13 +199,12 @@ class Isthmus:
         check_counts(answers, messages)
         return answers
 
-    async def _until_none_waits(self, row: Row) -> float:
+    async def _until_none_waits(self, admin: AdminClient, row: Row) -> float:
         """Wait until the hub has every acknowledgement; return when that was."""
         with trio.move_on_after(ANSWERS_WITHIN):
-            async with connect(self._data_dir(HUB)) as admin:
-                while await self._waiting(admin, row):
-                    await trio.sleep(LOOK_INTERVAL)
-                return time.monotonic()
+            while await self._waiting(admin, row):
+                await trio.sleep(LOOK_INTERVAL)
+            return time.monotonic()
         msg = "messages still wait after all were delivered"
         raise MeasureFailed(msg)
 

@@ -62,7 +62,7 @@ async def prepare(*, stream: str, groups: Sequence[str], messages: int) -> dict[
 
 
 async def consume(*, stream: str, group: str, messages: int) -> dict[str, float]:
-    """Fetch and acknowledge so many messages."""
+    """Fetch and acknowledge so many messages, until the server has nothing left of them."""
     async with _jetstream() as jetstream:
         subscription = await jetstream.pull_subscribe_bind(durable=group, stream=stream)
         count, began_at = 0, time.monotonic()
@@ -70,20 +70,10 @@ async def consume(*, stream: str, group: str, messages: int) -> dict[str, float]
             for message in await subscription.fetch(BATCH, timeout=5.0):
                 await message.ack()
                 count += 1
-    return {"began_at": began_at, "count": count}
-
-
-async def settled(*, stream: str, groups: Sequence[str]) -> dict[str, float]:
-    """Wait until consumers have nothing that is not acknowledged; return when that was."""
-    async with _jetstream() as jetstream:
-        for group in groups:
-            while True:
-                info = await jetstream.consumer_info(stream, group)
-                if not info.num_pending and not info.num_ack_pending:
-                    break
-                await asyncio.sleep(LOOK_INTERVAL)
-        return {"at": time.monotonic()}
+        while (info := await jetstream.consumer_info(stream, group)).num_pending or info.num_ack_pending:
+            await asyncio.sleep(LOOK_INTERVAL)
+        return {"began_at": began_at, "ended_at": time.monotonic(), "count": count}
 
 
 if __name__ == "__main__":
-    serve({"publish": publish, "prepare": prepare, "consume": consume, "settled": settled})
+    serve({"publish": publish, "prepare": prepare, "consume": consume})

@@ -59,7 +59,7 @@ async def prepare(*, stream: str, groups: Sequence[str], messages: int) -> dict[
 
 
 async def consume(*, stream: str, group: str, messages: int) -> dict[str, float]:
-    """Read and acknowledge so many messages, without an event loop."""
+    """Read and acknowledge so many messages, without an event loop, until the server has nothing left of them."""
     with redis.Redis(port=PORT) as client:
         client.ping()
         count, began_at = 0, time.monotonic()
@@ -70,7 +70,9 @@ async def consume(*, stream: str, group: str, messages: int) -> dict[str, float]
                 break
             count += len([fields for _place, fields in entries])
             client.xack(stream, group, *(place for place, _fields in entries))
-    return {"began_at": began_at, "count": count}
+        while client.xpending(stream, group)["pending"]:
+            await asyncio.sleep(LOOK_INTERVAL)
+        return {"began_at": began_at, "ended_at": time.monotonic(), "count": count}
 
 
 def _entries(found: Any) -> list[Any]:
@@ -83,13 +85,5 @@ def _entries(found: Any) -> list[Any]:
     return list(found[0][1])
 
 
-async def settled(*, stream: str, groups: Sequence[str]) -> dict[str, float]:
-    """Wait until groups have nothing that is not acknowledged; return when that was."""
-    with redis.Redis(port=PORT) as client:
-        while any(client.xpending(stream, group)["pending"] for group in groups):
-            await asyncio.sleep(LOOK_INTERVAL)
-        return {"at": time.monotonic()}
-
-
 if __name__ == "__main__":
-    serve({"publish": publish, "prepare": prepare, "consume": consume, "settled": settled})
+    serve({"publish": publish, "prepare": prepare, "consume": consume})

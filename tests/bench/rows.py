@@ -68,7 +68,7 @@ class Load:
         seconds: How long is published, at most.
     """
 
-    messages: int = 20_000
+    messages: int = 50_000
     seconds: float = 3.0
 
 
