@@ -1,0 +1,132 @@
+"""What is measured: the rows, how much is done for each, and what a contestant has to be able to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from attrs import define, field, frozen
+
+MESSAGE = "x" * 300
+"""What is published everywhere: 300 bytes."""
+
+BATCH = 100
+"""How many messages a subscriber is given at once, at most."""
+
+ISTHMUS = "isthmus"
+DISK = "disk"
+
+
+@frozen
+class Row:
+    """One thing that is measured.
+
+    Args:
+        name: What `--only` calls it.
+        title: What the table calls it.
+        workers: How many publish at once, or how many subscribe.
+        is_delivery: Whether deliveries are measured, else publishes.
+        is_remote: Whether the publishers are in another cluster.
+        like: The row whose figures the peers have for it; empty for its own.
+    """
+
+    name: str
+    title: str
+    workers: int = 1
+    is_delivery: bool = False
+    is_remote: bool = False
+    like: str = ""
+
+    @property
+    def peers_row(self) -> str:
+        """The row that has the peers' figures."""
+        return self.like or self.name
+
+
+FSYNC = Row("fsync", "4 KiB appended and synced")
+
+ROWS = (
+    FSYNC,
+    Row("publish-1", "published, 1 publisher", 1),
+    Row("publish-256", "published, 256 publishers", 256),
+    Row("link-1", "published over a link, 1 publisher", 1, is_remote=True, like="publish-1"),
+    Row("link-256", "published over a link, 256 publishers", 256, is_remote=True, like="publish-256"),
+    Row("deliver-1", "delivered and acknowledged, 1 subscriber", 1, is_delivery=True),
+    Row("deliver-4", "delivered and acknowledged, 4 subscribers in all", 4, is_delivery=True),
+)
+
+MOST_SUBSCRIBERS = max(row.workers for row in ROWS if row.is_delivery)
+
+
+@frozen
+class Load:
+    """How much is done for one figure.
+
+    Args:
+        messages: What waits for each subscriber, and what is published at most.
+        seconds: How long is published, at most.
+    """
+
+    messages: int = 50_000
+    seconds: float = 3.0
+
+
+class Skipped(Exception):
+    """A contestant cannot be measured here; the text says why."""
+
+
+class MeasureFailed(Exception):
+    """A figure could not be had; the text says why."""
+
+
+class Contestant(Protocol):
+    """Something that is measured while it runs; `facts` are sentences on what it is and how it is set."""
+
+    name: str
+    facts: list[str]
+
+    def knows(self, row: Row) -> bool:
+        """Tell whether the row concerns it."""
+        ...
+
+    async def measure(self, row: Row, load: Load) -> float:
+        """Return how many there were a second.
+
+        Raises:
+            MeasureFailed: When there is no figure.
+        """
+        ...
+
+
+def check_counts(answers: Sequence[Mapping[str, Any]], messages: int) -> None:
+    """See that each subscriber was given every message once.
+
+    Raises:
+        MeasureFailed: When one was given more or fewer.
+    """
+    counts = [answer["count"] for answer in answers]
+    if any(count != messages for count in counts):
+        msg = f"{counts} messages came, not {messages} to each"
+        raise MeasureFailed(msg)
+
+
+@define
+class Quota:
+    """What publishers that run side by side have still to publish: until so many, or until the time is over."""
+
+    messages: int
+    seconds: float
+    confirmed: int = 0
+    began_at: float = field(factory=time.monotonic)
+
+    def take(self) -> bool:
+        """Tell whether there is another to publish."""
+        if self.messages <= 0 or time.monotonic() >= self.began_at + self.seconds:
+            return False
+        self.messages -= 1
+        return True
+
+    def result(self) -> dict[str, float]:
+        """Return how many were confirmed, in how many seconds."""
+        return {"confirmed": self.confirmed, "seconds": time.monotonic() - self.began_at}
