@@ -32,7 +32,8 @@ class HandledWindow:
     _unrecorded: set[str] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._remember(self.recorded)
+        for msg_id in self.recorded:
+            self.add(msg_id, to_be_recorded=False)
 
     def __contains__(self, msg_id: object) -> bool:
         return msg_id in self._known
@@ -40,19 +41,17 @@ class HandledWindow:
     def __len__(self) -> int:
         return len(self._known)
 
-    def add(self, msg_ids: Iterable[str], *, to_be_recorded: bool = True) -> None:
-        """Note that messages were handled."""
-        ids = list(msg_ids)
+    def add(self, msg_id: str, *, to_be_recorded: bool = True) -> None:
+        """Note that a message was handled."""
+        known = self._known
+        if msg_id in known:
+            known.move_to_end(msg_id)
+        else:
+            known[msg_id] = None
+            if len(known) > self.size:
+                self._unrecorded.discard(known.popitem(last=False)[0])
         if to_be_recorded:
-            self._unrecorded.update(ids)
-        self._remember(ids)
-
-    def _remember(self, msg_ids: Iterable[str]) -> None:
-        for msg_id in msg_ids:
-            self._known.pop(msg_id, None)
-            self._known[msg_id] = None
-        while len(self._known) > self.size:
-            self._unrecorded.discard(self._known.popitem(last=False)[0])
+            self._unrecorded.add(msg_id)
 
     def unrecorded(self, msg_ids: Iterable[str]) -> list[str]:
         """Return which of the ids still have to be recorded."""

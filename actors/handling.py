@@ -62,10 +62,11 @@ class _Subscription:
 
     def note_handled(self, messages: Iterable[Any]) -> None:
         """Have messages in the window that were not refused; those that may be guaranteed are to be recorded."""
+        refused, window = self._settlement.refused, self.window
         for one in messages:
             msg_id = _id_of(one)
-            if msg_id and msg_id not in self.window and msg_id not in self._settlement.refused:
-                self.window.add([msg_id], to_be_recorded=one.get("has_gd") is not False)
+            if msg_id and msg_id not in window and msg_id not in refused:
+                window.add(msg_id, to_be_recorded=one.get("has_gd") is not False)
 
 
 Run = Callable[[Any, Settlement, HandlerRun], Awaitable[Exception | None]]
@@ -138,4 +139,5 @@ class Handling:
 
 
 def _id_of(message: Any) -> str:
-    return str(message.get("msg_id", "")) if isinstance(message, dict) else ""
+    msg_id = message.get("msg_id", "") if isinstance(message, dict) else ""
+    return msg_id if isinstance(msg_id, str) else str(msg_id)

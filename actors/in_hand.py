@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from attrs import define, field, frozen
 
 from actors.attachment import Attachment
+from actors.in_order import InOrder
 from actors.publication import Stored, SubscriptionRecord, Taken
 
 __all__ = ["InHand", "SubscriptionPlan", "UnderWay"]
@@ -43,7 +44,7 @@ class InHand:
     under_way: dict[str, UnderWay] = field(factory=dict)
     deadlines: dict[str, float] = field(factory=dict)
     _messages: dict[int, Stored] = field(factory=dict)
-    _ready: list[tuple[tuple[int, int], int]] = field(factory=list)
+    _ready: InOrder = field(factory=InOrder)
     _alone: set[int] = field(factory=set)
     _put_off: dict[int, float] = field(factory=dict)
     _due: list[tuple[float, int]] = field(factory=list)
@@ -78,52 +79,49 @@ class InHand:
     def add(self, taken: Iterable[Taken]) -> None:
         """Have what was taken ready."""
         for one in taken:
-            place = one.stored.place
-            self._messages[place] = one.stored
+            stored = one.stored
+            place = stored.place
+            self._messages[place] = stored
             if one.deliveries:
                 self._sent[place] = one.deliveries
             if one.failures:
                 self._failures[place] = one.failures
                 self._alone.add(place)
-            self._make_ready(place)
-
-    def _make_ready(self, place: int) -> None:
-        heapq.heappush(self._ready, (self._messages[place].order, place))
+            self._ready.add(stored)
 
     def release_due(self, now: float) -> None:
         """Have ready what was put off until now."""
         while self._due and self._due[0][0] <= now:
             at, place = heapq.heappop(self._due)
             if self._put_off.get(place) == at:
-                self._recall(place)
-                self._make_ready(place)
+                self._ready.add(self._recall(place))
 
     def release_all(self) -> None:
         """Have ready whatever was put off without having failed."""
         for place in [place for place in self._put_off if place not in self._failures]:
-            self._recall(place)
-            self._make_ready(place)
+            self._ready.add(self._recall(place))
 
-    def _recall(self, place: int) -> None:
+    def _recall(self, place: int) -> Stored:
         del self._put_off[place]
-        self._put_off_bytes -= len(self._messages[place].body)
+        stored = self._messages[place]
+        self._put_off_bytes -= len(stored.body)
+        return stored
 
     def next_batch(self, max_count: int, max_bytes: int) -> list[Stored]:
         """Return the first ready messages that may go out together, and have them ready no more."""
         found: list[Stored] = []
-        size = 0
-        while self._ready and len(found) < max_count:
-            place = self._ready[0][1]
-            if place not in self._messages:
-                heapq.heappop(self._ready)  # answered late
+        ready, alone, messages, left = self._ready, self._alone, self._messages, max_bytes
+        while ready and len(found) < max_count:
+            stored = ready.first
+            if stored.place not in messages:
+                ready.pop()  # answered late
                 continue
-            stored = self._messages[place]
-            size += len(stored.body)
-            if found and (size > max_bytes or place in self._alone):
+            if found and (len(stored.body) > left or stored.place in alone):
                 break
-            heapq.heappop(self._ready)
+            ready.pop()
+            left -= len(stored.body)
             found.append(stored)
-            if place in self._alone:
+            if stored.place in alone:
                 break
         return found
 
@@ -186,7 +184,7 @@ class InHand:
                 heapq.heappush(self._due, (at, stored.place))
                 self._put_off_bytes += len(stored.body)
             else:
-                self._make_ready(stored.place)
+                self._ready.add(stored)
 
     def failed_alone(self, stored: Stored) -> int:
         """Count a failure of one message, and return how many there were."""

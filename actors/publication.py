@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -335,11 +336,18 @@ class Taken:
 
 def iso_time(unix: float) -> str:
     """Return a point in time as messages carry it: naive UTC in ISO 8601 with microseconds."""
+    second, micro = divmod(round(unix * 1_000_000), 1_000_000)
+    return f"{_iso_second(second)}.{micro:06d}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _iso_second(unix: int) -> str:
+    """Return a second; messages come many to a second."""
     try:
         moment = datetime.datetime.fromtimestamp(unix, datetime.UTC)
     except (OverflowError, ValueError, OSError):
         moment = datetime.datetime.max
-    return moment.replace(tzinfo=None).isoformat(timespec="microseconds")
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def delivered(message: Published, sub_key: str, delivery_count: int, compat: str) -> dict[str, Any]:

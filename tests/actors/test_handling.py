@@ -155,8 +155,8 @@ def test_the_window_knows_the_last_ids(steps: list[tuple[bool, list[str]]], size
     """It is as a list of which the last ones are kept, each once."""
     window, model = HandledWindow(["x", "y"][:size], size), ["x", "y"][:size]
     for to_be_recorded, ids in steps:
-        window.add(ids, to_be_recorded=to_be_recorded)
         for one in ids:
+            window.add(one, to_be_recorded=to_be_recorded)
             model = [other for other in model if other != one] + [one]
         model = model[-size:]
         assert len(window) == len(model)
