@@ -11,7 +11,7 @@ from actors import ActorRef, Connected, Service
 from actors.builtin.pubsub import CreateSubscription
 from actors.call import Call
 from actors.delivery import TOPICS, CreateTopic
-from actors.settings import TopicSettings
+from actors.settings import DeliverFrom, DeliveryOptions, TopicSettings
 from runtime.testing import MemoryNetwork
 from tests.processes import free_port
 from tests.runtime.test_two_clusters import Relay, recorder, until
@@ -124,3 +124,27 @@ async def test_full_load_in_both_directions_freezes_nothing(wire: str, nursery: 
     [connection] = [one for one in apac.registry.snapshot() if one["kind"] == "outgoing"]
     assert [one["state"] for one in connection["transitions"]][-1] == "ready"
     assert "backoff" not in [one["state"] for one in connection["transitions"]][-3:]
+
+
+async def test_each_listed_subscription_has_its_own_options_and_ends_when_it_is_listed_no_more(
+    wire: str, network: MemoryNetwork, nursery: trio.Nursery
+) -> None:
+    """Only what is set is sent; what is not listed any more is unsubscribed, what code subscribed to is not."""
+    topics = ("/customer/new", "/customer/old", "/customer/extra")
+    emea = await start(nursery, network, "emea", emea_settings(topics=topics))
+    settings = apac_settings(
+        subscribe=("/customer/old",),
+        subscriptions={"/customer/new": DeliveryOptions(ordered=True, deliver_from=DeliverFrom.NOW)},
+    )
+    apac = await start(nursery, network, "apac", settings, [Relay, recorder([])])
+    await apac.until("outgoing", CONNECTION, "ready")
+    request = {"service": CreateSubscription.name, "request": {"topic_name": "/customer/extra"}}
+    await apac.invoke("test.relay", {"message": request})
+    found = {one["topic"]: one["options"] for one in await emea.invoke("isthmus.admin.subscriptions")}
+    expected: dict[str, Any] = {"/customer/extra": {}, "/customer/old": {}}
+    assert found == expected | {"/customer/new": {"ordered": True, "deliver_from": "now"}}
+    await apac.stop()
+    apac = await start(nursery, network, "apac", apac_settings(subscribe=("/customer/new",)), [recorder([])])
+    await apac.until("outgoing", CONNECTION, "ready")
+    found = {one["topic"]: one["options"] for one in await emea.invoke("isthmus.admin.subscriptions")}
+    assert found == ({"/customer/extra": {}} if wire == "isthmus.1" else {}) | {"/customer/new": {}}

@@ -61,6 +61,18 @@ def test_all_problems_come_at_once_with_their_lines(tmp_path: Path) -> None:
         ('on_message = "hooks.on-message"\n', "", "messages need an on_message hook"),
         ('subscribe = ["/customer/new"]', "subscribe = []\nbackoff = {first = 9.0, longest = 1.0}", "first is 9.0"),
         ('subscribe = ["/customer/new"]', 'other_addresses = ["http://x"]', "expected ws://HOST:PORT/PATH"),
+        ('publish = ["/order/**"]', 'publish = ["order/**"]', "a pattern starts with '/'"),
+        ('channel = "gateway"', 'channel = "gateway"\nrole = "publisher"', "expected one of 'pub-only'"),
+        (
+            'channel = "gateway"',
+            'channel = "gateway"\nsecurity = "apac"',
+            "exactly one of channel, security and service",
+        ),
+        ("[clusters.apac]", '[clusters.emea.endpoints.b]\nchannel = "gateway"\n[clusters.apac]', "has an endpoint"),
+        ("guaranteed = true", 'guaranteed = true\non_full = "drop"', "a guaranteed topic drops nothing"),
+        ("guaranteed = true", "delivery = {delivery_batch_size = 0}", "a whole number from 1 on"),
+        ('topics."/customer/new"', 'topics."customer/new"', "a topic's name starts with '/'"),
+        ('subscribe = ["/customer/new"]', 'subscriptions."/a" = {delivery_max_retry = 0}', "a whole number from 1 on"),
     ],
 )
 def test_a_wrong_value_is_named(old: str, new: str, expected: str, tmp_path: Path) -> None:
@@ -92,6 +104,15 @@ def test_a_dangling_service_is_named(tmp_path: Path) -> None:
     known = ["hooks.on-connect", "hooks.on-message", "hooks.on-closed"]
     [problem] = check_service_names(load(path), "apac", known)
     assert "on_close: there is no service 'hooks.on-close'; did you mean 'hooks.on-closed'?" in problem
+
+
+def test_a_topic_s_hook_service_must_exist(tmp_path: Path) -> None:
+    """A hook service that no module declares is named, with the nearest name."""
+    path = tmp_path / "clusters.toml"
+    path.write_text(GOOD.replace("guaranteed = true", 'guaranteed = true\nhook_service = "hooks.customers"'))
+    known = ["helpers.web-sockets-gateway", "hooks.customer"]
+    [problem] = check_service_names(load(path), "emea", known)
+    assert "hook_service: there is no service 'hooks.customers'; did you mean 'hooks.customer'?" in problem
 
 
 def test_a_service_that_may_not_have_been_loaded_is_told_apart(tmp_path: Path) -> None:
