@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import trio
+
 from actors.failures import error_of
 from actors.messages import Acknowledge, Deliver, Failure, Hello, Invoke, Message, Reply, Welcome
 from actors.ports import Link
@@ -39,15 +41,18 @@ class Peer:
 
     async def data(self, count: int) -> list[Any]:
         """Return the data of all messages that were delivered, once there are so many."""
-        while len(self.received) < count:
-            await self._take_more()
+        with trio.fail_after(600):
+            while len(self.received) < count:
+                await self._take_more()
         return [message["data"] for message in self.received]
 
     async def _next(self, message_id: str) -> Message:
-        while True:
-            for message in await self._take_more():
-                if isinstance(message, Reply | Failure | Welcome) and message.in_reply_to == message_id:
-                    return message
+        with trio.fail_after(60):
+            while True:
+                for message in await self._take_more():
+                    if isinstance(message, Reply | Failure | Welcome) and message.in_reply_to == message_id:
+                        return message
+        raise AssertionError  # the loop above ends by returning or raising
 
     async def _take_more(self) -> list[Message]:
         messages = list(await self._link.receive())
