@@ -218,7 +218,7 @@ async def test_messages_can_be_taken_instead_of_delivered(
     wire: str, network: MemoryNetwork, nursery: trio.Nursery
 ) -> None:
     """Urgent ones come first, then the oldest; each is given out once, and only to its owner."""
-    await started(nursery, network, settings_with(new=TopicSettings(guaranteed=True)))
+    emea = await started(nursery, network, settings_with(new=TopicSettings(guaranteed=True)))
     topic = "/customer/new"
     async with peer_of(network, wire, "one") as one, peer_of(network, wire, "two") as two:
         sub_key = (await one.invoke(SUBSCRIBE, topic_name=topic, unsub_on_wsx_close=False))["sub_key"]
@@ -234,6 +234,8 @@ async def test_messages_can_be_taken_instead_of_delivered(
         assert [(message["data"], message["delivery_count"]) for message in first] == [(1, 1), (0, 1)]
         assert [message["data"] for message in await three.invoke(GET, topic_name=topic, sub_key=sub_key)] == [2]
         assert await three.invoke(GET, topic_name=topic, sub_key=sub_key) in ([], None)
+    [subscription] = [one for one in await emea.invoke("isthmus.admin.subscriptions") if one["sub_key"] == sub_key]
+    assert (subscription["waiting"], subscription["in_hand"]) == (0, 0)
 
 
 async def test_a_topic_that_takes_no_subscriptions_of_peers_refuses_them(
