@@ -27,13 +27,13 @@ class Installer:
         Raises:
             Skipped: When it cannot.
         """
-        if self.may_install and not _is_installed(package):
+        if self.may_install and not is_installed(package):
             _say(f"installing {package}")
             constraints = str(ROOT / "constraints.txt")
             command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
             subprocess.run([*command, "-c", constraints, package], capture_output=True, check=False)
             importlib.invalidate_caches()
-        if not _is_installed(package):
+        if not is_installed(package):
             how = "pip could not install it" if self.may_install else "it is not installed"
             raise Skipped(f"the package {package}: {how}")
 
@@ -56,7 +56,8 @@ class Installer:
         return found
 
 
-def _is_installed(package: str) -> bool:
+def is_installed(package: str) -> bool:
+    """Tell whether a package is installed beside this Python."""
     try:
         version(package)
     except PackageNotFoundError:

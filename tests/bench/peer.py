@@ -13,7 +13,7 @@ from pathlib import Path
 import trio
 from attrs import define, field, frozen
 
-from tests.bench.install import Installer
+from tests.bench.install import Installer, is_installed
 from tests.bench.rows import FSYNC, MOST_SUBSCRIBERS, Load, Row, check_counts
 from tests.bench.servers import Worker, running, together, until_listening, worker
 from tests.processes import ROOT, free_port
@@ -50,7 +50,8 @@ def _redis(program: str, folder: Path, port: int) -> Setting:
     folder.mkdir()
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
     command += ["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--daemonize", "no"]
-    return Setting(command, [f"{_version(program)}; appendonly yes, appendfsync always"])
+    reader = "hiredis" if is_installed("hiredis") else "its parser in Python"
+    return Setting(command, [f"{_version(program)}; appendonly yes, appendfsync always", f"client with {reader}"])
 
 
 _JETSTREAM = """
