@@ -18,6 +18,7 @@ from attrs import define, field
 from actors.actor import Actor
 from actors.bunch import Bunch
 from actors.call import Call, Caller
+from actors.declaration import check_names
 from actors.endpoint import Endpoint
 from actors.envelope import Envelope
 from actors.errors import AskTimeout, CallError, IsthmusError
@@ -93,6 +94,7 @@ class Service(Actor):
             TypeError: When `handle` takes anything but nothing or one parameter, or its annotation means nothing.
             ValueError: When `concurrency` or `every` cannot be.
         """
+        check_names(cls, Service)
         _reader_of(cls)
         _simple_io_of(cls)
         if cls.concurrency < 1:

@@ -259,3 +259,21 @@ async def test_simple_io_works_as_zato_declares_it(running: Supervised) -> None:
     assert await running.ask("test.zato", {"customer_id": "7", "is_new": "yes"}) == {"customer_id": 7, "note": ""}
     with pytest.raises(BadInput, match="'customer_id' is missing"):
         await running.ask("test.zato", {})
+
+
+def test_a_private_method_of_services_is_not_replaced_unawares() -> None:
+    """The name is told when the service is declared, not when something odd happens; others are free."""
+
+    class Worker(Service):
+        async def handle(self) -> None:
+            await self._work_hard()
+
+        async def _work_hard(self) -> None: ...
+
+    Worker.check_declaration()
+
+    class Clash(Worker):
+        async def _work(self) -> None: ...
+
+    with pytest.raises(TypeError, match=r"Clash\._work: every Service has a method of this name already"):
+        Clash.check_declaration()
