@@ -17,7 +17,17 @@ from runtime.store.files import reading
 from runtime.store.integrity import DamagedStore, checksum, examine, is_damage
 from runtime.store.migrations import Migration, migrate
 
-__all__ = ["MAX_PLACE", "VERSION", "DamagedStore", "check_version", "checksum", "key_of", "open_database", "place_of"]
+__all__ = [
+    "MAX_PLACE",
+    "VERSION",
+    "DamagedStore",
+    "check_version",
+    "checksum",
+    "key_of",
+    "open_database",
+    "place_of",
+    "set_up",
+]
 
 VERSION = 2
 
@@ -132,10 +142,7 @@ def open_database(path: Path | None, *, synchronous: str = "FULL") -> sqlite3.Co
     try:
         if path is not None and 0 < version < VERSION:
             migrate(database, path, _MIGRATIONS, VERSION)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute(f"PRAGMA synchronous = {synchronous}")
-        if version == 0:
-            database.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+        set_up(database, version, synchronous)
     except sqlite3.Error as error:
         database.close()
         msg = f"{path}: the store cannot be used: {error}"
@@ -144,6 +151,14 @@ def open_database(path: Path | None, *, synchronous: str = "FULL") -> sqlite3.Co
         database.close()
         raise
     return database
+
+
+def set_up(database: sqlite3.Connection, version: int, synchronous: str) -> None:
+    """Say how a database writes, and make the tables where it is new."""
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute(f"PRAGMA synchronous = {synchronous}")
+    if version == 0:
+        database.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
 
 
 def check_version(database: sqlite3.Connection, path: Path) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -126,13 +126,15 @@ class Killing:
 
     async def _kill_until_confirmed(self) -> None:
         random = Random(self.seed)
+        order = deque(random.sample(CLUSTERS, len(CLUSTERS)))
         while (confirmed := len(self._lines("confirmed"))) < self.messages:
             with trio.move_on_after(random.expovariate(1 / self.every)):
                 while len(self._lines("confirmed")) < self.messages:
                     await trio.sleep(LOOK_EVERY)
             if len(self._lines("confirmed")) >= self.messages:
                 return
-            cluster = random.choice(CLUSTERS)
+            cluster = order.popleft()
+            order.append(cluster)
             self._processes[cluster].kill()
             self._processes[cluster].wait()
             self.kills[cluster] += 1
