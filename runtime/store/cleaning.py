@@ -132,9 +132,9 @@ def clean_done(ledger: Ledger, topic: TopicState) -> None:
 
 def _clean_beyond(ledger: Ledger, topic: TopicState) -> bool:
     """Delete what everybody is done with behind something that somebody is not done with."""
-    if topic.is_waiting:
-        return False
     common: Places | None = None
+    if topic.is_waiting:  # what is published waits for a first subscription
+        common = Places([(1, topic.backlog_from)] if topic.backlog_from else [])
     for one in topic.subscriptions.values():
         theirs = Places([*([(1, one.acked_upto)] if one.acked_upto else []), *one.done])
         if one.upto is not None:

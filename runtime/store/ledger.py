@@ -236,7 +236,7 @@ class Ledger:
 
     def settle(self, one: SubscriptionState, places: Iterable[int]) -> None:
         """Be done with messages that waited in a subscription."""
-        fresh = [place for place in places if place <= one.topic.place and not one.is_done_with(place)]
+        fresh = {place for place in places if place <= one.topic.place and not one.is_done_with(place)}
         for place in fresh:
             stored = one.head.taken.get(place) or self.message_at(one.topic, place)
             if stored is not None:
