@@ -1,0 +1,115 @@
+"""What a subscription has in hand: each message is in one place, goes out in order, and alone after a failure."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.attachment import Attachment, Window
+from actors.in_hand import InHand, UnderWay
+from actors.in_order import InOrder
+from actors.publication import Stored, Taken
+
+ATTACHMENT = Attachment("session", Window(100, 1000))
+
+
+def message(place: int, priority: int = 5, size: int = 1) -> Stored:
+    return Stored(place, priority, f"m{place}", b"x" * size)
+
+
+def taken(*places: int) -> list[Taken]:
+    return [Taken(message(place), 0) for place in places]
+
+
+def send(hand: InHand, name: str, batch: list[Stored], deadline: float = 10.0) -> list[int]:
+    return hand.start(UnderWay(name, ATTACHMENT, tuple(batch), len(batch)), deadline)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 1000)), unique_by=lambda one: one[1]))
+def test_messages_come_in_order(found: list[tuple[int, int]]) -> None:
+    """Urgent ones first, then by place, in whatever order they came."""
+    line = InOrder()
+    messages = [message(place, priority) for priority, place in found]
+    for one in messages:
+        line.add(one)
+    ordered = sorted(messages, key=lambda one: one.order)
+    assert list(line) == ordered
+    assert (len(line), line.bytes) == (len(ordered), len(ordered))
+    if ordered:
+        assert (line.first, line.last) == (ordered[0], ordered[-1])
+        line.discard(ordered[0].place)
+    assert [line.pop() for _ in range(len(line))] == ordered[1:]
+
+
+def test_failed_messages_go_out_alone_and_the_others_together() -> None:
+    """In order among all; only what failed alone is counted."""
+    hand = InHand()
+    hand.add(taken(1, 2, 3, 4, 5))
+    batch = hand.next_batch(3, 100)
+    assert send(hand, "d1", batch) == [1, 1, 1]
+    failed = hand.answered("d1")
+    assert failed is not None
+    hand.again(failed.messages, alone=True)
+    batches = []
+    while batch := hand.next_batch(3, 100):
+        batches.append([one.place for one in batch])
+    assert batches == [[1], [2], [3], [4, 5]]
+    assert [hand.failed_alone(message(2)) for _ in range(2)] == [1, 2]
+
+
+def test_what_is_put_off_comes_when_it_is_due() -> None:
+    """Not before; a session that comes back releases what did not fail."""
+    hand = InHand()
+    hand.add(taken(1, 2))
+    one, two = hand.next_batch(2, 100)
+    hand.failed_alone(one)
+    hand.again([one], at=50.0)
+    hand.again([two], at=20.0)
+    assert (hand.next_at, hand.put_off, hand.next_batch(9, 9)) == (20.0, 2, [])
+    hand.release_all()
+    assert [stored.place for stored in hand.next_batch(9, 9)] == [2]
+    hand.release_due(49.0)
+    assert hand.next_batch(9, 9) == []
+    hand.release_due(50.0)
+    assert [stored.place for stored in hand.next_batch(9, 9)] == [1]
+
+
+def test_a_late_answer_counts_unless_its_messages_are_under_way_again() -> None:
+    """What has not gone out again is done with."""
+    hand = InHand()
+    hand.add(taken(1, 2))
+    send(hand, "d1", hand.next_batch(2, 100), deadline=5.0)
+    assert hand.overdue(4.9) == []
+    [late] = hand.overdue(5.0)
+    hand.again(late.messages, alone=True)
+    send(hand, "d2", hand.next_batch(1, 100))
+    late_ones = hand.answered_late("d1")
+    assert [one.place for one in late_ones] == [2]
+    hand.done(late_ones)
+    assert hand.next_batch(9, 9) == []
+    assert hand.answered_late("d1") == []
+    assert hand.answered("d1") is None
+
+
+def test_a_lost_session_gives_back_what_was_on_its_way() -> None:
+    """Only what was on its way to it; the next attempt is counted."""
+    hand = InHand()
+    hand.add(taken(1, 2))
+    send(hand, "d1", hand.next_batch(1, 100))
+    assert hand.lost("other") == []
+    [lost] = hand.lost("session")
+    hand.again(lost.messages)
+    assert send(hand, "d2", hand.next_batch(9, 100)) == [2, 1]
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(1, 10), st.integers(1, 120))
+def test_batches_are_bounded(sizes: list[int], max_count: int, max_bytes: int) -> None:
+    """In count and bytes; one that is larger goes alone; nothing is missed."""
+    hand = InHand()
+    hand.add(Taken(message(place, size=size), 0) for place, size in enumerate(sizes, start=1))
+    seen: list[int] = []
+    while batch := hand.next_batch(max_count, max_bytes):
+        assert len(batch) <= max_count
+        assert len(batch) == 1 or sum(len(one.body) for one in batch) <= max_bytes
+        seen += [one.place for one in batch]
+    assert seen == list(range(1, len(sizes) + 1))
