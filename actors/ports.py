@@ -158,10 +158,17 @@ class Listener(Protocol):
 
 @frozen
 class Cleaned:
-    """What a step of cleaning did: whether there is more to do, and which subscriptions it ended."""
+    """What a step of cleaning did: whether there is more to do, which subscriptions it ended, and what waits still.
+
+    `waiting` is how many messages wait in the deepest queue, `oldest` for how many seconds the oldest guaranteed one
+    has waited, and `laggard` for which subscription.
+    """
 
     has_more: bool = False
     ended: tuple[str, ...] = ()
+    waiting: int = 0
+    oldest: float = 0.0
+    laggard: str = ""
 
 
 class TopicStore(Protocol):

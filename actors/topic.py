@@ -16,7 +16,7 @@ from actors.delivery import Attach, NewMessages, PublishMany, Resume, SetOptions
 from actors.envelope import Envelope
 from actors.errors import NOT_ALLOWED, ActorError, CallError, Forbidden, Overloaded
 from actors.in_hand import SubscriptionPlan
-from actors.ports import Clock, Entropy, QueueStore, SubscriptionStore, TopicStore
+from actors.ports import Cleaned, Clock, Entropy, QueueStore, SubscriptionStore, TopicStore
 from actors.publication import Publish, SubscriptionRecord
 from actors.settings import OnNoSubs, TopicSettings
 from actors.subscription import Subscription
@@ -30,6 +30,10 @@ CLEAN_INTERVAL = 10.0
 
 CLEAN_PAUSE = 0.02
 """Seconds between two steps of a round, so that publishing is not held up."""
+
+
+WARN_AFTER = 3600.0
+"""Seconds that a message may wait before its topic warns, and between two warnings."""
 
 
 @define
@@ -75,6 +79,8 @@ class Topic(Actor):
         self._catalogue = catalogue
         self._state = state
         self._ports = ports
+        self._cleaned = Cleaned()
+        self._warned_at = -WARN_AFTER
 
     @property
     def _settings(self) -> TopicSettings:
@@ -286,7 +292,19 @@ class Topic(Actor):
                     await self._end(sub_key)
                     self._tell_hook("on_unsubscribed", record)
                 has_more = cleaned.has_more
+                self._note_waiting(cleaned)
                 await trio.sleep(CLEAN_PAUSE)
+
+    def _note_waiting(self, cleaned: Cleaned) -> None:
+        """Show what waits, and warn, once an hour, of messages that have waited for long."""
+        if cleaned.waiting or self._cleaned.waiting:
+            self._cleaned = cleaned
+            self._show()
+        if cleaned.oldest >= WARN_AFTER and trio.current_time() >= self._warned_at + WARN_AFTER:
+            self._warned_at = trio.current_time()
+            self._log.warning(
+                "messages wait", subscription=cleaned.laggard, waiting=cleaned.waiting, oldest=_age(cleaned.oldest)
+            )
 
     def _show(self) -> None:
         settings = self._settings
@@ -294,7 +312,19 @@ class Topic(Actor):
             "active" if settings.active else "not active",
             guaranteed=settings.guaranteed,
             subscriptions=len(self._state.plans),
+            waiting=self._cleaned.waiting or None,
+            oldest=_age(self._cleaned.oldest) if self._cleaned.waiting else "",
         )
+
+
+def _age(seconds: float) -> str:
+    """Say how old something is, in its two largest units."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days}d {hour}h"
+    return f"{hour}h {minute}m" if hour else f"{minute}m {second}s"
 
 
 def _messages_of(payload: Publish | PublishMany) -> tuple[Publish, ...]:

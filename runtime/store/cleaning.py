@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from actors.errors import Overloaded
 from actors.ports import Cleaned
-from actors.publication import Stored
+from actors.publication import Stored, published_of
 from runtime.store.ledger import Ledger
 from runtime.store.places import Places
 from runtime.store.publishing import forget_old_ids
@@ -46,7 +46,21 @@ def clean(ledger: Ledger, name: str, attached: Collection[str]) -> Cleaned:
         has_more = []  # the dead-letter topic is full: what should go there stays
     clean_done(ledger, topic)
     has_more += [_clean_beyond(ledger, topic), forget_old_ids(ledger, topic, settings)]
-    return Cleaned(any(has_more), tuple(ended))
+    waiting = max((one.depth_gd + one.depth_memory for one in topic.live), default=0)
+    oldest, laggard = _oldest(ledger, topic)
+    return Cleaned(any(has_more), tuple(ended), waiting, oldest, laggard)
+
+
+def _oldest(ledger: Ledger, topic: TopicState) -> tuple[float, str]:
+    """Return for how long the oldest guaranteed message has waited, and for which subscription."""
+    found = (0.0, "")
+    for one in topic.live:
+        first = next(
+            (s for s in ledger.messages(topic, one.acked_upto + 1, topic.place) if not one.is_done_with(s.place)), None
+        )
+        if first is not None:
+            found = max(found, (ledger.now - published_of(first.body).recv_time, one.record.sub_key))
+    return found
 
 
 def _bury_rests(ledger: Ledger, topic: TopicState) -> bool:
