@@ -10,7 +10,7 @@ import trio
 from attrs import evolve
 
 from actors import CallError, Forbidden, NotFound, Service
-from actors.settings import EndpointRole, EndpointSettings, SecuritySettings, TopicSettings
+from actors.settings import DeliverySettings, EndpointRole, EndpointSettings, SecuritySettings, TopicSettings
 from runtime.config import ClusterSettings
 from runtime.testing import MemoryNetwork, SimulatedCluster
 from tests.runtime.peers import Peer, peer_of
@@ -212,6 +212,34 @@ async def test_a_subscription_is_resumed_by_its_sub_key(
         assert await two.invoke(RESUME, sub_key=sub_key) in ({}, None)
         assert await two.data(1) == ["meanwhile"]
         assert two.received[0]["sub_key"] == sub_key
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+async def test_several_sessions_share_a_subscription(
+    wire: str, network: MemoryNetwork, nursery: trio.Nursery, *, ordered: bool
+) -> None:
+    """Each message goes to one of them; with `ordered` all go to one, and to another when that one is gone."""
+    delivery = DeliverySettings(delivery_batch_size=1, ordered=ordered)
+    emea = await started(nursery, network, settings_with(new=TopicSettings(guaranteed=True, delivery=delivery)))
+    async with peer_of(network, wire, "one") as one, peer_of(network, wire, "two") as two:
+        sub_key = (await one.invoke(SUBSCRIBE, topic_name="/customer/new", unsub_on_wsx_close=False))["sub_key"]
+        await two.invoke(RESUME, sub_key=sub_key)
+        for number in range(20):
+            await emea.publish("/customer/new", number)
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as takers:
+                takers.start_soon(one.data, 1000)
+                takers.start_soon(two.data, 1000)
+                await until(lambda: len(one.received) + len(two.received) == 20)
+                scope.cancel()
+        found = [[message["data"] for message in peer.received] for peer in (one, two)]
+        assert sorted(found[0] + found[1]) == list(range(20))
+        assert (sorted(map(len, found)) == [0, 20]) == ordered
+        assert all(numbers == sorted(numbers) for numbers in found)
+    async with peer_of(network, wire, "three") as three:
+        await three.invoke(RESUME, sub_key=sub_key)
+        await emea.publish("/customer/new", 20)
+        assert await three.data(1) == [20]
 
 
 async def test_messages_can_be_taken_instead_of_delivered(
