@@ -15,7 +15,7 @@ from attrs import frozen
 from actors.call import PeerIdentity
 from actors.errors import CallError
 from actors.messages import Message
-from actors.publication import Publish, Published, SubscriptionRecord, Taken
+from actors.publication import Publish, SubscriptionRecord, Taken
 from actors.settings import TopicSettings
 
 T = TypeVar("T")
@@ -178,9 +178,6 @@ class TopicStore(Protocol):
     expire stands in the topic's settings, which the store looks up.
     """
 
-    on_supplied: Callable[[str], None]
-    """Called on the event loop with each topic that got messages in another way than by being published to."""
-
     async def append(self, topic: str, publishes: Sequence[Publish]) -> Sequence[str | CallError]:
         """Give messages the next places of a topic and return their ids; guaranteed ones are on disk then.
 
@@ -196,6 +193,13 @@ class TopicStore(Protocol):
         """Do one small step of deleting or burying what a topic needs not keep; `attached` subscriptions are in use."""
         ...
 
+
+class TopicList(Protocol):
+    """Keeps which topics there are beside those of clusters.toml."""
+
+    on_supplied: Callable[[str], None]
+    """Called on the event loop with each topic that got messages in another way than by being published to."""
+
     async def create(self, topic: str, settings: TopicSettings) -> None:
         """Keep the settings of a topic that was made while the cluster runs."""
         ...
@@ -206,10 +210,6 @@ class TopicStore(Protocol):
 
     async def used(self) -> Collection[str]:
         """Return the topics that were ever published or subscribed to."""
-        ...
-
-    async def recent(self, sub_key: str, limit: int) -> Sequence[Published]:
-        """Return the first messages that wait for a subscription, leaving them there."""
         ...
 
 

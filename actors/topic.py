@@ -16,7 +16,7 @@ from actors.delivery import Attach, NewMessages, PublishMany, Resume, SetOptions
 from actors.envelope import Envelope
 from actors.errors import NOT_ALLOWED, ActorError, CallError, Forbidden, Overloaded
 from actors.in_hand import SubscriptionPlan
-from actors.ports import Cleaned, Clock, Entropy, QueueStore, SubscriptionStore, TopicStore
+from actors.ports import Cleaned, Clock, Entropy, QueueStore, SubscriptionStore, TopicList, TopicStore
 from actors.publication import Publish, SubscriptionRecord
 from actors.settings import OnNoSubs, TopicSettings
 from actors.subscription import Subscription
@@ -49,6 +49,7 @@ class TopicPorts:
 
     Args:
         store: Where messages are.
+        topics: Which topics there are.
         queues: How far subscriptions have come.
         subscriptions: Where it is kept who subscribes.
         clock: When messages expire.
@@ -56,6 +57,7 @@ class TopicPorts:
     """
 
     store: TopicStore
+    topics: TopicList
     queues: QueueStore
     subscriptions: SubscriptionStore
     clock: Clock

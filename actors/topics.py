@@ -48,14 +48,14 @@ class Topics(Actor):
 
     async def setup(self) -> None:
         """Start the topics of clusters.toml, those that were made at run time, and those that were ever used."""
-        store = self._ports.store
-        store.on_supplied = self._supplied
+        topics = self._ports.topics
+        topics.on_supplied = self._supplied
         configured = set(self._catalogue)
         for topic in configured:
             self._start(topic)
-        for topic, settings in (await store.created()).items():
+        for topic, settings in (await topics.created()).items():
             self._catalogue.add(topic, settings)
-        for topic in {*self._catalogue, *await store.used()} - configured:
+        for topic in {*self._catalogue, *await topics.used()} - configured:
             if self._catalogue.find(topic) is not None:
                 self._made.add(topic)
                 self._start(topic)
@@ -96,7 +96,7 @@ class Topics(Actor):
             raise Conflict(msg)
         if topic not in self._catalogue:
             self._make_room_for(topic)
-            await self._ports.store.create(topic, settings)
+            await self._ports.topics.create(topic, settings)
             self._catalogue.add(topic, settings)
         self._start(topic)
 

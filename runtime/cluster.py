@@ -19,7 +19,17 @@ from actors.handling import Handling
 from actors.login import LinkIdentity
 from actors.mailbox import MailboxLimits
 from actors.outgoing import OutgoingConnection
-from actors.ports import Clock, Entropy, HandledStore, Processes, QueueStore, SubscriptionStore, Threads, TopicStore
+from actors.ports import (
+    Clock,
+    Entropy,
+    HandledStore,
+    Processes,
+    QueueStore,
+    SubscriptionStore,
+    Threads,
+    TopicList,
+    TopicStore,
+)
 from actors.service import Service
 from actors.settings import MIB, ChannelSettings, DeliveryOptions, OutgoingSettings, SubscriptionSettings
 from actors.subscriber import Subscriber
@@ -66,6 +76,7 @@ class Ports:
         processes: Runs heavy code.
         catalogue: What topics are set to.
         store: Where messages are.
+        topics: Which topics there are beside those of the configuration.
         queues: How far subscriptions have come.
         subscriptions: Where it is kept who subscribes.
         handled: Where subscribers keep what they have handled.
@@ -81,6 +92,7 @@ class Ports:
     processes: Processes
     catalogue: Catalogue
     store: TopicStore
+    topics: TopicList
     queues: QueueStore
     subscriptions: SubscriptionStore
     handled: HandledStore
@@ -113,7 +125,9 @@ class Cluster:
             *backup_services(ports.store_path),
             *classes,
         )
-        self._topic_ports = TopicPorts(ports.store, ports.queues, ports.subscriptions, ports.clock, ports.entropy)
+        self._topic_ports = TopicPorts(
+            ports.store, ports.topics, ports.queues, ports.subscriptions, ports.clock, ports.entropy
+        )
         self._root: Supervisor | None = None
         self._stopped = trio.Event()
 

@@ -133,6 +133,7 @@ async def _run(
             processes=processes,
             catalogue=catalogue,
             store=store,
+            topics=store,
             queues=store,
             subscriptions=store,
             handled=store,

@@ -70,6 +70,7 @@ async def start_real(
         processes=InlineThreads(SeededEntropy(0)),
         catalogue=catalogue,
         store=store,
+        topics=store,
         queues=store,
         subscriptions=store,
         handled=store,

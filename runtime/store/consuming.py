@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from actors.publication import Published, Stored, Taken, published_of
+from actors.publication import Stored, Taken
 from runtime.store.ledger import Ledger
 from runtime.store.queue import MAX_HELD, Order
 from runtime.store.state import SubscriptionState
 
-__all__ = ["bury", "failed", "peek", "take", "take_held"]
+__all__ = ["bury", "failed", "take", "take_held"]
 
 URGENCIES = range(9, 0, -1)
 
@@ -103,13 +103,6 @@ def _rows_of(ledger: Ledger, one: SubscriptionState, urgency: int, first: int, l
                 at = end + 1
                 break
             yield stored
-
-
-def peek(ledger: Ledger, one: SubscriptionState, limit: int) -> list[Published]:
-    """Return the first messages that wait, leaving them there."""
-    if one.head.is_low:
-        _refill(ledger, one)
-    return [published_of(stored.body) for stored in one.head.first(limit)]
 
 
 def failed(ledger: Ledger, one: SubscriptionState, place: int, reason: str) -> None:

@@ -7,7 +7,6 @@ lies at or beyond it has to be read from the store when the head runs low. Witho
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
 
 from actors.in_order import InOrder
 from actors.publication import Stored
@@ -84,10 +83,6 @@ class QueueHead:
         for stored in found:
             del self.taken[stored.place]
             self._held.add(stored)
-
-    def first(self, count: int) -> list[Stored]:
-        """Return the first messages that are held, without taking them."""
-        return list(islice(self._held, count))
 
     def begin_anew(self) -> None:
         """Hold again all that was taken."""

@@ -21,7 +21,7 @@ from actors.catalogue import Catalogue
 from actors.errors import CallError
 from actors.handled import HANDLED_WINDOW
 from actors.ports import Cleaned, Clock, Entropy
-from actors.publication import Publish, Published, SubscriptionRecord, Taken
+from actors.publication import Publish, SubscriptionRecord, Taken
 from actors.settings import TopicSettings
 from runtime.store import cleaning, consuming, publishing, subscribing
 from runtime.store.group import GroupCommit, StoreThread
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class SqliteStore:
-    """Implements `TopicStore`, `QueueStore`, `SubscriptionStore` and `HandledStore` of `actors.ports`.
+    """Implements `TopicStore`, `TopicList`, `QueueStore`, `SubscriptionStore` and `HandledStore` of `actors.ports`.
 
     Args:
         database: What `open_database` gave; the store's alone from now on.
@@ -101,7 +101,7 @@ class SqliteStore:
         return await self.do(lambda: cleaning.clean(self._ledger, topic, attached))
 
     async def create(self, topic: str, settings: TopicSettings) -> None:
-        """Keep a topic's settings; see `TopicStore.create`."""
+        """Keep a topic's settings; see `TopicList.create`."""
 
         def keep() -> None:
             state = self._ledger.topic(topic)
@@ -111,7 +111,7 @@ class SqliteStore:
         await self.do(keep)
 
     async def created(self) -> Mapping[str, TopicSettings]:
-        """Return the topics that were made while a cluster ran; see `TopicStore.created`."""
+        """Return the topics that were made while a cluster ran; see `TopicList.created`."""
 
         def read() -> dict[str, Any]:
             sql = "SELECT name, settings FROM topics WHERE settings IS NOT NULL"
@@ -120,13 +120,8 @@ class SqliteStore:
         return {name: msgspec.convert(one, TopicSettings) for name, one in (await self.do(read)).items()}
 
     async def used(self) -> Collection[str]:
-        """Return the topics that were ever used; see `TopicStore.used`."""
+        """Return the topics that were ever used; see `TopicList.used`."""
         return await self.do(lambda: list(self._ledger.topics))
-
-    async def recent(self, sub_key: str, limit: int) -> Sequence[Published]:
-        """Return the first messages that wait; see `TopicStore.recent`."""
-        found = await self._with(sub_key, lambda one: consuming.peek(self._ledger, one, limit))
-        return () if found is None else found
 
     # Subscriptions
 

@@ -103,6 +103,7 @@ class SimulatedCluster:
             processes=self._threads,
             catalogue=catalogue,
             store=store,
+            topics=store,
             queues=store,
             subscriptions=store,
             handled=store,

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from actors.errors import BadInput, Conflict, Overloaded, StoreFailed
-from actors.publication import Publish
+from actors.publication import Publish, published_of
 from actors.settings import OnFull, TopicSettings
 from runtime.testing import run_simulated
 from tests.runtime.store.support import GRAVE, OWNER, TOPIC, Opened
@@ -223,7 +223,8 @@ async def test_what_is_given_up_goes_to_the_dead_letter_topic(opened: Opened) ->
     await opened.store.bury("a", [1, 2], "given up")
     assert told == [GRAVE]
     await opened.subscribe("dead", topic=GRAVE)
-    [dead] = await opened.store.recent("dead", 10)
+    [taken] = await opened.store.take("dead", 10, 1000)
+    dead = published_of(taken.stored.body)
     assert (dead.data, dead.reason, dead.original_topic) == ("guaranteed", "given up", TOPIC)
     assert await opened.waiting("a") == []
 
