@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from typing import Any, ClassVar, TypeVar
 
 import trio
 from attrs import define, field
@@ -18,13 +18,13 @@ from attrs import define, field
 from actors.actor import Actor
 from actors.bunch import Bunch
 from actors.call import Call, Caller
-from actors.declaration import check_names
+from actors.declaration import check_names, reader_of
 from actors.endpoint import Endpoint
 from actors.envelope import Envelope
 from actors.errors import AskTimeout, CallError, IsthmusError
 from actors.failures import single
 from actors.hooks import Closed, Connected, MessageReceived
-from actors.io import input_reader, unstructure
+from actors.io import unstructure
 from actors.ports import Clock, Entropy, Processes, Threads
 from actors.pubsub import PubSub
 from actors.reach import Out, Reach, invoke_service
@@ -35,7 +35,6 @@ __all__ = ["Request", "Response", "Service", "service"]
 T = TypeVar("T")
 
 _HOOK_EVENTS = (Connected, MessageReceived, Closed)
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 @define
@@ -337,27 +336,9 @@ def _simple_io_of(cls: type) -> SimpleIODeclaration | None:
 
 def _reader_of(cls: type[Service]) -> tuple[Callable[[object], object], bool]:
     """Return how to read the input for `handle`, and whether it takes any."""
-    is_function = issubclass(cls, _FunctionService)
-    handler: Callable[..., Any] = getattr(cls, "function", cls.handle) if is_function else cls.handle
-    parameters = list(inspect.signature(handler).parameters.values())
-    if not is_function and not parameters:
-        msg = f"{handler.__qualname__}: the first parameter is self"
-        raise TypeError(msg)
-    parameters = parameters if is_function else parameters[1:]
-    if not parameters:
-        return (lambda data: data), False
-    if len(parameters) > 1 or parameters[0].kind not in _POSITIONAL:
-        named = ", ".join(map(str, parameters))
-        msg = f"{handler.__qualname__}: a handler takes nothing or one parameter, the input; not ({named})"
-        raise TypeError(msg)
-    try:
-        annotation = get_type_hints(handler).get(parameters[0].name, Any)
-    except NameError as error:
-        msg = f"{handler.__qualname__}: the annotations cannot be read: {error}"
-        raise TypeError(msg) from None
-    if annotation in _HOOK_EVENTS:
-        return (lambda data: data), True
-    return input_reader(annotation), True
+    if issubclass(cls, _FunctionService):
+        return reader_of(cls.function, is_method=False, as_it_is=_HOOK_EVENTS)
+    return reader_of(cls.handle, is_method=True, as_it_is=_HOOK_EVENTS)
 
 
 def service(
