@@ -16,7 +16,7 @@ from attrs import frozen
 from actors.errors import StoreFailed
 from runtime.store.files import copy, free_name, in_place
 
-__all__ = ["Migration", "migrate"]
+__all__ = ["Migration", "migrate", "run_script"]
 
 _log = structlog.get_logger(kind="store")
 
@@ -82,12 +82,16 @@ def _run(database: sqlite3.Connection, change: str | Callable[[sqlite3.Connectio
     if callable(change):
         change(database)
         return
-    for statement in _statements(change):
+    run_script(database, change)
+
+
+def run_script(database: sqlite3.Connection, script: str) -> None:
+    """Execute the statements of a script one by one: `executescript` would end the transaction first."""
+    for statement in _statements(script):
         database.execute(statement)
 
 
 def _statements(script: str) -> Iterator[str]:
-    """Give the statements of a script one by one: `executescript` would end the transaction first."""
     statement = ""
     for part in script.split(";"):
         statement += part + ";"

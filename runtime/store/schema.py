@@ -14,8 +14,9 @@ from pathlib import Path
 
 from actors.errors import StoreFailed
 from runtime.store.files import reading
+from runtime.store.from_version_1 import upgrade
 from runtime.store.integrity import DamagedStore, checksum, examine, is_damage
-from runtime.store.migrations import Migration, migrate
+from runtime.store.migrations import Migration, migrate, run_script
 
 __all__ = [
     "MAX_PLACE",
@@ -30,9 +31,6 @@ __all__ = [
 ]
 
 VERSION = 2
-
-_MIGRATIONS: tuple[Migration, ...] = ()
-"""What leads from each version to the next; `runtime.store.integrity` knows where each has its messages."""
 
 _TABLES = """
 CREATE TABLE topics (
@@ -110,6 +108,13 @@ def place_of(key: int) -> int:
     """Return the place that a key stands for."""
     return key & ((1 << _PLACE_BITS) - 1)
 
+
+def _from_version_1(database: sqlite3.Connection) -> None:
+    upgrade(database, lambda: run_script(database, _TABLES), key_of)
+
+
+_MIGRATIONS = (Migration(2, _from_version_1),)
+"""What leads from each version to the next; `runtime.store.integrity` knows where each has its messages."""
 
 MAX_PLACE = (1 << _PLACE_BITS) - 1
 
