@@ -43,11 +43,12 @@ from runtime.config.schema import ClusterSettings
 from runtime.registry import Registry
 from runtime.security import BasicGate
 from runtime.store.browse import StoreBrowser
+from runtime.store.sqlite import SqliteStore
 from runtime.supervisor import Supervisor
 from runtime.transport import Address, LinkOptions, Network, WebSocketDialer, WebSocketListener
 from runtime.wire import NativeWire, Role, Wire, ZatoClientWire, ZatoServerWire
 
-__all__ = ["Cluster", "Ports"]
+__all__ = ["Cluster", "Ports", "Stores"]
 
 _ADMIN = ChannelSettings(
     address="ws://localhost:1/admin",
@@ -65,6 +66,36 @@ _log = structlog.get_logger(kind="cluster")
 
 
 @frozen
+class Stores:
+    """Where a cluster keeps things; one store is all of them, but for tests that want others.
+
+    Args:
+        catalogue: What topics are set to.
+        messages: Where messages are.
+        topics: Which topics there are beside those of the configuration.
+        queues: How far subscriptions have come.
+        subscriptions: Where it is kept who subscribes.
+        handled: Where subscribers keep what they have handled.
+        browser: Looks into the store, for administration.
+        path: The store's file, or None where it is in memory.
+    """
+
+    catalogue: Catalogue
+    messages: TopicStore
+    topics: TopicList
+    queues: QueueStore
+    subscriptions: SubscriptionStore
+    handled: HandledStore
+    browser: StoreBrowser
+    path: Path | None = None
+
+    @classmethod
+    def of(cls, store: SqliteStore, catalogue: Catalogue, path: Path | None = None) -> Stores:
+        """Use one store for all."""
+        return cls(catalogue, store, store, store, store, store, StoreBrowser(store), path)
+
+
+@frozen
 class Ports:
     """What a cluster is given of the outside.
 
@@ -74,14 +105,7 @@ class Ports:
         entropy: Randomness and ids.
         threads: Runs blocking code.
         processes: Runs heavy code.
-        catalogue: What topics are set to.
-        store: Where messages are.
-        topics: Which topics there are beside those of the configuration.
-        queues: How far subscriptions have come.
-        subscriptions: Where it is kept who subscribes.
-        handled: Where subscribers keep what they have handled.
-        browser: Looks into the store, for administration.
-        store_path: The store's file, or None where it is in memory.
+        stores: Where things are kept.
         admin_network: Carries administration, or None.
     """
 
@@ -90,14 +114,7 @@ class Ports:
     entropy: Entropy
     threads: Threads
     processes: Processes
-    catalogue: Catalogue
-    store: TopicStore
-    topics: TopicList
-    queues: QueueStore
-    subscriptions: SubscriptionStore
-    handled: HandledStore
-    browser: StoreBrowser
-    store_path: Path | None = None
+    stores: Stores
     admin_network: Network | None = None
 
 
@@ -117,16 +134,17 @@ class Cluster:
         self._settings = settings
         self._ports = ports
         self._identity = LinkIdentity(name, "server1", ports.entropy.hex_id())
-        self._catalogue = ports.catalogue
+        stores = ports.stores
+        self._catalogue = stores.catalogue
         self._classes: tuple[type[Actor], ...] = (
             *BUILTIN_SERVICES,
             *admin_services(self.registry, name),
-            *store_services(ports.browser),
-            *backup_services(ports.store_path),
+            *store_services(stores.browser),
+            *backup_services(stores.path),
             *classes,
         )
         self._topic_ports = TopicPorts(
-            ports.store, ports.topics, ports.queues, ports.subscriptions, ports.clock, ports.entropy
+            stores.messages, stores.topics, stores.queues, stores.subscriptions, ports.clock, ports.entropy
         )
         self._root: Supervisor | None = None
         self._stopped = trio.Event()
@@ -196,7 +214,7 @@ class Cluster:
         )
 
     def _subscriber(self, name: str, settings: SubscriptionSettings, *, gives_messages: bool = False) -> ChildSpec:
-        handling = Handling(self._ports.handled)
+        handling = Handling(self._ports.stores.handled)
         entropy = self._ports.entropy
         return ChildSpec.of(
             Subscriber,
@@ -224,7 +242,7 @@ class Cluster:
             )
             for address in (settings.address, *settings.other_addresses)
         ]
-        handling = Handling(self._ports.handled)
+        handling = Handling(self._ports.stores.handled)
         return ChildSpec(
             OutgoingConnection.kind,
             name,
@@ -294,7 +312,7 @@ class Cluster:
                 listener=listener,
                 endpoint=endpoint,
                 cluster=self.name,
-                subscriptions=self._ports.subscriptions,
+                subscriptions=self._ports.stores.subscriptions,
                 entropy=self._ports.entropy,
                 is_admin=is_admin,
             ),

@@ -16,7 +16,7 @@ from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
 from actors.catalogue import Catalogue
 from actors.errors import ConfigurationError
-from runtime.cluster import Cluster, Ports
+from runtime.cluster import Cluster, Ports, Stores
 from runtime.config import Configuration, check_service_names, examine
 from runtime.data_dir import AlreadyRunning
 from runtime.loading import check_declarations, load_classes
@@ -24,7 +24,6 @@ from runtime.observe.logs import configure
 from runtime.opening import OpenedStore, open_data_dir
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
 from runtime.processes import open_processes
-from runtime.store.browse import StoreBrowser
 from runtime.store.group import SystemStoreThread
 from runtime.store.schema import DamagedStore
 from runtime.store.sqlite import SqliteStore
@@ -131,14 +130,7 @@ async def _run(
             entropy=entropy,
             threads=SystemThreads(),
             processes=processes,
-            catalogue=catalogue,
-            store=store,
-            topics=store,
-            queues=store,
-            subscriptions=store,
-            handled=store,
-            browser=StoreBrowser(store),
-            store_path=opened.path,
+            stores=Stores.of(store, catalogue, opened.path),
             admin_network=UnixNetwork(socket_path(configuration.data_dir(name))) if opened.has_folder else None,
         )
         server = Cluster(name, settings, classes, ports)

@@ -11,10 +11,9 @@ from actors.actor import Actor
 from actors.catalogue import Catalogue
 from actors.secret import Secret
 from actors.settings import ChannelSettings, Compat, EndpointSettings, OutgoingSettings, SecuritySettings, TopicSettings
-from runtime.cluster import Cluster, Ports
+from runtime.cluster import Cluster, Ports, Stores
 from runtime.config.schema import ClusterSettings
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
-from runtime.store.browse import StoreBrowser
 from runtime.store.group import SystemStoreThread
 from runtime.store.schema import open_database
 from runtime.store.sqlite import SqliteStore
@@ -68,13 +67,7 @@ async def start_real(
         entropy=entropy,
         threads=threads,
         processes=InlineThreads(SeededEntropy(0)),
-        catalogue=catalogue,
-        store=store,
-        topics=store,
-        queues=store,
-        subscriptions=store,
-        handled=store,
-        browser=StoreBrowser(store),
+        stores=Stores.of(store, catalogue),
     )
     cluster = Cluster(name, settings, classes, ports)
     await nursery.start(cluster.run)

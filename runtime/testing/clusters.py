@@ -16,10 +16,9 @@ from actors.catalogue import Catalogue
 from actors.publication import Publish
 from actors.ref import ActorRef, actor_name
 from actors.service import Service
-from runtime.cluster import Cluster, Ports
+from runtime.cluster import Cluster, Ports, Stores
 from runtime.config import ClusterSettings
 from runtime.server import load_all
-from runtime.store.browse import StoreBrowser
 from runtime.store.schema import open_database
 from runtime.store.sqlite import SqliteStore
 from runtime.testing.ports import InlineThreads, SeededEntropy, SimulatedClock
@@ -101,13 +100,7 @@ class SimulatedCluster:
             entropy=self._entropy,
             threads=self._threads,
             processes=self._threads,
-            catalogue=catalogue,
-            store=store,
-            topics=store,
-            queues=store,
-            subscriptions=store,
-            handled=store,
-            browser=StoreBrowser(store),
+            stores=Stores.of(store, catalogue),
         )
         self.cluster = Cluster(self.name, self.settings, classes, ports)
         await self._nursery.start(self._run, life)
