@@ -26,9 +26,11 @@ _BELONGS_TO = (
     ("subscriptions", "topic", "topics", "id"),
     ("done", "sub_key", "subscriptions", "sub_key"),
     ("failures", "sub_key", "subscriptions", "sub_key"),
-    ("handled", "sub_key", "subscriptions", "sub_key"),
 )
-"""Rows of which table, by what of them, mean nothing without which other one."""
+"""Rows of which table, by what of them, mean nothing without which other one.
+
+What was handled is of subscriptions that other clusters keep.
+"""
 
 
 @frozen

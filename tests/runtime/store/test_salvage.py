@@ -28,7 +28,7 @@ pytestmark = pytest.mark.trio(run=run_simulated)
 
 
 async def test_only_wrong_messages_are_lost_and_the_rest_goes_on(tmp_path: Path) -> None:
-    """Subscriptions have their positions; the damaged store is kept as it was."""
+    """Subscriptions have their positions, what was handled for other clusters is known; the damaged store is kept."""
     path = tmp_path / "store.db"
     opened = Opened(path)
     with closing(opened.database):
@@ -36,6 +36,7 @@ async def test_only_wrong_messages_are_lost_and_the_rest_goes_on(tmp_path: Path)
         await publish(opened, *range(10))
         await opened.take("a", 5)
         await opened.store.settle("a", [1, 2, 5])
+        await opened.store.record("of another cluster", ["m1"])
     ids = messages_in(path)
     damage_message(path, ids[3])
     before = path.read_bytes()
@@ -47,7 +48,9 @@ async def test_only_wrong_messages_are_lost_and_the_rest_goes_on(tmp_path: Path)
     opened = Opened(path)
     with closing(opened.database):
         waiting = await opened.waiting("a")
+        handled = await opened.store.handled("of another cluster")
     assert waiting == [2, 3, 6, 7, 8, 9]
+    assert list(handled) == ["m1"]
 
 
 @pytest.mark.parametrize("size", [100, 3000])
