@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+import structlog
+import trio
 from attrs import define, field, frozen
 
 from actors.envelope import HandlerRun
@@ -20,6 +22,11 @@ from actors.ports import HandledStore
 from actors.settlement import Settlement
 
 __all__ = ["Handling", "Verdict"]
+
+_log = structlog.get_logger()
+
+FORGET_AFTER = 24 * 60 * 60.0
+"""For how many seconds what was handled is known by heart after its last use; it is read again then."""
 
 
 @frozen
@@ -43,9 +50,25 @@ class _Subscription:
     """What is known of one subscription: what was handled, and the run of the service that began last."""
 
     window: HandledWindow
+    used_at: float = 0.0
+    is_busy: bool = False
     run: HandlerRun = field(factory=HandlerRun)
     _messages: list[Any] = field(factory=list)
     _settlement: Settlement = field(factory=Settlement)
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether nothing goes on."""
+        return not (self.is_busy or self.run.is_running)
+
+    def fresh(self, messages: Iterable[Any]) -> list[Any]:
+        """Return the messages that were not handled, each once."""
+        found: dict[object, Any] = {}
+        for number, one in enumerate(messages):
+            msg_id = _id_of(one)
+            if msg_id not in self.window:
+                found.setdefault(msg_id or number, one)
+        return list(found.values())
 
     def begin_run(self, messages: list[Any]) -> tuple[Settlement, HandlerRun]:
         """Note that the service is about to run on messages."""
@@ -56,16 +79,16 @@ class _Subscription:
     async def wait_run_ended(self) -> None:
         """Wait for a run that goes on although its link is gone; what it handled is known then."""
         await self.run.wait_ended()
-        if self.run.has_succeeded:
-            self.note_handled(self._messages)
+        self.note_handled(has_succeeded=self.run.has_succeeded)
         self._messages = []
 
-    def note_handled(self, messages: Iterable[Any]) -> None:
-        """Have messages in the window that were not refused; those that may be guaranteed are to be recorded."""
-        refused, window = self._settlement.refused, self.window
-        for one in messages:
+    def note_handled(self, *, has_succeeded: bool) -> None:
+        """Have in the window what the run handled; what may be guaranteed is to be recorded."""
+        settlement, window = self._settlement, self.window
+        for one in self._messages:
             msg_id = _id_of(one)
-            if msg_id and msg_id not in window and msg_id not in refused:
+            is_handled = msg_id not in settlement.refused if has_succeeded else msg_id in settlement.acknowledged
+            if is_handled and msg_id and msg_id not in window:
                 window.add(msg_id, to_be_recorded=one.get("has_gd") is not False)
 
 
@@ -98,16 +121,21 @@ class Handling:
         try:
             subscription = await self._find(delivery.sub_key)
         except CallError as unreadable:
+            _log.error("what was handled cannot be read", sub_key=delivery.sub_key, error=str(unreadable))
             return Verdict(delivery, refused=str(unreadable))
-        await subscription.wait_run_ended()
-        fresh = [one for one in listed if _id_of(one) not in subscription.window]
         error: Exception | None = None
         settlement = Settlement()
-        if fresh:
-            settlement, handler = subscription.begin_run(fresh)
-            error = await run(fresh if isinstance(messages, list) else fresh[0], settlement, handler)
+        subscription.is_busy = True
+        try:
+            await subscription.wait_run_ended()
+            fresh = subscription.fresh(listed)
+            if fresh:
+                settlement, handler = subscription.begin_run(fresh)
+                error = await run(fresh if isinstance(messages, list) else fresh[0], settlement, handler)
+                subscription.note_handled(has_succeeded=error is None)
+        finally:
+            subscription.is_busy = False
         failed = [] if error is None else [one for one in fresh if not settlement.is_settled(_id_of(one))]
-        subscription.note_handled(one for one in fresh if error is None or _id_of(one) in settlement.acknowledged)
         reason = str(error) or type(error).__name__
         if len(failed) > 1 or (failed and len(listed) == 1):
             return Verdict(delivery, refused=reason)  # who of them is to blame shows when they come one by one
@@ -126,18 +154,30 @@ class Handling:
             try:
                 await self._store.record(sub_key, ids)
             except CallError as error:
+                _log.error("not recorded as handled", sub_key=sub_key, messages=len(ids), error=str(error))
                 return Verdict(verdict.delivery, refused=str(error))
             window.note_recorded(ids)
         return verdict
 
     async def _find(self, sub_key: str) -> _Subscription:
         known = self._subscriptions.get(sub_key)
+        now = trio.current_time()
         if known is None:
+            self._forget_unused(now)
             window = HandledWindow(await self._store.handled(sub_key))
-            known = self._subscriptions.setdefault(sub_key, _Subscription(window))
+            known = self._subscriptions[sub_key] = _Subscription(window)
+        known.used_at = now
         return known
+
+    def _forget_unused(self, now: float) -> None:
+        """Forget what was not used for long: some senders make a new sub_key for each link."""
+        unused = [
+            sub_key for sub_key, one in self._subscriptions.items() if one.is_idle and now - one.used_at > FORGET_AFTER
+        ]
+        for sub_key in unused:
+            del self._subscriptions[sub_key]
 
 
 def _id_of(message: Any) -> str:
-    msg_id = message.get("msg_id", "") if isinstance(message, dict) else ""
-    return msg_id if isinstance(msg_id, str) else str(msg_id)
+    msg_id = message.get("msg_id") if isinstance(message, dict) else None
+    return "" if msg_id is None else str(msg_id)

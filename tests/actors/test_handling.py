@@ -8,11 +8,11 @@ import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.envelope import HandlerRun
+from actors.envelope import Envelope, HandlerRun, ReplySlot, ask_by
 from actors.handled import HandledWindow
-from actors.handling import Handling, Verdict
+from actors.handling import FORGET_AFTER, Handling, Verdict
 from actors.messages import Acknowledge, Deliver, Refusal, Refuse
 from actors.settlement import Settlement
 from tests.actors.handled import HandledInMemory
@@ -164,3 +164,154 @@ def test_the_window_knows_the_last_ids(steps: list[tuple[bool, list[str]]], size
         assert set(window.unrecorded("abcdef")) <= set(model)
         window.note_recorded(ids)
         assert not window.unrecorded(ids)
+
+
+async def test_what_a_run_acknowledged_before_it_was_cancelled_is_not_run_again() -> None:
+    """The hook said that these are handled; the others come again."""
+    subscriber = Subscriber()
+
+    async def acknowledge_and_wait(_messages: Any, settlement: Settlement, run: HandlerRun) -> None:
+        run.begin()
+        settlement.acknowledge("a")
+        try:
+            await trio.sleep_forever()
+        finally:
+            run.end()
+
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cancel_when_blocked, scope)
+            delivery, messages = Deliver("first", KEY, []), [{"msg_id": "a"}, {"msg_id": "b"}]
+            await subscriber.handling.handle(delivery, messages, acknowledge_and_wait)
+    assert isinstance(await subscriber.deliver("a", "b"), Acknowledge)
+    assert subscriber.runs == [["b"]]
+    assert subscriber.store.ids == {KEY: ["a", "b"]}
+
+
+async def test_a_message_that_comes_twice_in_a_delivery_is_handled_once() -> None:
+    """As it would be in two; messages without an id are all handled."""
+    subscriber = Subscriber()
+    assert isinstance(await subscriber.deliver("a", "b", "a"), Acknowledge)
+    nameless: Any = [None, None]
+    assert isinstance(await subscriber.deliver(*nameless), Acknowledge)
+    assert isinstance(await subscriber.deliver(*nameless), Acknowledge)
+    assert subscriber.runs == [["a", "b"], nameless, nameless]
+
+
+async def test_what_is_not_used_for_long_is_read_again(clock: MockClock) -> None:
+    """Some senders make a new sub_key for each link: what belongs to old ones must not be kept for ever."""
+    subscriber = Subscriber()
+    await subscriber.deliver("a")
+    await trio.sleep(FORGET_AFTER + 1)
+    await subscriber.handling.handle(Deliver("other", "zpsk.2", []), [{"msg_id": "x"}], subscriber.run)
+    subscriber.store.ids[KEY].append("b")
+    await subscriber.deliver("a", "b")
+    await subscriber.handling.handle(Deliver("other", "zpsk.2", []), [{"msg_id": "x"}], subscriber.run)
+    assert subscriber.runs == [["a"], ["x"]]
+
+
+@pytest.mark.parametrize("awaits", range(12))
+@pytest.mark.parametrize("ends", ["cancelled", "succeeds all the same", "fails all the same"])
+async def test_cancelled_anywhere_nothing_runs_twice_side_by_side_or_is_lost(awaits: int, ends: str) -> None:
+    """Whichever await the loss of the link cancels, the redelivery is acknowledged, after one run that succeeded."""
+    subscriber = Subscriber()
+    running = most = succeeded = 0
+
+    async def service(run: HandlerRun, slot: ReplySlot) -> None:
+        nonlocal running, most, succeeded
+        if slot.is_settled:
+            return  # nobody waits any more, as services see before they begin
+        run.begin()
+        running += 1
+        most = max(most, running)
+        with trio.CancelScope(shield=ends != "cancelled") as scope:
+            slot.on_abandoned(scope.cancel if ends == "cancelled" else None)
+            for _ in range(3):
+                await trio.lowlevel.checkpoint()
+            if slot.is_settled and ends.startswith("fails"):
+                scope.cancel()
+                await trio.lowlevel.checkpoint()
+            run.has_succeeded = True
+            succeeded += 1
+        running -= 1
+        run.end()
+        slot.answer(None)
+
+    async with trio.open_nursery() as services:
+
+        async def run(_messages: Any, _settlement: Settlement, handler: HandlerRun) -> None:
+            async def send(envelope: Envelope) -> None:
+                assert envelope.reply is not None
+                services.start_soon(service, handler, envelope.reply)
+
+            await ask_by(send, None, timeout=float("inf"))
+
+        async def deliver() -> Acknowledge | Refuse:
+            delivery, messages = Deliver("d", KEY, []), [{"msg_id": "a"}, {"msg_id": "b"}]
+            verdict = await subscriber.handling.handle(delivery, messages, run)
+            return (await subscriber.handling.record(verdict)).answer("answer")
+
+        with trio.CancelScope() as scope:
+            services.start_soon(cancel_after, awaits, scope)
+            await deliver()
+        assert isinstance(await deliver(), Acknowledge)
+    assert (most, succeeded) == (1, 1)
+    assert set(subscriber.store.ids[KEY]) == {"a", "b"}
+
+
+async def cancel_after(awaits: int, scope: trio.CancelScope) -> None:
+    for _ in range(awaits):
+        await trio.lowlevel.checkpoint()
+    scope.cancel()
+
+
+actions = st.tuples(
+    st.lists(st.sampled_from("abcd"), min_size=1, max_size=4),
+    st.sets(st.sampled_from("abcd")),
+    st.sets(st.sampled_from("abcd")),
+    st.sampled_from(["returns", "raises", "is cancelled", "cannot record", "restarts"]),
+)
+
+
+@given(st.lists(actions, max_size=12))
+def test_handling_is_as_a_set_of_what_was_handled(steps: list[tuple[list[str], set[str], set[str], str]]) -> None:
+    """No message is run again once it was handled, and none is acknowledged that was not, or is not recorded."""
+
+    async def main() -> None:
+        subscriber, handled = Subscriber(), set[str]()
+        for ids, acknowledged, refused, how in steps:
+            if how == "restarts":
+                subscriber.handling, handled = Handling(subscriber.store), set(subscriber.store.ids.get(KEY, ()))
+            fresh = set(ids) - handled
+            subscriber.error = RuntimeError("on purpose") if how == "raises" else None
+            subscriber.store.is_broken = how == "cannot record"
+
+            def settle(settlement: Settlement, acknowledged: Any = acknowledged, refused: Any = refused) -> None:
+                for one in acknowledged & settlement.known:
+                    settlement.acknowledge(one)
+                for one in (refused - acknowledged) & settlement.known:
+                    settlement.refuse(one, "not wanted", None)
+
+            subscriber.settle = settle
+            runs = len(subscriber.runs)
+            with trio.CancelScope() as scope:
+                if how == "is cancelled":
+                    subscriber.settle = lambda settlement, settle=settle: (settle(settlement), scope.cancel())
+                    subscriber.error = RuntimeError("cancelled")
+                answer = await subscriber.deliver(*ids)
+            assert [set(one) for one in subscriber.runs[runs:]] == ([fresh] if fresh else [])
+            has_failed = subscriber.error is not None
+            handled |= fresh & acknowledged if has_failed else fresh - (refused - acknowledged)
+            if scope.cancelled_caught:
+                continue
+            left = set(ids) - handled
+            if isinstance(answer, Acknowledge):
+                assert not left
+                assert set(ids) <= set(subscriber.store.ids.get(KEY, ()))
+            elif answer.messages:
+                assert {one.msg_id for one in answer.messages} == left
+                assert set(ids) - left <= set(subscriber.store.ids.get(KEY, ()))
+            else:
+                assert answer.reason
+
+    trio.run(main)
