@@ -16,6 +16,7 @@ from attrs import define, field
 
 from actors.envelope import HandlerRun
 from actors.handling import Handling, Verdict
+from actors.held import Held
 from actors.messages import Deliver
 from actors.publication import messages_of
 from actors.settlement import Settlement
@@ -24,9 +25,6 @@ __all__ = ["Lanes", "RunService"]
 
 RunService = Callable[[Deliver, Any, Settlement, HandlerRun], Awaitable["Exception | None"]]
 """Runs the subscriber's service on messages of a delivery; returns the error that it ended with."""
-
-EXTENSIONS = 3
-"""How often a sender is told within its `ack_timeout` that a delivery is still held."""
 
 
 @define(eq=False)
@@ -48,15 +46,15 @@ class Lanes:
     on_handled: Callable[[], None] = lambda: None
     _lanes: dict[str, trio.MemorySendChannel[Deliver]] = field(factory=dict)
     _to_start: list[trio.MemoryReceiveChannel[Deliver]] = field(factory=list)
-    _held: dict[str, Deliver] = field(factory=dict)
     _changed: trio.Event = field(factory=trio.Event)
-    _holds: trio.Event = field(factory=trio.Event)
+    _held: Held = field(factory=Held)
+    _extends_at: float = float("inf")
+    _is_due_sooner: trio.Event = field(factory=trio.Event)
 
     def take(self, delivery: Deliver) -> None:
         """Take a delivery, also before `run`."""
-        if delivery.ack_timeout > 0:
-            self._held[delivery.id] = delivery
-            self._holds.set()
+        if self._held.add(delivery, trio.current_time()) < self._extends_at:
+            self._is_due_sooner.set()
         if delivery.sub_key not in self._lanes:
             self._lanes[delivery.sub_key], receive = trio.open_memory_channel[Deliver](float("inf"))
             self._to_start.append(receive)
@@ -66,13 +64,21 @@ class Lanes:
     async def run(self) -> None:
         """Handle deliveries until cancelled, which cancels the service, too."""
         async with trio.open_nursery() as nursery:
-            if self.extend is not None:
-                nursery.start_soon(self._extend_for_ever, self.extend)
             while True:
                 self._changed = trio.Event()
                 while self._to_start:
                     nursery.start_soon(self._work, self._to_start.pop(), nursery)
                 await self._changed.wait()
+
+    async def keep_extending(self) -> None:
+        """Tell senders in time which deliveries are held, until cancelled; also before `run`."""
+        while self.extend is not None:
+            self._is_due_sooner = trio.Event()
+            self._extends_at = self._held.next_at
+            with trio.move_on_at(self._extends_at):
+                await self._is_due_sooner.wait()
+            if due := self._held.take_due(trio.current_time()):
+                self.extend(due)
 
     async def _work(self, deliveries: trio.MemoryReceiveChannel[Deliver], nursery: trio.Nursery) -> None:
         async for delivery in deliveries:
@@ -91,15 +97,5 @@ class Lanes:
 
     async def _record_and_answer(self, verdict: Verdict) -> None:
         verdict = await self.handling.record(verdict)
-        self._held.pop(verdict.delivery.id, None)
+        self._held.discard(verdict.delivery.id)
         self.answer(verdict)
-
-    async def _extend_for_ever(self, extend: Callable[[list[Deliver]], None]) -> None:
-        while True:
-            self._holds = trio.Event()
-            if not self._held:
-                await self._holds.wait()
-            before = set(self._held)
-            await trio.sleep(min(one.ack_timeout for one in self._held.values()) / EXTENSIONS)
-            if still := [one for one in self._held.values() if one.id in before]:
-                extend(still)

@@ -148,10 +148,11 @@ class LinkHooks:
 
     async def run(self) -> None:
         """Run the hooks of this link, from its beginning until on_close has ended."""
-        if self._after is not None:
-            await self._after.done.wait()
-            self._after = None
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._lanes.keep_extending)
+            if self._after is not None:
+                await self._after.done.wait()
+                self._after = None
             nursery.start_soon(self._run_in_order)
             await self._link_ended.wait()
             if self._connect_slot is None or not self._connect_slot.is_begun:

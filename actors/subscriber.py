@@ -69,6 +69,7 @@ class Subscriber(Actor):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.handle_messages)
             nursery.start_soon(self._lanes.run)
+            nursery.start_soon(self._lanes.keep_extending)
             nursery.start_soon(self._subscribe_to_all)
             await self.stopping.wait()
             nursery.cancel_scope.cancel()

@@ -85,7 +85,8 @@ class World:
         self.registry = Registry(SimulatedClock())
         self.entropy = SeededEntropy(0)
         self.threads = InlineThreads(self.entropy)
-        self.handling = Handling(HandledInMemory())
+        self.store = HandledInMemory()
+        self.handling = Handling(self.store)
         self.root = Supervisor(nursery, self.registry, self.entropy, prepare=self._prepare)
         self.ref = ActorRef("outgoing:out", self.registry)
 
