@@ -82,6 +82,11 @@ class HandlerRun:
         self.has_succeeded = False
         self._ended = trio.Event()
 
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether the handler runs, or has run."""
+        return self.is_running or self._ended.is_set()
+
     def begin(self) -> None:
         """Note that the handler begins."""
         self.is_running = True

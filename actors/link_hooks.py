@@ -15,7 +15,7 @@ import trio
 from attrs import frozen
 
 from actors.call import Call
-from actors.envelope import Envelope, HandlerRun, ReplySlot, ask_by
+from actors.envelope import Envelope, HandlerRun, ask_by
 from actors.errors import NotFound
 from actors.handling import Handling, Verdict
 from actors.hooks import Closed, Connected, IncomingRequest, MessageReceived
@@ -85,7 +85,8 @@ class LinkHooks:
         )
         self._entropy = entropy
         self._connected: Connected | None = None
-        self._connect_slot: ReplySlot | None = None
+        self._connect_run = HandlerRun()
+        self._close_run = HandlerRun()
         self._connect_ended = trio.Event()
         self._is_begun = False
         self._closed: Closed | None = None
@@ -155,28 +156,30 @@ class LinkHooks:
                 self._after = None
             nursery.start_soon(self._run_in_order)
             await self._link_ended.wait()
-            if self._connect_slot is None or not self._connect_slot.is_begun:
+            if not self._connect_run.has_begun:
                 await self._connect_ended.wait()
             nursery.cancel_scope.cancel()
         await self._close()
 
     async def finish(self) -> None:
-        """Where `run` was cut short: run on_close now, if these hooks had begun."""
-        if not self.done.is_set() and self._is_begun:
+        """Where `run` was cut short: run on_close now, if these hooks had begun, after that of the link before."""
+        if self._after is not None:
+            await self._after.finish()
+        has_begun = self._is_begun or self._connect_run.has_begun
+        if has_begun and not self.done.is_set() and not self._close_run.has_begun:
             await self._close()
         self.done.set()
 
     async def _close(self) -> None:
-        event, self._closed = self._closed, None
-        if self._settings.on_close is not None and event is not None:
-            await self._invoke(self._settings.on_close, event)
+        if self._settings.on_close is not None and self._closed is not None:
+            await self._invoke(self._settings.on_close, self._closed, self._close_run)
         self.done.set()
 
     async def _run_in_order(self) -> None:
-        self._is_begun = True
         try:
             if self._settings.on_connect is not None and self._connected is not None:
-                await self._invoke(self._settings.on_connect, self._connected)
+                await self._invoke(self._settings.on_connect, self._connected, self._connect_run)
+            self._is_begun = True
         finally:
             self._connect_ended.set()
         async with trio.open_nursery() as nursery:
@@ -221,8 +224,6 @@ class LinkHooks:
         cid = self._entropy.hex_id()
 
         async def send(envelope: Envelope) -> None:
-            if isinstance(event, Connected):
-                self._connect_slot = envelope.reply
             envelope.run = run
             self._ref("service", service).send_nowait(envelope)
 

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors import ActorRef, ChildSpec, MessageReceived, Service
+from actors.call import Call
 from actors.messages import Acknowledge, Deliver, Extend, Refuse
 from tests.actors.test_outgoing_cancellation import Peer, World
 from tests.runtime.test_crashes import Poison
@@ -212,3 +213,62 @@ async def test_deliveries_that_wait_for_on_connect_are_extended(world: Deliverie
     await wait_all_tasks_blocked()
     assert world.events == ["connect", "d1"]
     assert isinstance(link.answers()[-1], Acknowledge)
+
+
+@pytest.mark.parametrize("links", [1, 2])
+async def test_a_crash_while_on_close_waits_for_its_service_has_it_run(
+    world: Deliveries, links: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, also when the next link is there already, whose hooks have not begun."""
+    world.hook = type("None", (), {"gate": trio.Event()})
+    monkeypatch.setattr("tests.actors.test_outgoing_cancellation.Hook.concurrency", 1)
+    await world.start(hooks=True, hook_timeout=1000.0)
+    busy = world.gates["'busy'"] = trio.Event()
+    ActorRef("service:test.hook", world.registry).tell_nowait(Call("busy"))
+    world.links[0].end()
+    await trio.sleep(60 if links == 2 else 0.1)
+    assert (len(world.links), world.events) == (links, ["connect", "'busy'"])
+    world.end("the connection crashes")
+    await wait_all_tasks_blocked()
+    busy.set()
+    await trio.sleep(60)
+    assert world.events == ["connect", "'busy'", "close", "connect"]
+
+
+async def test_a_link_whose_on_connect_failed_has_its_on_close_after_a_crash(
+    world: Deliveries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service had no time for on_connect; the session went on all the same."""
+    world.hook = type("None", (), {"gate": trio.Event()})
+    monkeypatch.setattr("tests.actors.test_outgoing_cancellation.Hook.concurrency", 1)
+    busy = world.gates["'busy'"] = trio.Event()
+    world.dials = trio.Event()
+    await world.start(hooks=True, hook_timeout=5.0)
+    ActorRef("service:test.hook", world.registry).tell_nowait(Call("busy"))
+    await wait_all_tasks_blocked()
+    world.dials.set()
+    await trio.sleep(6)
+    busy.set()
+    world.end("the connection crashes")
+    await trio.sleep(60)
+    assert world.events == ["'busy'", "close", "connect"]
+
+
+async def test_a_crash_while_on_connect_waits_for_its_service_has_neither_run(
+    world: Deliveries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What never began is not ended; the next link has both."""
+    world.hook = type("None", (), {"gate": trio.Event()})
+    monkeypatch.setattr("tests.actors.test_outgoing_cancellation.Hook.concurrency", 1)
+    busy = world.gates["'busy'"] = trio.Event()
+    world.dials = trio.Event()
+    await world.start(hooks=True, hook_timeout=1000.0)
+    ActorRef("service:test.hook", world.registry).tell_nowait(Call("busy"))
+    await wait_all_tasks_blocked()
+    world.dials.set()
+    await wait_all_tasks_blocked()
+    world.end("the connection crashes")
+    await wait_all_tasks_blocked()
+    busy.set()
+    await trio.sleep(60)
+    assert world.events == ["'busy'", "connect"]
