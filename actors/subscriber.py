@@ -16,7 +16,7 @@ from actors.attachment import Attachment, Window
 from actors.call import Call, PeerIdentity
 from actors.delivery import Attached, Detach, Extended, SendDelivery, Settled, SubKeyOf, Subscribe
 from actors.envelope import Envelope, HandlerRun, ask_by
-from actors.errors import ActorError, ActorNotFound, CallError
+from actors.errors import ActorError, ActorNotFound, ActorStopped, CallError, NotFound
 from actors.handling import Handling, Verdict
 from actors.hooks import IncomingRequest, MessageReceived
 from actors.lanes import Lanes
@@ -58,7 +58,7 @@ class Subscriber(Actor):
         self._gives_messages = gives_messages
         self._attached: set[str] = set()
         self._sub_keys: dict[str, str] = {}
-        self._subscribed = trio.Event()
+        self._asked: list[Envelope] = []
 
     async def setup(self) -> None:
         """Show what it is."""
@@ -75,22 +75,40 @@ class Subscriber(Actor):
             nursery.cancel_scope.cancel()
 
     async def teardown(self) -> None:
-        """Tell the subscriptions."""
+        """Tell the subscriptions, and those who wait for a sub_key."""
+        for envelope in self._asked:
+            if envelope.reply is not None:
+                envelope.reply.fail(ActorStopped(f"{self.actor!r} ended before it was subscribed"))
         for subscription in self._attached:
             self._tell(subscription, Detach(self.actor))
 
-    async def receive(self, message: Any) -> Any:
-        """Take a delivery, or tell a sub_key as soon as there is one."""
+    async def handle_envelope(self, envelope: Envelope) -> None:
+        """Take a delivery, or tell a sub_key as soon as there is one, which holds up nothing else."""
+        if isinstance(envelope.payload, SubKeyOf):
+            self._asked.append(envelope)
+            self._tell_sub_keys()
+        else:
+            await super().handle_envelope(envelope)
+
+    def _tell_sub_keys(self) -> None:
+        """Answer those who asked for a sub_key that is known now, or will never be."""
+        for envelope in list(self._asked):
+            topic = envelope.payload.topic
+            if topic in self._settings.topics and topic not in self._sub_keys:
+                continue
+            self._asked.remove(envelope)
+            if envelope.reply is not None and topic in self._sub_keys:
+                envelope.reply.answer(self._sub_keys[topic])
+            elif envelope.reply is not None:
+                envelope.reply.fail(NotFound(f"{self.actor!r} does not subscribe to {topic!r}"))
+
+    async def receive(self, message: Any) -> None:
+        """Take a delivery."""
         match message:
-            case SubKeyOf(topic=topic):
-                while topic not in self._sub_keys:
-                    await self._subscribed.wait()
-                return self._sub_keys[topic]
             case Attached(subscription=subscription):
                 self._attached.add(subscription)
             case SendDelivery(delivery=delivery):
                 self._lanes.take(delivery)
-        return None
 
     # Subscribing
 
@@ -117,8 +135,7 @@ class Subscriber(Actor):
         except (ActorError, CallError) as error:
             self._log.warning("not subscribed", topic=topic, error=str(error))
         else:
-            self._subscribed.set()
-            self._subscribed = trio.Event()
+            self._tell_sub_keys()
             return True
         return False
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors import MessageReceived, Service
+import pytest
+
+from actors import MessageReceived, NotFound, Service
+from actors.delivery import CreateTopic, SubKeyOf
 from actors.settings import DeliveryOptions, DeliverySettings, SubscriptionSettings, TopicSettings
 from runtime.config import ClusterSettings
 from runtime.testing import MemoryNetwork
@@ -99,3 +102,32 @@ async def test_a_subscriber_waits_for_its_topic(network: MemoryNetwork, nursery:
     emea = await start(nursery, network, "emea", settings, [Receive])
     entry = await emea.until("subscriber", "billing", "waiting for topics")
     assert entry["detail"]["missing"] == ["/not/yet"]
+
+
+async def test_asking_for_a_sub_key_holds_up_no_deliveries(network: MemoryNetwork, nursery: Any) -> None:
+    """Of a topic that is not there yet it comes later; of one that is not listed, never."""
+    arrived: list[Any] = []
+
+    class Receive(Service):
+        name = "test.receive"
+
+        async def handle(self) -> None:
+            arrived.extend(message["data"] for message in self.request.payload["ctx"].data.data)
+
+    settings = settings_with(DeliveryOptions())
+    settings.subscriptions["billing"] = SubscriptionSettings("test.receive", (TOPIC, "/later"))
+    emea = await start(nursery, network, "emea", settings, [Receive])
+    sub_keys: list[str] = []
+
+    async def ask() -> None:
+        sub_keys.append(await emea.ref("subscriber", "billing").ask(SubKeyOf("/later")))
+
+    nursery.start_soon(ask)
+    with pytest.raises(NotFound, match="'billing' does not subscribe to '/never'"):
+        await emea.ref("subscriber", "billing").ask(SubKeyOf("/never"))
+    await emea.until("subscriber", "billing", "waiting for topics")
+    await emea.publish(TOPIC, 1)
+    await until(lambda: arrived == [1])
+    assert sub_keys == []
+    await emea.ref("topics", "all").ask(CreateTopic("/later", TopicSettings()))
+    await until(lambda: len(sub_keys) == 1)
