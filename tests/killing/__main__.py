@@ -17,7 +17,7 @@ def main() -> int:
     """Run once; return 0 where nothing was lost and nothing came again without saying so."""
     parser = argparse.ArgumentParser(prog="kill-test", description=__doc__)
     parser.add_argument("--messages", type=int, default=200_000, help="how many are published (default: 200000)")
-    parser.add_argument("--every", type=float, default=4.0, help="seconds between two kills, on average (default: 4)")
+    parser.add_argument("--every", type=int, default=5000, help="messages confirmed between two kills (default: 5000)")
     parser.add_argument("--seed", type=int, default=1, help="decides who is killed when")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
