@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import define, field, frozen
@@ -36,13 +36,19 @@ class PeerIdentity:
 
 @frozen
 class Caller:
-    """The peer that a call came from, over which session of which channel."""
+    """The peer that a call came from, over which session of which channel.
+
+    `attrs` is what the client said of itself when it logged in; `user_data` a dict of the services' own, which lives
+    as long as the session.
+    """
 
     session: str
     channel: str
     identity: PeerIdentity
     client_id: str = ""
     client_name: str = ""
+    attrs: Mapping[str, str] = field(factory=dict)
+    user_data: dict[str, Any] = field(factory=dict, repr=False, eq=False)
     peer: str = ""
     wire: str = ""
     compat: Compat = Compat.ZATO_3_2
@@ -51,6 +57,11 @@ class Caller:
     attachment: Attachment | None = None
     unsub_on_wsx_close: bool = True
     is_admin: bool = False
+
+    @property
+    def pub_client_id(self) -> str:
+        """The session's name within its channel, `ws.` and hexadecimal digits: what Zato calls a client by."""
+        return self.session.rpartition("/")[2]
 
     @property
     def is_lasting(self) -> bool:

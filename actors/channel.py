@@ -153,6 +153,7 @@ class Channel(Actor):
             identity=identity,
             client_id=hello.client_id,
             client_name=hello.client_name,
+            attrs=hello.attrs,
             peer=admit.peer,
             wire=admit.wire,
             compat=self._settings.compat,

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from typing import Any, ClassVar, TypeVar
 
 import trio
-from attrs import define, field
 
 from actors.actor import Actor
 from actors.bunch import Bunch
@@ -24,44 +22,18 @@ from actors.envelope import Envelope
 from actors.errors import AskTimeout, CallError, IsthmusError
 from actors.failures import single
 from actors.hooks import Closed, Connected, MessageReceived
+from actors.invocation import Invocation, Request, Response, current
 from actors.io import unstructure
 from actors.ports import Clock, Entropy, Processes, Threads
 from actors.pubsub import PubSub
 from actors.reach import Out, Reach, invoke_service
 from actors.simple_io import SimpleIODeclaration, parse_declaration
 
-__all__ = ["Request", "Response", "Service", "service"]
+__all__ = ["Service", "service"]
 
 T = TypeVar("T")
 
 _HOOK_EVENTS = (Connected, MessageReceived, Closed)
-
-
-@define
-class Request:
-    """What an invocation was given: `input` as declared, `payload` as it came."""
-
-    input: Any = None
-    payload: Any = None
-
-
-@define
-class Response:
-    """What an invocation gives back where `handle` returns nothing."""
-
-    payload: Any = field(factory=Bunch)
-
-
-@define
-class _Invocation:
-    request: Request
-    response: Response
-    cid: str
-    deadline: float
-    caller: Caller | None
-
-
-_current: ContextVar[_Invocation] = ContextVar("isthmus_invocation")
 
 
 class Service(Actor):
@@ -120,7 +92,7 @@ class Service(Actor):
         self.processes = processes
         self.clock = clock
         self.entropy = entropy
-        position, caller = self._position, lambda: getattr(_current.get(None), "caller", None)
+        position, caller = self._position, lambda: getattr(current.get(None), "caller", None)
         self.reach = Reach(self.directory, threads, entropy, position, caller, endpoint)
         self._read, self._takes_input = _reader_of(type(self))
         self._simple_io = _simple_io_of(type(self))
@@ -137,27 +109,27 @@ class Service(Actor):
     @property
     def request(self) -> Request:
         """The invocation's input."""
-        return _current.get().request
+        return current.get().request
 
     @property
     def response(self) -> Response:
         """The invocation's output, used where `handle` returns None."""
-        return _current.get().response
+        return current.get().response
 
     @property
     def cid(self) -> str:
         """The invocation's correlation id, the same in the logs of both clusters."""
-        return _current.get().cid
+        return current.get().cid
 
     @property
     def deadline(self) -> float:
         """When nobody waits any more, in Trio's time; infinite where that is unknown."""
-        return _current.get().deadline
+        return current.get().deadline
 
     @property
     def caller(self) -> Caller | None:
         """The peer that invoked the service over a link, or None."""
-        return _current.get().caller
+        return current.get().caller
 
     @property
     def out(self) -> Out:
@@ -172,7 +144,7 @@ class Service(Actor):
     @property
     def logger(self) -> Any:
         """A logger that names the service, and within an invocation its cid."""
-        invocation = _current.get(None)
+        invocation = current.get(None)
         return self._log if invocation is None or not invocation.cid else self._log.bind(cid=invocation.cid)
 
     def invoke(self, name: str, payload: object = None, *, timeout: float = 30.0) -> Any:
@@ -200,7 +172,7 @@ class Service(Actor):
         return await self.processes.run_cpu(function, *args)
 
     def _position(self) -> tuple[str, float]:
-        invocation = _current.get(None)
+        invocation = current.get(None)
         return ("", float("inf")) if invocation is None else (invocation.cid, invocation.deadline)
 
     async def run(self) -> None:
@@ -299,10 +271,10 @@ class Service(Actor):
     async def _invoke_handle(self, envelope: Envelope) -> Any:
         call: Call = envelope.payload
         request = Request(input=self._input_of(call.data), payload=call.data)
-        invocation = _Invocation(
+        invocation = Invocation(
             request, Response(), envelope.cid or self.entropy.hex_id(), envelope.deadline, call.caller
         )
-        token = _current.set(invocation)
+        token = current.set(invocation)
         try:
             arguments = (self._read(_hook_event(call.data)),) if self._takes_input else ()
             if inspect.iscoroutinefunction(self.handle):
@@ -310,7 +282,7 @@ class Service(Actor):
             else:
                 result = await self.threads.run_sync(lambda: self.handle(*arguments))
         finally:
-            _current.reset(token)
+            current.reset(token)
         return self._output_of(invocation.response.payload if result is None else result)
 
     def _input_of(self, data: object) -> object:
