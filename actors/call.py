@@ -9,6 +9,7 @@ from attrs import define, field, frozen
 
 from actors.attachment import Attachment
 from actors.endpoint import Endpoint
+from actors.messages import AttributeValue
 from actors.settings import Compat
 
 __all__ = ["Call", "CallResponse", "Caller", "PeerIdentity", "RemoteCall"]
@@ -47,7 +48,7 @@ class Caller:
     identity: PeerIdentity
     client_id: str = ""
     client_name: str = ""
-    attrs: Mapping[str, str] = field(factory=dict)
+    attrs: Mapping[str, AttributeValue] = field(factory=dict)
     user_data: dict[str, Any] = field(factory=dict, repr=False, eq=False)
     peer: str = ""
     wire: str = ""

@@ -18,6 +18,7 @@ import msgspec
 __all__ = [
     "NATIVE",
     "Acknowledge",
+    "AttributeValue",
     "Cancel",
     "Deliver",
     "Delivered",
@@ -40,6 +41,9 @@ NATIVE = "isthmus.1"
 Data: TypeAlias = Any
 """A user's own data: whatever JSON can say."""
 
+AttributeValue: TypeAlias = str | int | bool
+"""The value of a client's attribute."""
+
 
 class _Base(msgspec.Struct, frozen=True, array_like=True):
     """What the kinds have in common: encoded as an array, the kind's name first."""
@@ -58,7 +62,7 @@ class Hello(_Base, frozen=True, array_like=True, tag="hello"):
     secret: str | None = None
     client_id: str = ""
     client_name: str = ""
-    attrs: dict[str, str] = {}
+    attrs: dict[str, AttributeValue] = {}
     cluster: str = ""
     connection: str = ""
     server: str = ""

@@ -288,7 +288,12 @@ class Cluster:
 
         def make_wire(subprotocol: str | None) -> Wire:
             if subprotocol is None:
-                return ZatoServerWire(timestamp=self._timestamp, now=trio.current_time, token_ttl=settings.token_ttl)
+                return ZatoServerWire(
+                    timestamp=self._timestamp,
+                    now=trio.current_time,
+                    token_ttl=settings.token_ttl,
+                    compat=settings.compat,
+                )
             return NativeWire(Role.SERVER, timestamp=self._timestamp, max_message_size=settings.max_message_size)
 
         listener = WebSocketListener(

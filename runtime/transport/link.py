@@ -7,7 +7,6 @@ upgrading is that of `runtime.transport.dialer` and `listener`.
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -339,6 +338,11 @@ class WebSocketLink:
         """End the link of a peer that does not answer: a close frame where it can be sent at once, then nothing."""
         self._finish(LinkClosed(code, reason, "network"))
         with trio.move_on_after(_PARTING):
+            try:
+                for frame in self._wire.last_words(reason):
+                    await self._socket.send_message(frame)
+            except ConnectionClosed:
+                pass  # the peer was faster
             await self._socket.aclose(code, reason)
         self._stream.abort(reason)
 
@@ -346,7 +350,7 @@ class WebSocketLink:
         """Ping with a payload of its own and a deadline of its own; tell whether the pong came."""
         if self._end is not None:
             return False
-        payload = json.dumps({"meta": {"id": self._entropy.hex_id()}}, separators=(",", ":")).encode()
+        payload = self._wire.ping_payload(self._entropy.hex_id())
         with trio.move_on_after(self._options.ping_timeout) as ping:
             self._pings.add(ping)
             try:

@@ -86,6 +86,14 @@ class NativeWire:
         self._session.state = after
         return body
 
+    def ping_payload(self, unique: str) -> bytes:
+        """Return what a ping carries; see `Wire.ping_payload`."""
+        return unique.encode()
+
+    def last_words(self, _reason: str) -> list[Frame]:
+        """Say nothing: the close frame says it; see `Wire.last_words`."""
+        return []
+
     def receive(self, frame: Frame) -> list[Message | Violation]:
         """Take in one frame; see `Wire.receive`."""
         if self._session.is_closed:

@@ -59,3 +59,11 @@ class Wire(Protocol):
         format cannot encode, before any state changes.
         """
         ...
+
+    def ping_payload(self, unique: str) -> bytes:
+        """Give what a ping carries, at most 125 bytes; the peer sends it back. `unique` tells pings apart."""
+        ...
+
+    def last_words(self, reason: str) -> list[Frame]:
+        """Give the frames, if any, that tell a peer which answers no pings why the link ends, before the close."""
+        ...

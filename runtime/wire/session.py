@@ -33,11 +33,15 @@ from actors.messages import (
 )
 from runtime.wire.protocol import Role
 
-__all__ = ["LocalProtocolError", "SessionState", "State"]
+__all__ = ["MAX_ID", "LocalProtocolError", "SessionState", "State"]
 
 
 class LocalProtocolError(ValueError):
     """This end tried to send what it may not send at this point of the session."""
+
+
+MAX_ID = 200
+"""The longest id of a message, in characters: ids are kept until the message is answered."""
 
 
 class State(Enum):
@@ -113,6 +117,8 @@ class SessionState:
 
     def received(self, message: Message) -> str | None:
         """Take note of a message of the peer; return what is wrong with it, or None."""
+        if len(getattr(message, "id", "")) > MAX_ID:
+            return f"an id has at most {MAX_ID} characters"
         after = _TRANSITIONS.get((self.state, self.peer, type(message)))
         if after is None:
             return f"a {self.peer.value} may not send {type(message).__name__} while {self.state.value}"
