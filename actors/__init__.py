@@ -1,6 +1,7 @@
 """What you declare in Isthmus: services, hooks and actors, and what they can reach."""
 
 from actors.actor import Actor
+from actors.builtin.gateway import WebSocketsGateway
 from actors.bunch import Bunch
 from actors.call import CallResponse
 from actors.errors import (
@@ -9,18 +10,24 @@ from actors.errors import (
     ActorStopped,
     AskTimeout,
     BadInput,
+    BadRequest,
     CallError,
     Conflict,
     Forbidden,
+    InternalServerError,
     InvokeTimeout,
     IsthmusError,
     LinkDown,
     LinkLost,
     MailboxFull,
+    MethodNotAllowed,
     NotFound,
     Overloaded,
     RemoteError,
     ServiceNotFound,
+    ServiceUnavailable,
+    TooManyRequests,
+    Unauthorized,
 )
 from actors.hooks import Closed, Connected, MessageReceived
 from actors.mailbox import MailboxLimits, Overflow
@@ -60,6 +67,7 @@ __all__ = [
     "AskTimeout",
     "Backoff",
     "BadInput",
+    "BadRequest",
     "Bool",
     "Bunch",
     "CallError",
@@ -78,6 +86,7 @@ __all__ = [
     "HookAction",
     "Int",
     "Intensity",
+    "InternalServerError",
     "InvokeTimeout",
     "IsthmusError",
     "LinkDown",
@@ -86,6 +95,7 @@ __all__ = [
     "MailboxFull",
     "MailboxLimits",
     "MessageReceived",
+    "MethodNotAllowed",
     "NotFound",
     "Opaque",
     "Overflow",
@@ -96,7 +106,11 @@ __all__ = [
     "Secret",
     "Service",
     "ServiceNotFound",
+    "ServiceUnavailable",
     "Strategy",
     "Text",
+    "TooManyRequests",
+    "Unauthorized",
+    "WebSocketsGateway",
     "service",
 ]

@@ -40,7 +40,7 @@ class Caller:
     """The peer that a call came from, over which session of which channel.
 
     `attrs` is what the client said of itself when it logged in; `user_data` a dict of the services' own, which lives
-    as long as the session.
+    as long as the session; `extra_properties` those of the channel.
     """
 
     session: str
@@ -57,6 +57,7 @@ class Caller:
     endpoint: Endpoint | None = None
     attachment: Attachment | None = None
     unsub_on_wsx_close: bool = True
+    extra_properties: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
     is_admin: bool = False
 
     @property

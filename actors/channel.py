@@ -18,6 +18,7 @@ from actors.attachment import Attachment, Window
 from actors.call import Caller, PeerIdentity
 from actors.endpoint import Endpoint
 from actors.errors import ActorError, Forbidden
+from actors.message_log import MessageLogs
 from actors.messages import NATIVE, Hello, Welcome
 from actors.ports import Arrival, Entropy, Listener, SubscriptionStore
 from actors.retry import BackoffState
@@ -63,6 +64,7 @@ class Channel(Actor):
         cluster: The cluster's name, which native peers are told.
         subscriptions: What peers had subscribed to before.
         entropy: Ids and tokens.
+        logs: The last messages of its sessions.
         is_admin: Whether its sessions may call administrative services.
     """
 
@@ -81,6 +83,7 @@ class Channel(Actor):
         cluster: str,
         subscriptions: SubscriptionStore,
         entropy: Entropy,
+        logs: MessageLogs,
         is_admin: bool = False,
     ) -> None:
         self._settings = settings
@@ -91,6 +94,7 @@ class Channel(Actor):
         self._cluster = cluster
         self._subscriptions = subscriptions
         self._entropy = entropy
+        self._logs = logs
         self._is_admin = is_admin
 
     async def setup(self) -> None:
@@ -111,6 +115,7 @@ class Channel(Actor):
             channel=self.actor,
             sessions=self.children,
             entropy=self._entropy,
+            logs=self._logs,
         )
 
     async def receive(self, message: Any) -> Any:
@@ -161,6 +166,7 @@ class Channel(Actor):
             unsub_on_wsx_close=self._unsub_on_close(),
             services_allowed=self._settings.services_allowed,
             endpoint=self._endpoint,
+            extra_properties=self._settings.extra_properties,
             is_admin=self._is_admin,
         )
         missed = await self._subscriptions.missed(identity) if identity.is_lasting else None
@@ -195,7 +201,7 @@ class Channel(Actor):
         return Welcome(
             id=self._entropy.hex_id(),
             in_reply_to=hello.id,
-            token=f"zwsxt.{self._entropy.hex_id()}",
+            token=f"{self._settings.compat.token_prefix}{self._entropy.hex_id()}",
             cluster=self._cluster,
             max_message_size=self._settings.max_message_size,
             resumed=missed is not None,
@@ -212,6 +218,7 @@ class Acceptor(Actor):
         channel: The channel's name.
         sessions: Where sessions are started: the channel's children, which outlive a crash of this actor.
         entropy: Names of sessions.
+        logs: The last messages of sessions.
     """
 
     kind = "listener"
@@ -225,12 +232,14 @@ class Acceptor(Actor):
         channel: str,
         sessions: Children,
         entropy: Entropy,
+        logs: MessageLogs,
     ) -> None:
         self._settings = settings
         self._listener = listener
         self._channel = channel
         self._sessions = sessions
         self._entropy = entropy
+        self._logs = logs
 
     async def run(self) -> None:
         """Listen until asked to stop; an address that cannot be bound is tried again."""
@@ -258,10 +267,10 @@ class Acceptor(Actor):
                 await trio.sleep(delay)
 
     def _open_session(self, arrival: Arrival) -> None:
-        settings, entropy, channel = self._settings, self._entropy, self._channel
+        settings, entropy, channel, logs = self._settings, self._entropy, self._channel, self._logs
 
         def make() -> Session:
-            return Session(arrival, settings, channel=channel, entropy=entropy)
+            return Session(arrival, settings, channel=channel, entropy=entropy, logs=logs)
 
         name = f"{channel}/ws.{entropy.hex_id()[:12]}"
         self._sessions.start(ChildSpec.of(Session, name=name, make=make))

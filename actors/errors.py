@@ -2,12 +2,17 @@
 
 IsthmusError
 ├── CallError            a call that ended without a result; `status` says how, HTTP-like
-│   ├── BadInput         400  the input was wrong; the message names what
+│   ├── BadInput         400  the input was wrong; the message names what; `BadRequest` is another name of it
+│   ├── Unauthorized     401
 │   ├── Forbidden        403
 │   ├── NotFound         404
 │   │   └── ServiceNotFound
+│   ├── MethodNotAllowed 405
 │   ├── Conflict         409
-│   ├── Overloaded       503  too much waits already
+│   ├── TooManyRequests  429
+│   ├── InternalServerError 500
+│   ├── ServiceUnavailable 503
+│   │   └── Overloaded        too much waits already
 │   ├── RemoteError      500  (or what the remote said) the handler failed
 │   ├── InvokeTimeout    504  sent, and no answer within the time-out
 │   ├── LinkLost         502  the link broke while the call was under way; `sent` tells
@@ -30,22 +35,28 @@ __all__ = [
     "ActorStopped",
     "AskTimeout",
     "BadInput",
+    "BadRequest",
     "CallError",
     "ConfigurationError",
     "Conflict",
     "DialFailed",
     "Forbidden",
+    "InternalServerError",
     "InvokeTimeout",
     "IsthmusError",
     "LinkClosed",
     "LinkDown",
     "LinkLost",
     "MailboxFull",
+    "MethodNotAllowed",
     "NotFound",
     "Overloaded",
     "RemoteError",
     "ServiceNotFound",
+    "ServiceUnavailable",
     "StoreFailed",
+    "TooManyRequests",
+    "Unauthorized",
 ]
 
 
@@ -58,12 +69,19 @@ class IsthmusError(Exception):
 
 
 class CallError(IsthmusError):
-    """A call ended without a result; `status` is HTTP-like, the text is for the caller to read."""
+    """A call ended without a result; `status` is HTTP-like, the text is for the caller to read.
+
+    Args:
+        message: The text.
+        text: The text, where `message` is a correlation id: services written for Zato raise
+            `NotFound(self.cid, "No such customer")`. The caller's answer bears a correlation id anyway.
+        status: Another status than that of the class.
+    """
 
     status: int = 500
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, text: str | None = None, *, status: int | None = None) -> None:
+        super().__init__(message if text is None else text)
         if status is not None:
             self.status = status
 
@@ -72,6 +90,15 @@ class BadInput(CallError):
     """The input cannot be used; the message names the element and what was expected."""
 
     status = 400
+
+
+BadRequest = BadInput
+
+
+class Unauthorized(CallError):
+    """The caller must show who it is, or did so in vain."""
+
+    status = 401
 
 
 class Forbidden(CallError):
@@ -90,16 +117,36 @@ class ServiceNotFound(NotFound):
     """No service of that name runs in the cluster that was asked."""
 
 
+class MethodNotAllowed(CallError):
+    """The object named cannot be used this way."""
+
+    status = 405
+
+
 class Conflict(CallError):
     """The request contradicts what is already there."""
 
     status = 409
 
 
-class Overloaded(CallError):
-    """A limit is reached; the call was not begun and may be tried again later."""
+class TooManyRequests(CallError):
+    """The caller asks too often; it may try again later."""
+
+    status = 429
+
+
+class InternalServerError(CallError):
+    """The handler failed, and says in so many words what the caller may know of it."""
+
+
+class ServiceUnavailable(CallError):
+    """What the call needs is not there now; it may be tried again later."""
 
     status = 503
+
+
+class Overloaded(ServiceUnavailable):
+    """A limit is reached; the call was not begun and may be tried again later."""
 
 
 class RemoteError(CallError):

@@ -14,16 +14,24 @@ _BY_KIND: dict[str, type[CallError]] = {
         errors.BadInput,
         errors.Conflict,
         errors.Forbidden,
+        errors.InternalServerError,
+        errors.MethodNotAllowed,
         errors.NotFound,
         errors.Overloaded,
         errors.ServiceNotFound,
+        errors.ServiceUnavailable,
+        errors.TooManyRequests,
+        errors.Unauthorized,
     )
 }
 _BY_STATUS: dict[int, type[CallError]] = {
     400: errors.BadInput,
+    401: errors.Unauthorized,
     403: errors.Forbidden,
     404: errors.ServiceNotFound,
+    405: errors.MethodNotAllowed,
     409: errors.Conflict,
+    429: errors.TooManyRequests,
     503: errors.Overloaded,
 }
 

@@ -27,6 +27,7 @@ from actors.errors import (
     ServiceNotFound,
 )
 from actors.failures import failure_of
+from actors.message_log import MessageLogs
 from actors.messages import (
     Acknowledge,
     Cancel,
@@ -40,8 +41,10 @@ from actors.messages import (
     Reply,
 )
 from actors.ports import Arrival, Entropy, Link
+from actors.session_context import log_context
 from actors.settings import ChannelSettings
 from actors.supervision import Restart
+from actors.turns import Turns
 
 __all__ = ["CloseSession", "Session"]
 
@@ -67,6 +70,7 @@ class Session(Actor):
         settings: The channel's settings.
         channel: The channel's name.
         entropy: Ids of messages.
+        logs: Where the last messages are kept, if the channel says so.
     """
 
     kind = "session"
@@ -74,11 +78,15 @@ class Session(Actor):
     _link: Link
     _caller: Caller
 
-    def __init__(self, arrival: Arrival, settings: ChannelSettings, *, channel: str, entropy: Entropy) -> None:
+    def __init__(
+        self, arrival: Arrival, settings: ChannelSettings, *, channel: str, entropy: Entropy, logs: MessageLogs
+    ) -> None:
         self._arrival = arrival
         self._settings = settings
         self._channel = channel
         self._entropy = entropy
+        self._logs = logs
+        self._turns = Turns(self._hand_over, is_sequential=settings.sequential)
         self._in_flight: dict[str, ReplySlot] = {}
         self._deliveries: dict[str, str] = {}
         self._attached: set[str] = set()
@@ -112,11 +120,12 @@ class Session(Actor):
             slot.abandon()
         for subscription in self._attached:
             self._tell_subscription(subscription, Detach(self.actor))
+        self._logs.forget(self.actor)
 
     async def _see_through(self, scope: trio.CancelScope) -> None:
         try:
-            async with self._arrival.open() as link:
-                self._link = link
+            async with self._arrival.open() as opened:
+                self._link = link = self._logs.watch(opened, self.actor, self._settings)
                 try:
                     await self._serve(link)
                 finally:
@@ -143,6 +152,7 @@ class Session(Actor):
         )
         log = self._log.debug if caller.is_admin else self._log.info  # commands come and go
         log("session opened", peer=caller.peer, wire=caller.wire, client=caller.client_name)
+        log_context(self._log, self._settings, caller)
         link.send_nowait(admitted.welcome)
         try:
             async with trio.open_nursery() as nursery:
@@ -240,6 +250,7 @@ class Session(Actor):
             case Cancel(in_reply_to=call_id):
                 if slot := self._forget(call_id):
                     slot.abandon()
+                    self._turns.advance()
                 else:
                     self.progress.count("ignored")
             case Acknowledge(in_reply_to=delivery_id):
@@ -273,13 +284,19 @@ class Session(Actor):
             return
         deadline = float("inf") if invoke.timeout is None else trio.current_time() + invoke.timeout
         self._in_flight[invoke.id] = slot
-        envelope = Envelope(Call(invoke.data, self._caller), cid=invoke.cid, deadline=deadline, reply=slot)
+        self._turns.add(Envelope(Call(invoke.data, self._caller), cid=invoke.cid, deadline=deadline, reply=slot))
+
+    def _hand_over(self, envelope: Envelope) -> None:
+        """Give a request to the channel's service, or have it fail where that takes none."""
+        slot = envelope.reply
         try:
-            self.ref("service", settings.service).send_nowait(envelope)
+            self.ref("service", self._settings.service).send_nowait(envelope)
         except MailboxFull as error:
-            slot.fail(Overloaded(str(error)))
+            if slot is not None:
+                slot.fail(Overloaded(str(error)))
         except ActorError:
-            slot.fail(ServiceNotFound(f"No such service {settings.service!r}"))
+            if slot is not None:
+                slot.fail(ServiceNotFound(f"No such service {self._settings.service!r}"))
 
     def _answer(self, invoke: Invoke, slot: ReplySlot) -> None:
         """Send what a request's slot was settled with."""
@@ -289,6 +306,7 @@ class Session(Actor):
             self._link.send_nowait(Reply(self._entropy.hex_id(), invoke.id, slot.value))
         else:
             self._link.send_nowait(failure_of(slot.error, self._entropy.hex_id(), invoke.id))
+        self._turns.advance()
 
     def _forget(self, call_id: str) -> ReplySlot | None:
         slot = self._in_flight.pop(call_id, None)

@@ -41,6 +41,11 @@ class Compat(Enum):
     ZATO_3_0 = "3.0"
     ZATO_3_2 = "3.2"
 
+    @property
+    def token_prefix(self) -> str:
+        """How the tokens of sessions begin."""
+        return "ws.token." if self is Compat.ZATO_3_0 else "zwsxt."
+
 
 class Remote(Enum):
     """What an outgoing connection dials."""
@@ -114,7 +119,10 @@ class ChannelSettings:
     service: str
     security: str
     active: bool = True
+    data_format: str = "json"  # the only one there is
     services_allowed: tuple[str, ...] = ()
+    sequential: bool = False  # the requests of a session one after the other, as in Zato
+    extra_properties: dict[str, Any] = field(factory=dict, repr=False)
     compat: Compat = Compat.ZATO_3_2
     unsub_on_wsx_close: bool | None = None  # None: true, or false with compat = "3.0"
     plain_text: bool = False
@@ -130,6 +138,12 @@ class ChannelSettings:
     max_in_flight: int = 1000
     max_deliveries_in_flight: int = 2000  # messages a session, delivered and not answered
     max_delivery_bytes_in_flight: int = 8 * MIB
+    is_audit_log_sent_active: bool = False  # whether the last messages of each session are kept, to be looked at
+    is_audit_log_received_active: bool = False
+    max_len_messages_sent: int = 50  # how many
+    max_len_messages_received: int = 50
+    max_bytes_per_message_sent: int = 500  # of each so many kB
+    max_bytes_per_message_received: int = 500
 
 
 @frozen

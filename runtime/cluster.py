@@ -18,6 +18,7 @@ from actors.endpoint import Endpoint
 from actors.handling import Handling
 from actors.login import LinkIdentity
 from actors.mailbox import MailboxLimits
+from actors.message_log import MessageLogs
 from actors.outgoing import OutgoingConnection
 from actors.ports import (
     Clock,
@@ -36,6 +37,7 @@ from actors.subscriber import Subscriber
 from actors.supervision import ChildSpec
 from actors.topic import TopicPorts
 from actors.topics import Topics
+from runtime.admin.message_log import message_log_services
 from runtime.admin.messages import store_services
 from runtime.admin.services import admin_services
 from runtime.admin.store import backup_services
@@ -134,12 +136,14 @@ class Cluster:
         self._settings = settings
         self._ports = ports
         self._identity = LinkIdentity(name, "server1", ports.entropy.hex_id())
+        self._message_logs = MessageLogs(self._timestamp)
         stores = ports.stores
         self._catalogue = stores.catalogue
         self._classes: tuple[type[Actor], ...] = (
             *BUILTIN_SERVICES,
             *admin_services(self.registry, name),
             *store_services(stores.browser),
+            *message_log_services(self._message_logs),
             *backup_services(stores.path),
             *classes,
         )
@@ -319,6 +323,7 @@ class Cluster:
                 cluster=self.name,
                 subscriptions=self._ports.stores.subscriptions,
                 entropy=self._ports.entropy,
+                logs=self._message_logs,
                 is_admin=is_admin,
             ),
         )

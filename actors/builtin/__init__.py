@@ -1,6 +1,7 @@
 """The services that every cluster has."""
 
-from actors.builtin.gateway import PubSubGateway, WebSocketsGateway
+from actors.builtin.gateway import PubSubGateway, ServiceGateway, WebSocketsGateway
+from actors.builtin.helpers import HelperEcho, InputLogger, JsonRawRequestLogger, RawRequestLogger
 from actors.builtin.pubsub import (
     CreateSubscription,
     GetMessages,
@@ -18,7 +19,12 @@ __all__ = ["BUILTIN_SERVICES"]
 BUILTIN_SERVICES: tuple[type[Service], ...] = (
     WebSocketsGateway,
     PubSubGateway,
+    ServiceGateway,
     Echo,
+    HelperEcho,
+    InputLogger,
+    RawRequestLogger,
+    JsonRawRequestLogger,
     Ping,
     PublishMessage,
     CreateSubscription,

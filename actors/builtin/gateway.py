@@ -9,11 +9,12 @@ import trio
 from actors.call import Call, Caller
 from actors.endpoint import first_match
 from actors.errors import NOT_ALLOWED, BadInput, Forbidden
+from actors.messages import NATIVE
 from actors.reach import invoke_service
 from actors.service import Service
 from actors.settings import Compat
 
-__all__ = ["PubSubGateway", "WebSocketsGateway"]
+__all__ = ["ADMIN_PREFIX", "PubSubGateway", "ServiceGateway", "WebSocketsGateway"]
 
 ALWAYS_ALLOWED = frozenset(
     (
@@ -32,11 +33,27 @@ ALWAYS_ALLOWED = frozenset(
 ADMIN_PREFIX = "isthmus.admin."
 
 
-class WebSocketsGateway(Service):
-    """Invokes `service` with `request`, where the channel's `services_allowed` lets it."""
+PING = "zato.ping"
 
-    name = "helpers.web-sockets-gateway"
+
+class _Gateway(Service):
+    """Invokes `service` with `request` for a peer, where the channel or the gateway itself lets it."""
+
     concurrency: ClassVar[int] = 10_000
+
+    @classmethod
+    def check_declaration(cls) -> None:
+        """Check what a service declares, and that `services_allowed` is a list of patterns.
+
+        Raises:
+            TypeError: When it is not, or anything else cannot be.
+            ValueError: When a number cannot be.
+        """
+        super().check_declaration()
+        allowed: object = cls.services_allowed
+        if not isinstance(allowed, list | tuple) or not all(isinstance(one, str) for one in allowed):
+            msg = f'services_allowed: expected a list of patterns such as ["demo.*"], got {allowed!r}'
+            raise TypeError(msg)
 
     async def handle(self, request: Any) -> Any:
         """Return the result of the service, in the shape that the caller's release of Zato gives it."""
@@ -49,26 +66,48 @@ class WebSocketsGateway(Service):
         result = await invoke_service(
             self.reach, name, None, timeout=timeout, call=Call(request.get("request"), caller)
         )
-        return self._shape(result, caller)
+        return result if caller is None or caller.wire == NATIVE else self.shape(name, result, caller)
 
     def _check(self, name: str, caller: Caller | None) -> None:
         if caller is None or caller.is_admin:
             return
-        allowed = name in ALWAYS_ALLOWED or first_match(caller.services_allowed, name, ".") is not None
+        patterns = (*caller.services_allowed, *self.services_allowed)
+        allowed = name in ALWAYS_ALLOWED or first_match(patterns, name, ".") is not None
         if not allowed or name.startswith(ADMIN_PREFIX):
             self.logger.warning("service denied", service=name, channel=caller.channel, peer=caller.peer)
             raise Forbidden(NOT_ALLOWED)
 
-    def _shape(self, result: Any, caller: Caller | None) -> Any:
-        if caller is not None and caller.wire == "zato" and caller.compat is Compat.ZATO_3_2:
-            return {"response": {"zato_gateway_response": result}}
+    def shape(self, service: str, result: Any, caller: Caller) -> Any:
+        """Return a result as the clients of Zato know it from this gateway."""
         return result
 
 
-class PubSubGateway(WebSocketsGateway):
-    """Invokes services as the other gateway does; its results are bare."""
+class WebSocketsGateway(_Gateway):
+    """Invokes `service` with `request`, where the channel's `services_allowed` or its own lets it.
+
+    Subclass it to have a gateway with services of its own: `services_allowed` is a list of patterns.
+    """
+
+    name = "helpers.web-sockets-gateway"
+
+    def shape(self, service: str, result: Any, caller: Caller) -> Any:
+        """Return a result wrapped as Zato 3.2 does, or bare as 3.0 does."""
+        if caller.compat is Compat.ZATO_3_0:
+            return result
+        return {"response": {"zato_gateway_response": result}}
+
+
+class PubSubGateway(_Gateway):
+    """Invokes services as the other gateway does; its results are bare, but for the wrapper of a ping's."""
 
     name = "helpers.web-sockets-pub-sub-gateway"
 
-    def _shape(self, result: Any, caller: Caller | None) -> Any:
-        return result
+    def shape(self, service: str, result: Any, caller: Caller) -> Any:
+        """Return a result as it is; that of a ping as Zato's clients expect it."""
+        return {"zato_ping_response": result} if service == PING else result
+
+
+class ServiceGateway(_Gateway):
+    """Invokes services as the other gateways do; its results are bare."""
+
+    name = "helpers.service-gateway"

@@ -24,6 +24,7 @@ _COMMANDS = {
         "List the subscriptions, set how they deliver, end them.",
     ),
     "messages": ("runtime.cli.messages:messages_app", "List, show, edit, delete, clear and replay messages."),
+    "message-log": ("runtime.cli.message_log:message_log", "Show the last messages of a session."),
     "store": ("runtime.cli.store:store_app", "Back up, verify and restore a cluster's store."),
     "subscribe": ("runtime.cli.topics:subscribe", "Follow a topic; alone on it, take what waits, too."),
 }

@@ -11,6 +11,7 @@ import attrs
 from actors.catalogue import name_problem
 from actors.errors import BadInput
 from actors.secret import Secret
+from actors.session_context import STORE_CONTEXT
 from actors.settings import OnFull, TopicSettings
 from actors.subscribing import subscription_options
 from runtime.config.problems import KeyPath, Problems, key_text, nearest
@@ -25,8 +26,8 @@ def check_clusters(clusters: dict[str, ClusterSettings], problems: Problems, sta
     bound: dict[int, list[tuple[str, KeyPath]]] = {}
     for name, cluster in clusters.items():
         where: KeyPath = ("clusters", name)
-        for channel in cluster.channels:
-            _check_channel(cluster, channel, (*where, "channels", channel), problems, bound)
+        for name_of_channel in cluster.channels:
+            _check_channel(cluster, name_of_channel, (*where, "channels", name_of_channel), problems, bound)
         for connection in cluster.outgoing:
             _check_outgoing(cluster, connection, (*where, "outgoing", connection), problems)
         for endpoint in cluster.endpoints:
@@ -47,6 +48,8 @@ def check_clusters(clusters: dict[str, ClusterSettings], problems: Problems, sta
                 _check_secret(outgoing.password, (*where, "outgoing", key, "password"), problems)
             for key, value in cluster.config.items():
                 _check_secrets_within(value, (*where, "config", key), problems)
+            for key, channel in cluster.channels.items():
+                _check_secrets_within(channel.extra_properties, (*where, "channels", key, "extra_properties"), problems)
 
 
 def _check_secrets_within(value: Any, where: KeyPath, problems: Problems) -> None:
@@ -104,6 +107,11 @@ def _check_channel(
             (*where, "security"),
             f"there is no security definition {settings.security!r}{nearest(settings.security, cluster.security)}",
         )
+    if settings.data_format not in (None, "json"):
+        problems.add((*where, "data_format"), f"channels speak 'json' only, not {settings.data_format!r}")
+    if not isinstance(settings.extra_properties.get(STORE_CONTEXT, False), bool):
+        given = settings.extra_properties[STORE_CONTEXT]
+        problems.add((*where, "extra_properties", STORE_CONTEXT), f"expected true or false, got {given!r}")
     address = _address(settings.address, where, problems)
     if address is None:
         return

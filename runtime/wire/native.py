@@ -90,7 +90,7 @@ class NativeWire:
         """Return what a ping carries; see `Wire.ping_payload`."""
         return unique.encode()
 
-    def last_words(self, _reason: str) -> list[Frame]:
+    def last_words(self, reason: str) -> list[Frame]:
         """Say nothing: the close frame says it; see `Wire.last_words`."""
         return []
 

@@ -36,7 +36,7 @@ class ZatoClientWire:
         """Return what a ping carries; see `Wire.ping_payload`."""
         return ping_payload(unique, self._timestamp())
 
-    def last_words(self, _reason: str) -> list[Frame]:
+    def last_words(self, reason: str) -> list[Frame]:
         """Say nothing: a client has no words for it; see `Wire.last_words`."""
         return []
 
