@@ -42,6 +42,7 @@ from runtime.admin.messages import store_services
 from runtime.admin.services import admin_services
 from runtime.admin.store import backup_services
 from runtime.config.schema import ClusterSettings
+from runtime.deployer import Deployer, Deployment
 from runtime.registry import Registry
 from runtime.security import BasicGate
 from runtime.store.browse import StoreBrowser
@@ -109,6 +110,7 @@ class Ports:
         processes: Runs heavy code.
         stores: Where things are kept.
         admin_network: Carries administration, or None.
+        deployment: What hot deployment needs, where the users' classes come from files.
     """
 
     network: Network
@@ -118,6 +120,7 @@ class Ports:
     processes: Processes
     stores: Stores
     admin_network: Network | None = None
+    deployment: Deployment | None = None
 
 
 class Cluster:
@@ -139,14 +142,14 @@ class Cluster:
         self._message_logs = MessageLogs(self._timestamp)
         stores = ports.stores
         self._catalogue = stores.catalogue
-        self._classes: tuple[type[Actor], ...] = (
+        self._own_classes: tuple[type[Actor], ...] = (
             *BUILTIN_SERVICES,
             *admin_services(self.registry, name),
             *store_services(stores.browser),
             *message_log_services(self._message_logs),
             *backup_services(stores.path),
-            *classes,
         )
+        self._classes = tuple(classes)
         self._topic_ports = TopicPorts(
             stores.messages, stores.topics, stores.queues, stores.subscriptions, ports.clock, ports.entropy
         )
@@ -177,10 +180,34 @@ class Cluster:
             return
         _log.info("stopping", actor=self.name)
         with trio.move_on_after(self._settings.shutdown_timeout):
-            for kinds in (("channel",), ("outgoing", "subscriber"), ("service", "actor"), ("topics",)):
+            for kinds in (
+                (Deployer.kind,),
+                ("channel",),
+                ("outgoing", "subscriber"),
+                ("service", "actor"),
+                ("topics",),
+            ):
                 await root.stop_all(kinds)
         await root.stop_all(at_once=True)
         self._stopped.set()
+
+    async def deploy(self, classes: Sequence[type[Actor]]) -> None:
+        """Have other versions of users' actors run; those that stay the same are left alone.
+
+        What waits for an actor is handled by its new version, what it has in hand is finished by the old one. Actors
+        of names that are not there any more are stopped.
+        """
+        root = self._root
+        assert root is not None  # noqa: S101 - whoever deploys is one of its children
+        before = {(cls.kind, cls.name): cls for cls in self._classes}
+        after = {(cls.kind, cls.name): cls for cls in classes}
+        async with trio.open_nursery() as nursery:
+            for key, cls in after.items():
+                if before.get(key) is not cls:
+                    nursery.start_soon(root.replace, ChildSpec.of(cls))
+            for kind, name in before.keys() - after.keys():
+                nursery.start_soon(root.stop, kind, name)
+        self._classes = tuple(classes)
 
     def _prepare(self, actor: Actor) -> None:
         """Hand an instance what its class needs beyond its place."""
@@ -198,13 +225,22 @@ class Cluster:
         """Return what is started first, and the channels, which are opened when the rest is up."""
         settings = self._settings
         inner = [self._topics()]
-        inner += [ChildSpec.of(cls) for cls in self._classes]
+        inner += [ChildSpec.of(cls) for cls in (*self._own_classes, *self._classes)]
         inner += [self._subscriber(name, one) for name, one in settings.subscriptions.items()]
         inner += [self._outgoing(name, one) for name, one in settings.outgoing.items()]
+        if settings.hot_deploy and self._ports.deployment is not None:
+            inner.append(self._deployer(self._ports.deployment))
         doors = [self._channel(name, one) for name, one in settings.channels.items()]
         if self._ports.admin_network is not None:
             doors.append(self._admin_channel(self._ports.admin_network))
         return inner, doors
+
+    def _deployer(self, deployment: Deployment) -> ChildSpec:
+        ports = self._ports
+        return ChildSpec.of(
+            Deployer,
+            make=lambda: Deployer(deployment, self.deploy, clock=ports.clock, threads=ports.threads),
+        )
 
     def _topics(self) -> ChildSpec:
         def make_subscriber(service: str, topic: str, options: DeliveryOptions) -> ChildSpec:

@@ -22,9 +22,45 @@ from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
 from actors.service import Service
 
-__all__ = ["check_declarations", "load_classes"]
+__all__ = ["check_declarations", "load_classes", "module_files", "package_of", "path_of"]
 
 ROOT = "isthmus_services"
+
+
+def path_of(reference: str, base: Path) -> Path | None:
+    """Return the file or folder that a reference means; None for a dotted module."""
+    path = base / reference
+    return path if reference.endswith(".py") or "/" in reference or path.is_dir() else None
+
+
+def package_of(path: Path) -> str:
+    """Return the name of the package that stands for the folder of a file, or of a folder."""
+    digest = hashlib.sha256(str(path.resolve().parent).encode()).hexdigest()[:8]
+    return f"{ROOT}.h{digest}"
+
+
+def module_files(path: Path) -> dict[str, Path]:
+    """Return the modules of a file or folder that is listed, by the names under which they are loaded."""
+    path = path.resolve()
+    if path.is_file():
+        return {f"{package_of(path)}.{path.stem}": path}
+    return _files_of_folder(f"{package_of(path)}.{path.name}", path) if path.is_dir() else {}
+
+
+def _files_of_folder(name: str, folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name == "__init__.py":
+            found[name] = path
+        elif path.suffix == ".py":
+            found[f"{name}.{path.stem}"] = path
+        elif _is_package(path):
+            found |= _files_of_folder(f"{name}.{path.name}", path)
+    return found
+
+
+def _is_package(path: Path) -> bool:
+    return path.is_dir() and path.name.isidentifier() and any(path.glob("**/*.py"))
 
 
 def load_classes(references: Sequence[str], base: Path) -> tuple[list[type[Actor]], list[str]]:
@@ -40,18 +76,17 @@ def load_classes(references: Sequence[str], base: Path) -> tuple[list[type[Actor
     modules: list[ModuleType] = []
     problems: list[str] = []
     for reference in references:
-        path = base / reference
-        is_path = reference.endswith(".py") or "/" in reference or path.is_dir()
-        if is_path and not path.exists():
+        path = path_of(reference, base)
+        if path is not None and not path.exists():
             problems.append(f"{path}: there is no such file or folder")
             continue
         try:
-            if is_path:
+            if path is not None:
                 modules += _load_path(path)
             else:
                 modules.append(importlib.import_module(reference))
         except (Exception, SystemExit) as error:  # whatever a user's module does when it is imported
-            problems.append(_problem(str(path) if is_path else reference, error))
+            problems.append(_problem(reference if path is None else str(path), error))
     names = {module.__name__ for module in modules}
     classes = [
         cls
@@ -117,8 +152,7 @@ def _place(cls: type[Actor]) -> str:
 
 def _load_path(path: Path) -> list[ModuleType]:
     path = path.resolve()
-    digest = hashlib.sha256(str(path.parent).encode()).hexdigest()[:8]
-    package = f"{ROOT}.h{digest}"
+    package = package_of(path)
     for name, search in ((ROOT, []), (package, [str(path.parent)])):
         if name not in sys.modules:
             parent = sys.modules[name] = ModuleType(name)
@@ -140,7 +174,7 @@ def _load_folder(name: str, folder: Path) -> list[ModuleType]:
     for path in sorted(folder.iterdir()):
         if path.suffix == ".py" and path != init:
             modules.append(importlib.import_module(f"{name}.{path.stem}"))
-        elif path.is_dir() and path.name.isidentifier() and any(path.glob("**/*.py")):
+        elif _is_package(path):
             modules += _load_folder(f"{name}.{path.name}", path)
     return modules
 

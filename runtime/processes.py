@@ -23,17 +23,32 @@ class WorkerProcesses:
     """Runs functions in worker processes, as many at once as there are processors.
 
     Args:
-        context: Where the workers are kept between calls.
+        nursery: Where workers are kept between calls.
+        load: What each worker runs first.
     """
 
-    def __init__(self, context: trio_parallel.WorkerContext) -> None:
-        self._context = context
+    def __init__(self, nursery: trio.Nursery, load: Callable[[], object]) -> None:
+        self._nursery = nursery
+        self._load = load
         self._limiter = trio.CapacityLimiter(os.cpu_count() or 1)
+        self._is_over = trio.Event()
+        self._context: trio_parallel.WorkerContext
 
     async def run_cpu(self, function: Callable[..., T], *args: object) -> T:
         """Run a function in a worker, which is killed when the caller is cancelled; see `Processes.run_cpu`."""
         result: T = await self._context.run_sync(function, *args, kill_on_cancel=True, limiter=self._limiter)
         return result
+
+    async def renew(self) -> None:
+        """Have further functions run in fresh workers; those that run end in the old ones."""
+        before, self._is_over = self._is_over, trio.Event()
+        self._context = await self._nursery.start(self._keep, self._is_over)
+        before.set()
+
+    async def _keep(self, is_over: trio.Event, task_status: trio.TaskStatus[trio_parallel.WorkerContext]) -> None:
+        async with trio_parallel.open_worker_context(init=self._load) as context:
+            task_status.started(context)
+            await is_over.wait()
 
 
 @asynccontextmanager
@@ -44,6 +59,8 @@ async def open_processes(services: Sequence[str], folder: Path) -> AsyncGenerato
         services: The users' modules, which each worker loads, so that it knows their functions.
         folder: What their paths are relative to.
     """
-    load = functools.partial(load_classes, services, folder)
-    async with trio_parallel.open_worker_context(init=load) as context:
-        yield WorkerProcesses(context)
+    async with trio.open_nursery() as nursery:
+        processes = WorkerProcesses(nursery, functools.partial(load_classes, services, folder))
+        await processes.renew()
+        yield processes
+        nursery.cancel_scope.cancel()

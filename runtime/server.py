@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -19,7 +20,9 @@ from actors.errors import ConfigurationError
 from runtime.cluster import Cluster, Ports, Stores
 from runtime.config import Configuration, check_service_names, examine
 from runtime.data_dir import AlreadyRunning
+from runtime.deployer import Deployment
 from runtime.loading import check_declarations, load_classes
+from runtime.modules import Modules
 from runtime.observe.logs import configure
 from runtime.opening import OpenedStore, open_data_dir
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
@@ -66,14 +69,27 @@ def load_all(
         if clusters is not None and name not in clusters:
             continue
         classes, failures = load_classes(settings.services, configuration.folder)
-        every_class = [*classes, *more(name)]
-        failures += check_declarations(every_class)
-        known = {cls.name for cls in (*BUILTIN_SERVICES, *every_class) if cls.name}
-        problems += failures + check_service_names(configuration, name, known, is_complete=not failures)
+        problems += check_classes(configuration, name, [*classes, *more(name)], failures)
         loaded[name] = classes
     if problems:
         raise ConfigurationError(list(dict.fromkeys(problems)))
     return configuration, loaded
+
+
+def check_classes(
+    configuration: Configuration, cluster: str, classes: Sequence[type[Actor]], failures: Sequence[str] = ()
+) -> list[str]:
+    """Return what is wrong with a cluster's classes, or missing of what its configuration names.
+
+    Args:
+        configuration: The configuration.
+        cluster: The cluster's name.
+        classes: All classes that were found.
+        failures: Why others may be missing, which is returned first.
+    """
+    problems = [*failures, *check_declarations(classes)]
+    known = {cls.name for cls in (*BUILTIN_SERVICES, *classes) if cls.name}
+    return problems + check_service_names(configuration, cluster, known, is_complete=not problems)
 
 
 def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
@@ -131,6 +147,11 @@ async def _run(
             threads=SystemThreads(),
             processes=processes,
             stores=Stores.of(store, catalogue, opened.path),
+            deployment=Deployment(
+                Modules(settings.services, configuration.folder, classes),
+                functools.partial(check_classes, configuration, name),
+                processes.renew,
+            ),
             admin_network=UnixNetwork(socket_path(configuration.data_dir(name))) if opened.has_folder else None,
         )
         server = Cluster(name, settings, classes, ports)

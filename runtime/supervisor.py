@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 
 import structlog
 import trio
-from attrs import define, field
 
 from actors.actor import Actor
 from actors.errors import ActorStopped, IsthmusError
@@ -21,7 +20,8 @@ from actors.ports import Entropy
 from actors.ref import actor_name
 from actors.retry import BackoffState
 from actors.supervision import ChildSpec, Intensity, Restart, Strategy
-from runtime.registry import Entry, Registry
+from runtime.child import Child, end_instance, hold, release, wants_restart
+from runtime.registry import Registry
 from runtime.restart import RestartWindow
 
 __all__ = ["Supervisor", "TooManyRestarts"]
@@ -40,44 +40,6 @@ class TooManyRestarts(IsthmusError):
             f"the children of {supervisor!r} crashed more often than its intensity allows; last: {last_error}"
         )
         self.supervisor = supervisor
-
-
-def _already_set() -> trio.Event:
-    event = trio.Event()
-    event.set()
-    return event
-
-
-@define(eq=False)
-class _Child:
-    """A child, over all its restarts."""
-
-    spec: ChildSpec
-    entry: Entry
-    is_ordered: bool
-    backoff: BackoffState
-    scope: trio.CancelScope = field(factory=trio.CancelScope)
-    run_scope: trio.CancelScope = field(factory=trio.CancelScope)
-    stop_asked: trio.Event = field(factory=trio.Event)
-    is_up: trio.Event = field(factory=trio.Event)
-    has_run: trio.Event = field(factory=_already_set)
-    ended: trio.Event = field(factory=trio.Event)
-    released: trio.Event | None = None
-    instance: Actor | None = None
-
-    @property
-    def key(self) -> str:
-        return self.entry.key
-
-    def ask_to_stop(self) -> None:
-        self.stop_asked.set()
-        if self.released is not None:
-            self.released.set()
-        self.ask_instance_to_stop()
-
-    def ask_instance_to_stop(self) -> None:
-        if self.instance is not None:
-            self.instance.stopping.set()
 
 
 class Supervisor:
@@ -107,7 +69,7 @@ class Supervisor:
         self._strategy = Strategy.ONE_FOR_ONE
         self._window: RestartWindow | None = None
         self._prepare = prepare
-        self._children: dict[str, _Child] = {}
+        self._children: dict[str, Child] = {}
 
     def follow(self, strategy: Strategy, intensity: Intensity | None) -> None:
         """Say which children are restarted when one crashed, and how many restarts are too many; None: no limit."""
@@ -142,13 +104,39 @@ class Supervisor:
             child = self._start(spec, is_ordered=True)
             await child.is_up.wait()
 
-    def _start(self, spec: ChildSpec, *, is_ordered: bool) -> _Child:
+    def _start(self, spec: ChildSpec, *, is_ordered: bool) -> Child:
         key = actor_name(spec.kind, spec.name)
         if key not in self._children:
             entry = self._registry.add(spec.kind, spec.name, self._parent, spec.mailbox)
-            child = self._children[key] = _Child(spec, entry, is_ordered, BackoffState(spec.backoff))
+            child = self._children[key] = Child(spec, entry, is_ordered, BackoffState(spec.backoff))
             self._nursery.start_soon(self._run_child, child)
         return self._children[key]
+
+    async def replace(self, spec: ChildSpec) -> None:
+        """Put another spec in a child's place, and return when its first instance is up or has crashed.
+
+        What waits in the mailbox stays there, what the old instance has in hand it finishes within its bound, and
+        children go on; no restart is counted. A child that is being stopped is waited for; without one of that name
+        this starts it. Cancellation leaves a running child: of the old spec or of the new one.
+        """
+        child = self._children.get(actor_name(spec.kind, spec.name))
+        if child is not None and (child.stop_asked.is_set() or child.spec.restart is Restart.TEMPORARY):
+            await self._stop(child, child.spec.shutdown_timeout)
+            child = None
+        if child is None:
+            await self._start(spec, is_ordered=False).is_up.wait()
+            return
+        held = hold(child)
+        try:
+            await end_instance(child)
+            child.spec = spec
+            child.entry.mailbox.limits = spec.mailbox
+            child.backoff = BackoffState(spec.backoff)
+        finally:
+            if child.released is held:
+                child.is_wanted_now.set()
+                child.is_wanted_now = trio.Event()
+                await release(child)
 
     async def wait_up(self, kinds: tuple[str, ...]) -> None:
         """Wait until the first setup of each child of these kinds has ended, one way or the other."""
@@ -162,7 +150,7 @@ class Supervisor:
         if child is not None:
             await self._stop(child, child.spec.shutdown_timeout)
 
-    async def _stop(self, child: _Child, timeout: float) -> None:
+    async def _stop(self, child: Child, timeout: float) -> None:
         child.ask_to_stop()
         with trio.move_on_after(timeout):
             await child.ended.wait()
@@ -184,7 +172,7 @@ class Supervisor:
 
     # A child's life
 
-    async def _run_child(self, child: _Child) -> None:
+    async def _run_child(self, child: Child) -> None:
         try:
             with child.scope:
                 await self._keep_running(child)
@@ -196,7 +184,7 @@ class Supervisor:
             child.has_run.set()
             child.ended.set()
 
-    async def _keep_running(self, child: _Child) -> None:
+    async def _keep_running(self, child: Child) -> None:
         """Run the child with a nursery for its own children, which too many crashes of those tear down."""
         while not child.stop_asked.is_set():
             failure: Exception | None = None
@@ -212,7 +200,7 @@ class Supervisor:
             self._note_crash(child, failure)
             await self._wait_for_restart(child, failure)
 
-    async def _run_instances(self, child: _Child, nursery: trio.Nursery) -> None:
+    async def _run_instances(self, child: Child, nursery: trio.Nursery) -> None:
         children = Supervisor(nursery, self._registry, self._entropy, parent=child.key, prepare=self._prepare)
         while not child.stop_asked.is_set():
             if child.released is not None:
@@ -223,12 +211,12 @@ class Supervisor:
                 error = await self._run_instance(child, children)
             finally:
                 child.backoff.succeeded_for(trio.current_time() - started_at)
-            if not _wants_restart(child, error):
+            if not wants_restart(child, error):
                 break
             await self._wait_for_restart(child, error)
         await children.stop_all()
 
-    async def _run_instance(self, child: _Child, children: Supervisor) -> Exception | None:
+    async def _run_instance(self, child: Child, children: Supervisor) -> Exception | None:
         """Run one instance from setup to teardown; return what it crashed with."""
         child.has_run = trio.Event()
         error: Exception | None = None
@@ -254,7 +242,7 @@ class Supervisor:
             self._note_crash(child, error)
         return error
 
-    async def _live(self, child: _Child, children: Supervisor) -> None:
+    async def _live(self, child: Child, children: Supervisor) -> None:
         entry = child.entry
         entry.show("starting")
         actor = child.spec.make()
@@ -281,7 +269,7 @@ class Supervisor:
 
     # Restarts
 
-    async def _wait_for_restart(self, child: _Child, error: Exception | None) -> None:
+    async def _wait_for_restart(self, child: Child, error: Exception | None) -> None:
         """Wait for the restart of a child that crashed or ended, and of those that share its fate.
 
         Raises:
@@ -296,35 +284,35 @@ class Supervisor:
         if len(group) == 1:
             await self._back_off(child, group)
         else:
-            self._nursery.start_soon(self._restart_together, child, {one: _hold(one) for one in group})
+            self._nursery.start_soon(self._restart_together, child, {one: hold(one) for one in group})
 
-    async def _back_off(self, first: _Child, group: Sequence[_Child]) -> None:
+    async def _back_off(self, first: Child, group: Sequence[Child]) -> None:
         """Wait as the backoff of `first` says; all of its group show when they start."""
         delay = first.backoff.next_delay(self._entropy.uniform)
         for one in group:
             reason = first.entry.last_error or "ended" if one is first else f"restarted together with {first.key!r}"
             one.entry.note_restart(reason, delay)
         with trio.move_on_after(delay):
-            await first.stop_asked.wait()
+            await first.is_wanted_now.wait()
 
-    async def _restart_together(self, first: _Child, held: dict[_Child, trio.Event]) -> None:
+    async def _restart_together(self, first: Child, held: dict[Child, trio.Event]) -> None:
         """End the instances of a group in reverse order, wait as `first` has to, and start them in order.
 
         A task of its own, so that no stop of one of them keeps the others from coming back. A sibling that was started
         before them and crashes meanwhile takes them over; then they wait for that one.
         """
 
-        def ours() -> list[_Child]:
+        def ours() -> list[Child]:
             return [one for one, released in held.items() if one.released is released and not one.ended.is_set()]
 
         for one in reversed(held):
-            await _end_instance(one)
+            await end_instance(one)
         await self._back_off(first, ours())
         for one in held:
             if one in ours():
-                await _release(one)
+                await release(one)
 
-    def _sharing_fate(self, child: _Child) -> list[_Child]:
+    def _sharing_fate(self, child: Child) -> list[Child]:
         """Return the children that are restarted together with one of them, itself too, in the order of their start."""
         everyone = list(self._children.values())
         if self._strategy is Strategy.ONE_FOR_ONE:
@@ -333,7 +321,7 @@ class Supervisor:
             everyone = everyone[everyone.index(child) :]
         return [one for one in everyone if one is child or not one.stop_asked.is_set()]
 
-    def _note_crash(self, child: _Child, error: Exception) -> None:
+    def _note_crash(self, child: Child, error: Exception) -> None:
         cause = single(error)
         child.entry.note_crash(f"{type(cause).__name__}: {cause}")
         _log.error(
@@ -343,42 +331,3 @@ class Supervisor:
             error=child.entry.last_error,
             exc_info=cause,
         )
-
-
-def _hold(child: _Child) -> trio.Event:
-    """Keep the next instance of a child from starting; return what releases it, unless somebody else holds it then."""
-    before, child.released = child.released, trio.Event()
-    if before is not None:
-        before.set()
-    return child.released
-
-
-async def _release(child: _Child) -> None:
-    """Let a held child start, and wait until it is up."""
-    released, child.released = child.released, None
-    if child.is_up.is_set():
-        child.is_up = trio.Event()
-    if released is not None:
-        released.set()
-    await child.is_up.wait()
-
-
-async def _end_instance(child: _Child) -> None:
-    """Ask a child's instance to end, wait its bound, cancel it, and return when it has ended."""
-    has_run, run_scope = child.has_run, child.run_scope
-    child.ask_instance_to_stop()
-    with trio.move_on_after(child.spec.shutdown_timeout):
-        await has_run.wait()
-    run_scope.cancel()
-    await has_run.wait()
-
-
-def _wants_restart(child: _Child, error: Exception | None) -> bool:
-    """Tell whether a child whose instance has ended is to be started again."""
-    if child.stop_asked.is_set():
-        return False
-    if child.released is not None:
-        return child.spec.restart is not Restart.TEMPORARY
-    if child.spec.restart is Restart.TRANSIENT:
-        return error is not None
-    return child.spec.restart is Restart.PERMANENT

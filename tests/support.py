@@ -13,6 +13,7 @@ from actors.secret import Secret
 from actors.settings import ChannelSettings, Compat, EndpointSettings, OutgoingSettings, SecuritySettings, TopicSettings
 from runtime.cluster import Cluster, Ports, Stores
 from runtime.config.schema import ClusterSettings
+from runtime.deployer import Deployment
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
 from runtime.store.group import SystemStoreThread
 from runtime.store.schema import open_database
@@ -48,7 +49,12 @@ async def start(
 
 
 async def start_real(
-    nursery: trio.Nursery, name: str, settings: ClusterSettings, classes: Sequence[type[Actor]] = ()
+    nursery: trio.Nursery,
+    name: str,
+    settings: ClusterSettings,
+    classes: Sequence[type[Actor]] = (),
+    *,
+    deployment: Deployment | None = None,
 ) -> Cluster:
     """Start a cluster on real sockets, clocks and threads."""
     entropy, threads = SystemEntropy(), SystemThreads()
@@ -68,6 +74,7 @@ async def start_real(
         threads=threads,
         processes=InlineThreads(SeededEntropy(0)),
         stores=Stores.of(store, catalogue),
+        deployment=deployment,
     )
     cluster = Cluster(name, settings, classes, ports)
     await nursery.start(cluster.run)

@@ -47,6 +47,7 @@ class ClusterSettings:
     """One cluster: `[clusters.NAME]` and the tables below it."""
 
     services: tuple[str, ...] = ()
+    hot_deploy: bool = False  # whether changed files of services take the places of those that run
     data_dir: str = ""
     shutdown_timeout: float = 10.0
     store: StoreSettings = field(factory=StoreSettings)
