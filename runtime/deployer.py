@@ -96,6 +96,7 @@ class Deployer(Actor):
         folders = self._deployment.modules.folders
         self._facts = {"folders": [str(one) for one in folders], "deployed": 0}
         self.progress.show("watching", **self._facts)
+        self._log.info("watching", folders=self._facts["folders"])
         stop = trio.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._stop_watching, stop)

@@ -116,8 +116,8 @@ class Supervisor:
         """Put another spec in a child's place, and return when its first instance is up or has crashed.
 
         What waits in the mailbox stays there, what the old instance has in hand it finishes within its bound, and
-        children go on; no restart is counted. A child that is being stopped is waited for; without one of that name
-        this starts it. Cancellation leaves a running child: of the old spec or of the new one.
+        then its children end; no restart is counted. A child that is being stopped is waited for; without one of that
+        name this starts it. Cancellation leaves a running child: of the old spec or of the new one.
         """
         child = self._children.get(actor_name(spec.kind, spec.name))
         if child is not None and (child.stop_asked.is_set() or child.spec.restart is Restart.TEMPORARY):
@@ -129,7 +129,7 @@ class Supervisor:
         held = hold(child)
         try:
             await end_instance(child)
-            child.spec = spec
+            child.spec, child.has_new_spec = spec, True
             child.entry.mailbox.limits = spec.mailbox
             child.backoff = BackoffState(spec.backoff)
         finally:
@@ -206,6 +206,9 @@ class Supervisor:
             if child.released is not None:
                 await child.released.wait()
                 continue
+            if child.has_new_spec:
+                child.has_new_spec = False
+                await children.stop_all()
             started_at = trio.current_time()
             try:
                 error = await self._run_instance(child, children)

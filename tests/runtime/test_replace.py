@@ -183,6 +183,28 @@ async def test_a_new_version_that_crashes_is_restarted_as_ever(root: Supervisor,
     await root.stop_all()
 
 
+async def test_children_are_those_of_the_new_version(root: Supervisor, registry: Registry) -> None:
+    """Those of the old version end with it."""
+
+    class OldParent(Actor):
+        name = "parent"
+
+        def child_specs(self) -> list[ChildSpec]:
+            return [ChildSpec.of(Versioned), ChildSpec.of(Versioned, name="two")]
+
+    class NewParent(Actor):
+        name = "parent"
+
+        def child_specs(self) -> list[ChildSpec]:
+            return [ChildSpec.of(Second)]
+
+    await root.replace(ChildSpec.of(OldParent))
+    await root.replace(ChildSpec.of(NewParent))
+    assert await ref(registry).ask("version") == 2
+    assert registry.names("actor") == ["parent", "one"]
+    await root.stop_all()
+
+
 @pytest.mark.parametrize("restart", list(Restart))
 async def test_each_kind_of_restart_can_be_replaced(root: Supervisor, registry: Registry, restart: Restart) -> None:
     """Also an actor that is never restarted."""
