@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 import trio
+from attrs import evolve
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from actors.actor import Actor
@@ -78,7 +79,9 @@ async def serve(
     network: MemoryNetwork, nursery: trio.Nursery, classes: Sequence[type[Actor]] = (), **channel: Any
 ) -> SimulatedCluster:
     """Start a cluster whose channel has the options, and wait until it listens."""
-    emea = await start(nursery, network, "emea", emea_settings(**channel), classes)
+    settings = emea_settings()
+    settings.channels["gateway"] = evolve(settings.channels["gateway"], **channel)
+    emea = await start(nursery, network, "emea", settings, classes)
     await emea.until("listener", "gateway", "listening")
     return emea
 

@@ -34,6 +34,8 @@ __all__ = ["ZatoServerWire"]
 _POLICY_VIOLATION = 1008
 _NOT_UTF8 = 4001
 _KEPT_TOKENS = 100
+_RESPONSES = (None, "", "client-response")
+"""Actions of responses; a message without an action is one, too."""
 
 
 class ZatoServerWire:
@@ -191,8 +193,7 @@ class ZatoServerWire:
         if not token:
             # real clients answer a push before they have picked up their token
             answered = text_of(meta.get("in_reply_to"))
-            is_response = meta.get("action") == "client-response"
-            return is_response and (answered in self._deliveries or answered in self._requests)
+            return meta.get("action") in _RESPONSES and (answered in self._deliveries or answered in self._requests)
         given = text_of(token).encode()
         for place, known in enumerate(self._tokens):
             if hmac.compare_digest(given, known.encode()):
@@ -203,7 +204,7 @@ class ZatoServerWire:
 
     def _message(self, meta: dict[str, Any], data: Any) -> Message:
         message_id, timestamp = meta["id"], text_of(meta["timestamp"])
-        if meta.get("action") in (None, "", "client-response"):
+        if meta.get("action") in _RESPONSES:
             in_reply_to = text_of(meta.get("in_reply_to"))
             if self._deliveries.take(in_reply_to):
                 return Acknowledge(message_id, in_reply_to, timestamp)

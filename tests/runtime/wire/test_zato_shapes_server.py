@@ -187,6 +187,7 @@ REQUESTS: dict[str, tuple[Any, Any]] = {
         frame({"response": None}, action="client-response", token=None, in_reply_to="d1"),
         Acknowledge("m1", "d1", NOW),
     ),
+    "10: or without an action": (frame({"response": 5}, in_reply_to="q1"), Reply("m1", "q1", 5, NOW)),
     "10: or with an empty one": (
         frame({"response": 5}, action="client-response", token="", in_reply_to="q1"),
         Reply("m1", "q1", 5, NOW),
@@ -281,7 +282,7 @@ REFUSED: dict[str, str] = {
     "4: a token that is no text": frame(1, action="invoke-service", token=[TOKEN]),
     "6: a response without a token": frame(1, action="client-response", in_reply_to="never"),
     "6: a response to nothing without a token": frame(1, action="client-response"),
-    "2: no action and no token": frame(1, in_reply_to="q1"),
+    "2: no action and no token": frame(1, in_reply_to="never"),
     "4: an answer that is not one, without a token": frame(1, action="invoke-service", in_reply_to="q1"),
 }
 
