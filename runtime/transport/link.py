@@ -17,7 +17,7 @@ from attrs import frozen
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from actors.errors import LinkClosed
-from actors.messages import Goodbye, Invoke, Message
+from actors.messages import Denied, Goodbye, Invoke, Message, Welcome
 from actors.ports import Entropy
 from runtime.transport.buffered import BufferedStream
 from runtime.transport.framing import Framer, size_of
@@ -26,11 +26,13 @@ from runtime.wire.protocol import Frame, Violation, Wire
 __all__ = ["LinkOptions", "WebSocketLink"]
 
 CLOSE_TIMEOUT = 2.0
+GOODBYE_TIMEOUT = 10.0
+"""Seconds after its goodbye in which a peer closes the link."""
 _PARTING = 0.05
 MAX_OUTBOX = 256
 HIGH_INBOX_BYTES = 16 * 1024 * 1024
 _MAX_REASON = 120
-_ABNORMAL, _TOO_BIG, _PINGS_MISSED = 1006, 1009, 4002
+_NORMAL, _ABNORMAL, _POLICY_VIOLATION, _TOO_BIG, _PINGS_MISSED = 1000, 1006, 1008, 1009, 4002
 
 _log = structlog.get_logger(kind="link")
 
@@ -95,6 +97,9 @@ class WebSocketLink:
         self._is_writing = False
         self._is_closing = False
         self._peer_left = False
+        self._gone_at = float("inf")
+        self._has_session = False
+        self._close_requested: LinkClosed | None = None
         self._pings: set[trio.CancelScope] = set()
         self._own_close: LinkClosed | None = None
         self._own_close_done = trio.Event()
@@ -245,26 +250,39 @@ class WebSocketLink:
             if isinstance(item, Violation):
                 self._answer_violation(item)
             else:
-                self._peer_left = self._peer_left or isinstance(item, Goodbye)
+                self._note_end(item)
                 self._inbox.append((item, size))
                 self._inbox_bytes += size
                 size = 0
         self._notify_inbox()
+
+    def _note_end(self, message: Message) -> None:
+        """Take note of what ends the session: the link ends with it, whether the peer closes it or not."""
+        match message:
+            case Welcome():
+                self._has_session = True
+            case Denied() if self._has_session:
+                self._request_close(LinkClosed(_POLICY_VIOLATION, message.reason, "remote"))
+            case Goodbye():
+                self._peer_left = True
+                self._gone_at = trio.current_time() + GOODBYE_TIMEOUT
+                self._notify_outbox()
 
     def _answer_violation(self, violation: Violation) -> None:
         _log.warning("protocol violation", reason=violation.reason, peer=self._peer)
         if violation.answer is not None:
             self.send_nowait(violation.answer)
         if violation.close_code is not None:
-            self._close_requested = (violation.close_code, violation.reason)
-            self._notify_outbox()
+            self._request_close(LinkClosed(violation.close_code, violation.reason, "local"))
 
-    _close_requested: tuple[int, str] | None = None
+    def _request_close(self, end: LinkClosed) -> None:
+        """Have the writer close the link when what waits is sent."""
+        self._close_requested = end
+        self._notify_outbox()
 
     async def _close_soon(self, code: int, reason: str) -> None:
         _log.warning("protocol violation", reason=reason, peer=self._peer)
-        self._close_requested = (code, reason)
-        self._notify_outbox()
+        self._request_close(LinkClosed(code, reason, "local"))
         await trio.lowlevel.checkpoint()
 
     async def _write_for_ever(self) -> None:
@@ -275,9 +293,12 @@ class WebSocketLink:
         while True:
             while not self._outbox or self._peer_left:
                 if self._close_requested is not None:
-                    await self._close_as_requested(*self._close_requested)
+                    await self._close_as_requested(self._close_requested)
                     return
-                await self._outbox_changed.wait()
+                with trio.move_on_at(self._gone_at) as patience:
+                    await self._outbox_changed.wait()
+                if patience.cancelled_caught:
+                    self._request_close(LinkClosed(_NORMAL, "", "remote"))
             await self._stream.wait_room()
             if self._peer_left:
                 continue
@@ -304,12 +325,13 @@ class WebSocketLink:
             self._framer.own_answers.clear()
             self._notify_inbox()
 
-    async def _close_as_requested(self, code: int, reason: str) -> None:
-        reason = reason.encode()[:_MAX_REASON].decode(errors="ignore")
-        self._own_close = LinkClosed(code, reason, "local")  # the reader takes the end for this one, not for the peer's
+    async def _close_as_requested(self, end: LinkClosed) -> None:
+        reason = end.reason.encode()[:_MAX_REASON].decode(errors="ignore")
+        # the reader takes the end for this one, not for the peer's
+        self._own_close = LinkClosed(end.code, reason, end.origin)
         try:
             with trio.move_on_after(CLOSE_TIMEOUT):
-                await self._socket.aclose(code, reason)
+                await self._socket.aclose(end.code, reason)
         finally:
             self._own_close_done.set()
             self._finish(self._own_close)

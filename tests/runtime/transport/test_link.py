@@ -8,12 +8,12 @@ import pytest
 import trio
 
 from actors.errors import LinkClosed
-from actors.messages import Deliver, Failure, Goodbye, Invoke, Message, Refuse, Reply
+from actors.messages import Deliver, Denied, Failure, Goodbye, Invoke, Message, Refuse, Reply
 from actors.ports import Link
 from runtime.testing import MemoryNetwork
 from runtime.transport import LinkOptions
 from runtime.transport import link as link_module
-from runtime.transport.link import CLOSE_TIMEOUT
+from runtime.transport.link import CLOSE_TIMEOUT, GOODBYE_TIMEOUT
 from tests.runtime.transport.support import goes_on, pair, receive_invokes, rest_of
 
 KIB = 1024
@@ -40,6 +40,19 @@ async def test_what_is_sent_after_the_peer_s_goodbye_was_never_sent(network: Mem
         await client.aclose(1000, "")
         assert trio.current_time() - began < CLOSE_TIMEOUT
         assert client.withdraw("later")
+
+
+@pytest.mark.parametrize("sent", [Denied("d1", "the token is over"), Goodbye(1001, "Going away")])
+async def test_a_link_ends_with_its_session(network: MemoryNetwork, sent: Message) -> None:
+    """A peer that ends the session and keeps the link open is parted from, so that a new link can be made."""
+    async with pair(network, QUIET) as (client, server):
+        began = trio.current_time()
+        server.send_nowait(sent)
+        messages, end = await rest_of(client)
+        assert [type(one) for one in messages] == [type(sent)]
+        expected = (1008, "the token is over") if isinstance(sent, Denied) else (1000, "")
+        assert (end.code, end.reason, end.origin) == (*expected, "remote")
+        assert trio.current_time() - began <= GOODBYE_TIMEOUT
 
 
 # Heartbeat
