@@ -19,6 +19,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketReque
 from actors import Service
 from actors.errors import DialFailed
 from actors.messages import Hello, Invoke, Message, Reply, Welcome
+from actors.settings import Compat
 from runtime.testing import MemoryNetwork, SimulatedCluster
 from runtime.testing.run import run_simulated
 from runtime.transport import Address
@@ -104,6 +105,16 @@ class SessionFuzzer:
         self._inputs = inputs
         self._report = report
         self._count = count
+
+    def channel_options(self) -> dict[str, Any]:
+        """Return options of the channel that change the way of its messages."""
+        chance = self._inputs.chance
+        return {
+            "compat": Compat.ZATO_3_0 if chance(0.3) else Compat.ZATO_3_2,
+            "sequential": chance(0.5),
+            "is_audit_log_sent_active": chance(0.5),
+            "is_audit_log_received_active": chance(0.5),
+        }
 
     async def channel(self, network: MemoryNetwork, *, links: int) -> None:
         """Open links to a channel, some with a session and some without, and feed each."""
@@ -213,7 +224,7 @@ def fuzz_sessions(seed: int, report: Report, *, links: int, count: int) -> None:
 async def _run_channel(fuzzer: SessionFuzzer, links: int, report: Report) -> None:
     network = MemoryNetwork()
     async with trio.open_nursery() as nursery:
-        emea = await start(nursery, network, "emea", emea_settings())
+        emea = await start(nursery, network, "emea", emea_settings(**fuzzer.channel_options()))
         await emea.until("listener", "gateway", "listening")
         await fuzzer.channel(network, links=links)
         await _end(emea, report)
