@@ -11,6 +11,9 @@ __all__ = ["Held"]
 EXTENSIONS = 3
 """How often a sender is told within its `ack_timeout` that a delivery is still held."""
 
+SHORTEST = 0.05
+"""Seconds between two times, whatever a sender says: none can keep this end busy with nothing else."""
+
 
 @define(eq=False)
 class Held:
@@ -29,7 +32,7 @@ class Held:
         if delivery.ack_timeout <= 0:
             return float("inf")
         self._deliveries[delivery.id] = delivery
-        self._due[delivery.id] = due = now + delivery.ack_timeout / EXTENSIONS
+        self._due[delivery.id] = due = now + _interval(delivery)
         return due
 
     def discard(self, delivery_id: str) -> None:
@@ -43,8 +46,12 @@ class Held:
             return []
         found = []
         for delivery in self._deliveries.values():
-            interval = delivery.ack_timeout / EXTENSIONS
+            interval = _interval(delivery)
             if self._due[delivery.id] - interval / 2 <= now:
                 self._due[delivery.id] = now + interval
                 found.append(delivery)
         return found
+
+
+def _interval(delivery: Deliver) -> float:
+    return max(SHORTEST, delivery.ack_timeout / EXTENSIONS)

@@ -11,7 +11,7 @@ Every message has an `id` that is unique on its link, but for `Cancel`, `Extend`
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -40,6 +40,9 @@ NATIVE = "isthmus.1"
 
 Data: TypeAlias = Any
 """A user's own data: whatever JSON can say."""
+
+Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0.0)]
+"""A duration that a peer names: never negative, and never what is no number."""
 
 AttributeValue: TypeAlias = str | int | bool
 """The value of a client's attribute."""
@@ -118,7 +121,7 @@ class Invoke(_Base, frozen=True, array_like=True, tag="invoke"):
     id: str
     data: Data = None
     timestamp: str = ""
-    timeout: float | None = None
+    timeout: Seconds | None = None
     cid: str = ""
 
 
@@ -173,7 +176,7 @@ class Deliver(_Base, frozen=True, array_like=True, tag="deliver"):
     sub_key: str
     messages: list[Delivered | dict[str, Any]]
     timestamp: str = ""
-    ack_timeout: float = 0.0
+    ack_timeout: Seconds = 0.0
     compat: str = ""
     is_bare: bool = False
 
@@ -191,7 +194,7 @@ class Refusal(msgspec.Struct, frozen=True, array_like=True):
 
     msg_id: str
     reason: str = ""
-    redeliver_after: float | None = None
+    redeliver_after: Seconds | None = None
 
 
 class Refuse(_Base, frozen=True, array_like=True, tag="refuse"):

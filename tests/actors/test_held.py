@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from actors.handling import Handling
-from actors.held import Held
+from actors.held import SHORTEST, Held
 from actors.lanes import Lanes
 from actors.messages import Deliver
 from tests.actors.handled import HandledInMemory
@@ -21,6 +21,16 @@ def test_a_sender_without_a_limit_is_never_told() -> None:
     held = Held()
     assert held.add(Deliver("d", "key", []), 0.0) == held.next_at == float("inf")
     assert held.take_due(1000.0) == []
+
+
+def test_a_sender_with_next_to_no_patience_keeps_nobody_busy() -> None:
+    """However small its `ack_timeout` is, time passes between two extensions."""
+    held = Held()
+    held.add(Deliver("d", "key", [], ack_timeout=1e-300), 0.0)
+    for _ in range(3):
+        now = held.next_at
+        assert held.take_due(now)
+        assert held.next_at >= now + SHORTEST
 
 
 @given(arrivals)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from typing import Any
@@ -128,6 +129,25 @@ def test_an_id_that_is_too_long_to_keep_is_refused(length: int) -> None:
     assert (violation.close_code, violation.reason) == (1002, "an id has at most 200 characters")
     assert isinstance(open_server().receive(frame(1, id="x" * length, token=TOKEN))[0], Violation)
     assert isinstance(open_client().receive(frame(1, id="x" * length, msg_type="zwsx.rqc"))[0], Violation)
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), -1.0, float("-inf")])
+@pytest.mark.parametrize(
+    ("role", "fields"),
+    [
+        ("server", ["invoke", "i1", None, "", None]),
+        ("client", ["deliver", "d1", "k", [], "", None]),
+        ("server", ["refuse", "r1", "d1", "", "", [["zpsm1", "", None]]]),
+    ],
+)
+def test_a_duration_is_not_negative_and_a_number(role: str, fields: list[Any], seconds: float) -> None:
+    """Time left, ack_timeout and redeliver_after: what they cannot be is refused before anybody waits for it."""
+    raw = copy.deepcopy(fields)
+    place = raw[-1][0] if isinstance(raw[-1], list) else raw
+    place[-1] = 1.0
+    assert not isinstance(make_wire("native", role, "open").receive(msgspec.msgpack.encode([raw]))[0], Violation)
+    place[-1] = seconds
+    assert isinstance(make_wire("native", role, "open").receive(msgspec.msgpack.encode([raw]))[0], Violation)
 
 
 @pytest.mark.parametrize("end", [end for end in ENDS if end[2] == "open"], ids=" ".join)
