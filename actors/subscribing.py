@@ -14,6 +14,9 @@ from actors.settings import DeliveryOptions, DeliverySettings
 
 __all__ = ["checked_option", "delivery_options", "delivery_settings", "subscription_options"]
 
+LARGEST = 2**53
+"""The largest number that a peer may set anything to."""
+
 _DEFAULTS = DeliverySettings()
 _FIELDS = {one.name: type(one.default) for one in attrs.fields(DeliverySettings)}
 
@@ -48,17 +51,18 @@ def checked_option(name: str, kind: type, value: object, *, least: int = 0) -> A
             msg = f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}"
             raise BadInput(msg)
         return plain
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) <= LARGEST:
         value = float(value)
     is_low = isinstance(value, int | float) and kind is not bool and not value >= least
-    if type(value) is not kind or is_low:
+    is_high = kind is int and isinstance(value, int) and value > LARGEST
+    if type(value) is not kind or is_low or is_high:
         words = {
             str: "text",
             bool: "true or false",
             int: f"a whole number from {least} on",
             float: f"a number from {least} on",
         }[kind]
-        msg = f"{name}: expected {words}, got {value!r}"
+        msg = f"{name}: expected {words}, got {value!r:.40}"
         raise BadInput(msg)
     return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import random
 from collections.abc import Callable
@@ -65,6 +66,18 @@ ODD_JSON = (
     '"zwsx.merr"',
     '"a=1;b=true\\n#c;=;;=="',
 )
+REQUESTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("demo.echo", {"a": [1, "x"]}),
+    ("zato.ping", {}),
+    ("zato.pubsub.pubapi.publish-message", {"topic_name": "/order/new", "data": "x", "priority": 5, "expiration": 60}),
+    ("zato.pubsub.pubapi.publish-message", {"topic_name": "/order/new", "data": {"a": 1}, "msg_id": "id1"}),
+    ("zato.pubsub.pubapi.subscribe-wsx", {"topic_name": "/customer/new", "unsub_on_wsx_close": True}),
+    ("zato.pubsub.subscription.create-wsx-subscription", {"topic_name": "/customer/new", "ack_timeout": 5.0}),
+    ("zato.pubsub.subscription.create-wsx-subscription", {"topic_name_list": ["/customer/new"]}),
+    ("zato.pubsub.pubapi.unsubscribe", {"topic_name": "/customer/new", "sub_key": "zpsk.1"}),
+    ("zato.pubsub.pubapi.get-messages", {"topic_name": "/customer/new", "sub_key": "zpsk.1", "limit": 5}),
+    ("zato.pubsub.resume-wsx-subscription", {"sub_key": "zpsk.1"}),
+)
 ODD_VALUES: tuple[Any, ...] = (
     None,
     True,
@@ -83,6 +96,8 @@ ODD_VALUES: tuple[Any, ...] = (
     [[]] * 50,
     {"a": {1: 2}},
     ["hello"],
+    msgspec.msgpack.Ext(5, b"x"),
+    datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
 )
 
 
@@ -102,6 +117,7 @@ class Inputs:
             ("deep nesting", self._deep),
             ("wrong type in a field", self._wrong_type),
             ("field left out or added", self._other_fields),
+            ("odd value deep inside", self._odd_inside),
             ("mutated bytes", self._mutated),
             ("cut off", self._cut),
             ("as it should be", self._valid),
@@ -149,6 +165,27 @@ class Inputs:
 
     # Messages that are right but for something
 
+    def _request(self) -> dict[str, Any]:
+        service, request = self._random.choice(REQUESTS)
+        return {"service": service, "request": dict(request)}
+
+    def _odd_inside(self, format_: str, role: str, token: str) -> Frame:
+        """Put an odd value somewhere into a request, or into a message that is delivered."""
+        if role == "server":
+            data: Any = self._request()
+            inner, action = data["request"], "invoke-service"
+        else:
+            inner, action = {"msg_id": "m1", "sub_key": "zpsk.1", "data": "x", "topic_name": "/a", "priority": 5}, ""
+            data = [inner]
+        key = self._random.choice([*inner, "other"])
+        if format_ == "zato":
+            inner[key] = PLACE
+            meta = {"id": "m1", "timestamp": NOW, "token": token, "action": action, "msg_type": "zwsx.psrq"}
+            return json.dumps({"meta": meta, "data": data}).replace(f'"{PLACE}"', self._random.choice(ODD_JSON))
+        inner[key] = self._random.choice(ODD_VALUES)
+        message = Invoke("m1", data) if role == "server" else Deliver("m1", "zpsk.1", data, ack_timeout=1.0)
+        return msgspec.msgpack.encode([message])
+
     def _document(self, role: str, token: str) -> dict[str, Any]:
         """Return a message of Zato's that an end of this role may be sent."""
         number = f"m{self._random.randrange(1000)}"
@@ -157,7 +194,7 @@ class Inputs:
             action = self._random.choice(("create-session", "invoke-service", "client-response", "other"))
             meta |= {"action": action, "token": token, "client_id": "c", "client_name": {"a": 1}, "attrs": "a=1"}
             meta |= {"username": "apac", "secret": "right"} if action == "create-session" else {}
-            return {"meta": meta, "data": {"service": "demo.echo", "request": {"a": [1, "x"]}, "response": 1}}
+            return {"meta": meta, "data": {**self._request(), "response": 1}}
         kind = self._random.choice(("zwsx.rspa", "zwsx.rspok", "zwsx.rsperr", "zwsx.rqc", "zwsx.psrq", "other"))
         if kind in ("zwsx.rqc", "zwsx.psrq"):
             del meta["in_reply_to"]
@@ -170,7 +207,7 @@ class Inputs:
         """Return messages that an end of this role may be sent."""
         number, answered = f"m{self._random.randrange(1000)}", f"m{self._random.randrange(1000)}"
         either: list[Message] = [
-            Invoke(number, {"service": "demo.echo", "request": [1]}, timeout=5.0, cid=number),
+            Invoke(number, self._request(), timeout=5.0, cid=number),
             Reply(number, answered, {"a": 1}),
             Failure(number, answered, 404, "no", "NotFound"),
             Cancel(answered),
