@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from actors.builtin.zato import Echo
 from actors.errors import BadInput
 from actors.redaction import shown
 from actors.service import Service
@@ -14,14 +15,10 @@ __all__ = ["HelperEcho", "InputLogger", "JsonRawRequestLogger", "RawRequestLogge
 _SHOWN_BYTES = 8192
 
 
-class HelperEcho(Service):
+class HelperEcho(Echo):
     """Returns its input."""
 
     name = "helpers.echo"
-
-    async def handle(self, data: Any) -> Any:
-        """Return the input."""
-        return data
 
 
 class InputLogger(Service):

@@ -26,8 +26,8 @@ def check_clusters(clusters: dict[str, ClusterSettings], problems: Problems, sta
     bound: dict[int, list[tuple[str, KeyPath]]] = {}
     for name, cluster in clusters.items():
         where: KeyPath = ("clusters", name)
-        for name_of_channel in cluster.channels:
-            _check_channel(cluster, name_of_channel, (*where, "channels", name_of_channel), problems, bound)
+        for channel in cluster.channels:
+            _check_channel(cluster, channel, (*where, "channels", channel), problems, bound)
         for connection in cluster.outgoing:
             _check_outgoing(cluster, connection, (*where, "outgoing", connection), problems)
         for endpoint in cluster.endpoints:
@@ -48,8 +48,9 @@ def check_clusters(clusters: dict[str, ClusterSettings], problems: Problems, sta
                 _check_secret(outgoing.password, (*where, "outgoing", key, "password"), problems)
             for key, value in cluster.config.items():
                 _check_secrets_within(value, (*where, "config", key), problems)
-            for key, channel in cluster.channels.items():
-                _check_secrets_within(channel.extra_properties, (*where, "channels", key, "extra_properties"), problems)
+            for key in cluster.channels:
+                extra = cluster.channels[key].extra_properties
+                _check_secrets_within(extra, (*where, "channels", key, "extra_properties"), problems)
 
 
 def _check_secrets_within(value: Any, where: KeyPath, problems: Problems) -> None:

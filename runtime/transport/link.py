@@ -262,6 +262,7 @@ class WebSocketLink:
             case Welcome():
                 self._has_session = True
             case Denied() if self._has_session:
+                self._peer_left = True
                 self._request_close(LinkClosed(_POLICY_VIOLATION, message.reason, "remote"))
             case Goodbye():
                 self._peer_left = True
@@ -288,7 +289,7 @@ class WebSocketLink:
     async def _write_for_ever(self) -> None:
         """Send whatever waits; a close that was asked for comes after it.
 
-        After the peer's goodbye nothing more is sent: what waits then can be withdrawn until the link has ended.
+        After the peer's last word nothing more is sent: what waits then can be withdrawn until the link has ended.
         """
         while True:
             while not self._outbox or self._peer_left:

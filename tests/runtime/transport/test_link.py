@@ -48,8 +48,11 @@ async def test_a_link_ends_with_its_session(network: MemoryNetwork, sent: Messag
     async with pair(network, QUIET) as (client, server):
         began = trio.current_time()
         server.send_nowait(sent)
+        assert [type(one) for one in await client.receive()] == [type(sent)]
+        client.send_nowait(Invoke("late"))
         messages, end = await rest_of(client)
-        assert [type(one) for one in messages] == [type(sent)]
+        assert messages == []
+        assert client.withdraw("late")
         expected = (1008, "the token is over") if isinstance(sent, Denied) else (1000, "")
         assert (end.code, end.reason, end.origin) == (*expected, "remote")
         assert trio.current_time() - began <= GOODBYE_TIMEOUT
