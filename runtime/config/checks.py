@@ -20,6 +20,21 @@ from runtime.transport.network import Address
 
 __all__ = ["check_clusters", "check_service_names"]
 
+_ABOVE_ZERO = (
+    "new_token_wait_time",
+    "token_ttl",
+    "ping_interval",
+    "ping_timeout",
+    "pings_missed_threshold",
+    "max_message_size",
+    "max_sessions",
+    "max_handshakes",
+    "max_in_flight",
+    "max_deliveries_in_flight",
+    "max_delivery_bytes_in_flight",
+)
+"""Options of a channel with which nobody could use it if they were 0."""
+
 
 def check_clusters(clusters: dict[str, ClusterSettings], problems: Problems, started: set[str]) -> None:
     """Note what is wrong; secrets are looked for only in the clusters that are to be started."""
@@ -108,6 +123,9 @@ def _check_channel(
             (*where, "security"),
             f"there is no security definition {settings.security!r}{nearest(settings.security, cluster.security)}",
         )
+    for key in _ABOVE_ZERO:
+        if getattr(settings, key) == 0:
+            problems.add((*where, key), "expected more than 0")
     if settings.data_format not in (None, "json"):
         problems.add((*where, "data_format"), f"channels speak 'json' only, not {settings.data_format!r}")
     if not isinstance(settings.extra_properties.get(STORE_CONTEXT, False), bool):

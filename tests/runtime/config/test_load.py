@@ -76,6 +76,8 @@ def test_all_problems_come_at_once_with_their_lines(tmp_path: Path) -> None:
         ('security = "apac"', 'security = "apac"\nextra_properties = {a = "$ISTHMUS_NOT_SET"}', "is not set"),
         ('security = "apac"', 'security = "apac"\nmax_len_messages_sent = -1', "not negative"),
         ('security = "apac"', 'security = "apac"\nsequential = "yes"', "expected true or false"),
+        ('security = "apac"', 'security = "apac"\ntoken_ttl = 0', "token_ttl: expected more than 0"),
+        ('security = "apac"', 'security = "apac"\npings_missed_threshold = 0', "threshold: expected more than 0"),
         ('topics."/customer/new"', 'topics."customer/new"', "a topic's name starts with '/'"),
         ('subscribe = ["/customer/new"]', 'subscriptions."/a" = {delivery_max_retry = 0}', "a whole number from 1 on"),
     ],
