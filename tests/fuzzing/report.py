@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 from collections import Counter
 from pathlib import Path
 
@@ -15,10 +16,12 @@ MIB = 1024 * 1024
 
 
 def memory_used() -> int:
-    """Return the bytes of memory that this process has resident."""
+    """Return the bytes of memory that this process has resident; where the system does not tell, the most it had."""
     gc.collect()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS, which has no /proc
 
 
 @define
