@@ -1,4 +1,4 @@
-"""What a session and its channel say to each other about letting a peer in."""
+"""What sessions and their channel say to each other about who is let in, and who has to leave."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from attrs import frozen
 from actors.call import Caller, PeerIdentity
 from actors.messages import Hello, Welcome
 
-__all__ = ["NOT_AUTHORIZED", "Admit", "Admitted", "ListSubscriptions", "Older", "Renew"]
+__all__ = ["NOT_AUTHORIZED", "Admit", "Admitted", "CloseSession", "ListSubscriptions", "Older", "Probe", "Renew"]
 
 NOT_AUTHORIZED = "You are not authorized to access this resource"
 """What a peer without the right credentials is told, in Zato's words."""
@@ -45,6 +45,19 @@ class Older:
     """Another process has a session under the same identity; it stays if its peer is alive."""
 
     session: str
+
+
+@frozen
+class Probe:
+    """From the session of a newcomer with the same identity: is your peer alive?"""
+
+
+@frozen
+class CloseSession:
+    """An order to end a session's link, with the code and reason that the peer is told."""
+
+    code: int
+    reason: str
 
 
 @frozen

@@ -13,7 +13,7 @@ import trio
 from attrs import define, field
 
 from actors.actor import Actor
-from actors.admission import NOT_AUTHORIZED, Admit, Admitted, ListSubscriptions, Older, Renew
+from actors.admission import NOT_AUTHORIZED, Admit, Admitted, CloseSession, ListSubscriptions, Older, Renew
 from actors.attachment import Attachment, Window
 from actors.call import Caller, PeerIdentity
 from actors.endpoint import Endpoint
@@ -22,7 +22,7 @@ from actors.message_log import MessageLogs
 from actors.messages import NATIVE, Hello, Welcome
 from actors.ports import Arrival, Entropy, Listener, SubscriptionStore
 from actors.retry import BackoffState
-from actors.session import CloseSession, Session
+from actors.session import Session
 from actors.settings import ChannelSettings, Compat
 from actors.supervision import Backoff, Children, ChildSpec
 

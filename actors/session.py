@@ -1,8 +1,8 @@
 """Session: one peer of a channel, from its arrival to the end of its link.
 
-It has the peer upgrade and say hello, asks the channel whether it may stay, and from then on hands its requests to
-the channel's service and sends back what that answers, carries deliveries of subscriptions and their
-acknowledgements. It never waits for user code while it reads.
+It has the peer upgrade, say hello and be let in (`actors.entrance`), and from then on hands its requests to the
+channel's service (`actors.peer_requests`), carries deliveries of subscriptions and their acknowledgements
+(`actors.peer_deliveries`). It never waits for user code while it reads.
 """
 
 from __future__ import annotations
@@ -10,56 +10,24 @@ from __future__ import annotations
 from typing import Any
 
 import trio
-from attrs import frozen
 
 from actors.actor import Actor
-from actors.admission import NOT_AUTHORIZED, Admit, Admitted, Older, Renew
-from actors.call import Call, Caller
-from actors.delivery import Attached, Detach, Extended, SendDelivery, Settled
+from actors.admission import Admitted, CloseSession, Probe, Renew
+from actors.call import Caller
+from actors.delivery import Attached, SendDelivery, Settled
+from actors.entrance import Entrance
 from actors.envelope import Envelope, ReplySlot
-from actors.errors import (
-    ActorError,
-    DialFailed,
-    Forbidden,
-    LinkClosed,
-    MailboxFull,
-    Overloaded,
-    ServiceNotFound,
-)
-from actors.failures import failure_of
+from actors.errors import ActorError, DialFailed, Forbidden, LinkClosed
 from actors.message_log import MessageLogs
-from actors.messages import (
-    Acknowledge,
-    Cancel,
-    Denied,
-    Extend,
-    Goodbye,
-    Hello,
-    Invoke,
-    Message,
-    Refuse,
-    Reply,
-)
+from actors.messages import Acknowledge, Cancel, Denied, Extend, Goodbye, Hello, Invoke, Message, Refuse
+from actors.peer_deliveries import PeerDeliveries
+from actors.peer_requests import PeerRequests
 from actors.ports import Arrival, Entropy, Link
 from actors.session_context import log_context
 from actors.settings import ChannelSettings
 from actors.supervision import Restart
-from actors.turns import Turns
 
-__all__ = ["CloseSession", "Session"]
-
-
-@frozen
-class CloseSession:
-    """An order to end the link, with the code and reason that the peer is told."""
-
-    code: int
-    reason: str
-
-
-@frozen
-class Probe:
-    """From the session of a newcomer with the same identity: is your peer alive?"""
+__all__ = ["Session"]
 
 
 class Session(Actor):
@@ -86,40 +54,31 @@ class Session(Actor):
         self._channel = channel
         self._entropy = entropy
         self._logs = logs
-        self._turns = Turns(self._hand_over, is_sequential=settings.sequential)
-        self._in_flight: dict[str, ReplySlot] = {}
-        self._deliveries: dict[str, str] = {}
-        self._attached: set[str] = set()
-        self._answered = trio.Event()
-        self._close: tuple[int, str] | None = None
+        self._close: CloseSession | None = None
         self._origin = "local"
 
     async def setup(self) -> None:
         """Show that a peer has arrived."""
+        self._requests = PeerRequests(self._settings, ref=self.ref, send=self._answer, entropy=self._entropy)
+        self._deliveries = PeerDeliveries(self.actor, self._tell_subscription)
         self.progress.show("connecting", peer=self._arrival.peer)
-        self.progress.measure("in_flight", lambda: len(self._in_flight))
+        self.progress.measure("in_flight", lambda: len(self._requests))
 
     async def run(self) -> None:
         """See the peer through until its link ends or the session is asked to stop."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._see_through, nursery.cancel_scope)
             await self.stopping.wait()
+            self._requests.is_stopping = True
             if self._close is None:
-                await self._wait_until_answered()
-                self._close = (1001, "Server is shutting down")
+                await self._requests.wait_answered()  # whoever stops the session bounds the wait
+                self._close = CloseSession(1001, "Server is shutting down")
             nursery.cancel_scope.cancel()
-
-    async def _wait_until_answered(self) -> None:
-        """Let requests under way end while the link is up; whoever stops the session bounds the wait."""
-        while self._in_flight:
-            await self._answered.wait()
 
     async def teardown(self) -> None:
         """Cancel what the peer asked for, and tell its subscriptions."""
-        for slot in list(self._in_flight.values()):
-            slot.abandon()
-        for subscription in self._attached:
-            self._tell_subscription(subscription, Detach(self.actor))
+        self._requests.cancel_all()
+        self._deliveries.detach()
         self._logs.forget(self.actor)
 
     async def _see_through(self, scope: trio.CancelScope) -> None:
@@ -129,7 +88,8 @@ class Session(Actor):
                 try:
                     await self._serve(link)
                 finally:
-                    await link.aclose(*(self._close or (1011, "the session ended unexpectedly")))
+                    close = self._close or CloseSession(1011, "the session ended unexpectedly")
+                    await link.aclose(close.code, close.reason)
         except (DialFailed, LinkClosed) as error:
             self._log.info("connection ended", peer=self._arrival.peer, reason=str(error))
         scope.cancel()
@@ -137,9 +97,11 @@ class Session(Actor):
     async def _serve(self, link: Link) -> None:
         """Let the peer in, then read what it sends and what comes for it, side by side."""
         self.progress.show("authenticating", peer=link.peer, wire=link.wire)
-        admitted = await self._log_in(link)
+        entrance = Entrance(self.actor, self._channel, self._settings.new_token_wait_time, self.ref, self._log)
+        admitted = await entrance.admit(link)
         self._arrival.admitted()
-        if admitted is None:
+        if not isinstance(admitted, Admitted):
+            self._close = admitted
             return
         caller = self._caller = admitted.caller
         self.progress.show(
@@ -159,61 +121,10 @@ class Session(Actor):
                 nursery.start_soon(self._read_until_closed, nursery.cancel_scope)
                 await self.handle_messages()
         finally:
-            code, reason = self._close or (1011, "")
-            log("session closed", peer=caller.peer, code=code, reason=reason, origin=self._origin)
+            close = self._close or CloseSession(1011, "")
+            log("session closed", peer=caller.peer, code=close.code, reason=close.reason, origin=self._origin)
 
-    # Letting the peer in
-
-    async def _log_in(self, link: Link) -> Admitted | None:
-        """Return what the channel grants; None after the peer was told why not."""
-        hello = await self._hello(link)
-        if hello is None:
-            wait = self._settings.new_token_wait_time
-            self._log.warning("no session was created in time", peer=link.peer, seconds=wait)
-            self._deny(link, NOT_AUTHORIZED)
-            return None
-        try:
-            return await self._ask_channel(link, hello)
-        except Forbidden as error:
-            self._deny(link, str(error))
-        except ActorError as error:
-            self._log.error("the peer could not be admitted", peer=link.peer, error=str(error))
-            self._close = (1013, "Try again later")
-        return None
-
-    async def _hello(self, link: Link) -> Hello | None:
-        with trio.move_on_after(self._settings.new_token_wait_time):
-            while True:
-                for message in await link.receive():
-                    if isinstance(message, Hello):
-                        return message
-        return None
-
-    async def _ask_channel(self, link: Link, hello: Hello) -> Admitted:
-        channel = self.ref("channel", self._channel)
-        answer = await channel.ask(Admit(self.actor, hello, link.peer, link.wire))
-        if isinstance(answer, Older):
-            if await self._is_alive(answer.session):
-                self._log.warning("identity in use", peer=link.peer, session=answer.session)
-                msg = f"identity in use: {hello.cluster}/{hello.connection} has a live session from another process"
-                raise Forbidden(msg)
-            answer = await channel.ask(Admit(self.actor, hello, link.peer, link.wire, replaces=answer.session))
-        if not isinstance(answer, Admitted):
-            msg = "identity in use: another process was faster"
-            raise Forbidden(msg)
-        return answer
-
-    async def _is_alive(self, session: str) -> bool:
-        try:
-            return bool(await self.ref("session", session).ask(Probe()))
-        except ActorError:
-            return False
-
-    def _deny(self, link: Link, reason: str) -> None:
-        link.send_nowait(Denied("denied", reason))
-        self._close = (1008, reason)
-
-    # Serving it
+    # What comes for the peer
 
     async def receive(self, message: Any) -> Any:
         """Send a delivery, tell whether the peer lives, or end the session."""
@@ -221,17 +132,15 @@ class Session(Actor):
             case Probe():
                 return await self._link.is_alive()
             case Attached(subscription=subscription):
-                self._attached.add(subscription)
-            case SendDelivery(subscription=subscription, delivery=delivery):
-                self._deliveries[delivery.id] = subscription
-                try:
-                    await self._link.send(delivery)
-                except LinkClosed:
-                    self._deliveries.pop(delivery.id, None)
-            case CloseSession(code=code, reason=reason):
-                self._close = (code, reason)
+                self._deliveries.attached.add(subscription)
+            case SendDelivery():
+                await self._deliveries.send(self._link, message)
+            case CloseSession():
+                self._close = message
                 self.stopping.set()
         return None
+
+    # What the peer sends
 
     async def _read_until_closed(self, scope: trio.CancelScope) -> None:
         try:
@@ -239,81 +148,37 @@ class Session(Actor):
                 for message in await self._link.receive():
                     self._take(message)
         except LinkClosed as closed:
-            self._close = (closed.code, closed.reason)
+            self._close = CloseSession(closed.code, closed.reason)
             self._origin = closed.origin
             scope.cancel()
 
     def _take(self, message: Message) -> None:
+        """Act on one message, without waiting."""
+        is_expected = True
         match message:
             case Invoke():
-                self._invoke(message)
-            case Cancel(in_reply_to=call_id):
-                if slot := self._forget(call_id):
-                    slot.abandon()
-                    self._turns.advance()
-                else:
-                    self.progress.count("ignored")
+                is_expected = self._requests.take(message, self._caller)
+            case Cancel(in_reply_to=request_id):
+                is_expected = self._requests.cancel(request_id)
             case Acknowledge(in_reply_to=delivery_id):
-                self._settle_delivery(Settled(delivery_id))
+                is_expected = bool(self._deliveries.settle(Settled(delivery_id)))
             case Refuse(in_reply_to=delivery_id, messages=refusals, reason=reason):
                 refused = None if refusals else reason or "refused"
-                self._settle_delivery(Settled(delivery_id, refused, tuple(refusals)))
+                is_expected = bool(self._deliveries.settle(Settled(delivery_id, refused, tuple(refusals))))
             case Extend(in_reply_to=delivery_ids):
-                for delivery_id in delivery_ids:
-                    if subscription := self._deliveries.get(delivery_id):
-                        self._tell_subscription(subscription, Extended(delivery_id))
+                self._deliveries.extend(delivery_ids)
             case Hello():
                 self._renew(message)
             case Goodbye():
                 pass  # the end of the link follows
             case _:
-                self.progress.count("ignored")
-
-    def _invoke(self, invoke: Invoke) -> None:
-        """Hand a request to the channel's service; its slot answers the peer, without a task for it."""
-        if invoke.id in self._in_flight:
+                is_expected = False
+        if not is_expected:
             self.progress.count("ignored")
-            return
-        slot = ReplySlot(lambda slot: self._answer(invoke, slot))
-        settings = self._settings
-        if self.stopping.is_set():
-            slot.fail(Overloaded("the server is shutting down"))
-            return
-        if len(self._in_flight) >= settings.max_in_flight:
-            slot.fail(Overloaded(f"more than {settings.max_in_flight} requests of this session are under way"))
-            return
-        deadline = float("inf") if invoke.timeout is None else trio.current_time() + invoke.timeout
-        self._in_flight[invoke.id] = slot
-        self._turns.add(Envelope(Call(invoke.data, self._caller), cid=invoke.cid, deadline=deadline, reply=slot))
 
-    def _hand_over(self, envelope: Envelope) -> None:
-        """Give a request to the channel's service, or have it fail where that takes none."""
-        slot = envelope.reply
-        try:
-            self.ref("service", self._settings.service).send_nowait(envelope)
-        except MailboxFull as error:
-            if slot is not None:
-                slot.fail(Overloaded(str(error)))
-        except ActorError:
-            if slot is not None:
-                slot.fail(ServiceNotFound(f"No such service {self._settings.service!r}"))
-
-    def _answer(self, invoke: Invoke, slot: ReplySlot) -> None:
-        """Send what a request's slot was settled with."""
-        self._forget(invoke.id)
+    def _answer(self, message: Message) -> None:
         self.progress.count("handled")
-        if slot.error is None:
-            self._link.send_nowait(Reply(self._entropy.hex_id(), invoke.id, slot.value))
-        else:
-            self._link.send_nowait(failure_of(slot.error, self._entropy.hex_id(), invoke.id))
-        self._turns.advance()
-
-    def _forget(self, call_id: str) -> ReplySlot | None:
-        slot = self._in_flight.pop(call_id, None)
-        if not self._in_flight:
-            self._answered.set()
-            self._answered = trio.Event()
-        return slot
+        self._link.send_nowait(message)
 
     def _renew(self, hello: Hello) -> None:
         """Have the channel check a second create-session; a refusal ends the link."""
@@ -332,13 +197,6 @@ class Session(Actor):
         except ActorError as error:
             if envelope.reply is not None:
                 envelope.reply.fail(error)
-
-    def _settle_delivery(self, settled: Settled) -> None:
-        subscription = self._deliveries.pop(settled.delivery_id, None)
-        if subscription is None:
-            self.progress.count("ignored")
-        else:
-            self._tell_subscription(subscription, settled)
 
     def _tell_subscription(self, subscription: str, message: object) -> None:
         try:
