@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 from attrs import frozen
 
 from actors.call import Caller, PeerIdentity
@@ -22,6 +24,7 @@ class Admit:
         hello: What the peer said.
         peer: Its address.
         wire: The format of its link.
+        connection_time: Since when it is connected.
         replaces: An older session of the same peer that was found not to answer.
     """
 
@@ -29,6 +32,7 @@ class Admit:
     hello: Hello
     peer: str
     wire: str
+    connection_time: datetime.datetime
     replaces: str = ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -40,7 +41,8 @@ class Caller:
     """The peer that a call came from, over which session of which channel.
 
     `attrs` is what the client said of itself when it logged in; `user_data` a dict of the services' own, which lives
-    as long as the session; `extra_properties` those of the channel.
+    as long as the session; `extra_properties` those of the channel. `connection_time` is naive and in UTC.
+    `forwarded_for` is empty: what a proxy says of the peer is not trusted.
     """
 
     session: str
@@ -51,6 +53,8 @@ class Caller:
     attrs: Mapping[str, AttributeValue] = field(factory=dict)
     user_data: dict[str, Any] = field(factory=dict, repr=False, eq=False)
     peer: str = ""
+    connection_time: datetime.datetime | None = None
+    forwarded_for: str = ""
     wire: str = ""
     compat: Compat = Compat.ZATO_3_2
     services_allowed: tuple[str, ...] = ()
@@ -64,6 +68,17 @@ class Caller:
     def pub_client_id(self) -> str:
         """The session's name within its channel, `ws.` and hexadecimal digits: what Zato calls a client by."""
         return self.session.rpartition("/")[2]
+
+    @property
+    def peer_host(self) -> str:
+        """The peer's address without the port."""
+        return self.peer.rpartition(":")[0] or self.peer
+
+    @property
+    def peer_conn_info_pretty(self) -> str:
+        """Who the peer is, to print."""
+        name = self.client_name or self.client_id or self.identity.cluster or "unnamed"
+        return f"{name} ({self.pub_client_id}) at {self.peer} on channel {self.channel}"
 
     @property
     def is_lasting(self) -> bool:
@@ -81,7 +96,7 @@ class Call:
 
 @define
 class RemoteCall:
-    """A call on its way through an outgoing connection; the connection notes here what became of it."""
+    """A call on its way through a link; whoever has the link notes here what became of it."""
 
     data: Any
     was_sent: bool = False

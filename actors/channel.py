@@ -16,11 +16,12 @@ from actors.actor import Actor
 from actors.admission import NOT_AUTHORIZED, Admit, Admitted, CloseSession, ListSubscriptions, Older, Renew
 from actors.attachment import Attachment, Window
 from actors.call import Caller, PeerIdentity
+from actors.clients import ConnectedClient, FindClients
 from actors.endpoint import Endpoint
 from actors.errors import ActorError, Forbidden
 from actors.message_log import MessageLogs
 from actors.messages import NATIVE, Hello, Welcome
-from actors.ports import Arrival, Entropy, Listener, SubscriptionStore
+from actors.ports import Arrival, Clock, Entropy, Listener, SubscriptionStore
 from actors.retry import BackoffState
 from actors.session import Session
 from actors.settings import ChannelSettings, Compat
@@ -47,9 +48,10 @@ class _Known:
 
 @define
 class SessionTable:
-    """The sessions of native peers by identity, over the channel's restarts."""
+    """The sessions of a channel, over its restarts: of native peers by identity, and of clients by pub_client_id."""
 
     known: dict[PeerIdentity, _Known] = field(factory=dict)
+    clients: dict[str, ConnectedClient] = field(factory=dict)
 
 
 class Channel(Actor):
@@ -63,6 +65,7 @@ class Channel(Actor):
         endpoint: The topics of its peers.
         cluster: The cluster's name, which native peers are told.
         subscriptions: What peers had subscribed to before.
+        clock: Since when peers are connected.
         entropy: Ids and tokens.
         logs: The last messages of its sessions.
         is_admin: Whether its sessions may call administrative services.
@@ -82,6 +85,7 @@ class Channel(Actor):
         endpoint: Endpoint | None,
         cluster: str,
         subscriptions: SubscriptionStore,
+        clock: Clock,
         entropy: Entropy,
         logs: MessageLogs,
         is_admin: bool = False,
@@ -93,6 +97,7 @@ class Channel(Actor):
         self._endpoint = endpoint
         self._cluster = cluster
         self._subscriptions = subscriptions
+        self._clock = clock
         self._entropy = entropy
         self._logs = logs
         self._is_admin = is_admin
@@ -114,12 +119,14 @@ class Channel(Actor):
             self._listener,
             channel=self.actor,
             sessions=self.children,
+            clients=self._table.clients,
+            clock=self._clock,
             entropy=self._entropy,
             logs=self._logs,
         )
 
     async def receive(self, message: Any) -> Any:
-        """Admit a peer, renew its session, or tell what it subscribes to."""
+        """Admit a peer, renew its session, tell what it subscribes to, or who is connected."""
         match message:
             case Admit(hello=hello):
                 await self._check(hello, message.peer)
@@ -129,6 +136,8 @@ class Channel(Actor):
                 return self._welcome(hello)
             case ListSubscriptions(identity=identity):
                 return await self._subscriptions.owned(identity)
+            case FindClients():
+                return message.among(self._table.clients)
         return None
 
     async def _check(self, hello: Hello, peer: str) -> None:
@@ -160,6 +169,7 @@ class Channel(Actor):
             client_name=hello.client_name,
             attrs=hello.attrs,
             peer=admit.peer,
+            connection_time=admit.connection_time,
             wire=admit.wire,
             compat=self._settings.compat,
             attachment=self._attachment(admit),
@@ -217,6 +227,8 @@ class Acceptor(Actor):
         listener: Takes peers in.
         channel: The channel's name.
         sessions: Where sessions are started: the channel's children, which outlive a crash of this actor.
+        clients: Where sessions enter their peers.
+        clock: Since when peers are connected.
         entropy: Names of sessions.
         logs: The last messages of sessions.
     """
@@ -231,6 +243,8 @@ class Acceptor(Actor):
         *,
         channel: str,
         sessions: Children,
+        clients: dict[str, ConnectedClient],
+        clock: Clock,
         entropy: Entropy,
         logs: MessageLogs,
     ) -> None:
@@ -238,6 +252,8 @@ class Acceptor(Actor):
         self._listener = listener
         self._channel = channel
         self._sessions = sessions
+        self._clients = clients
+        self._clock = clock
         self._entropy = entropy
         self._logs = logs
 
@@ -267,10 +283,16 @@ class Acceptor(Actor):
                 await trio.sleep(delay)
 
     def _open_session(self, arrival: Arrival) -> None:
-        settings, entropy, channel, logs = self._settings, self._entropy, self._channel, self._logs
-
         def make() -> Session:
-            return Session(arrival, settings, channel=channel, entropy=entropy, logs=logs)
+            return Session(
+                arrival,
+                self._settings,
+                channel=self._channel,
+                clients=self._clients,
+                clock=self._clock,
+                entropy=self._entropy,
+                logs=self._logs,
+            )
 
-        name = f"{channel}/ws.{entropy.hex_id()[:12]}"
+        name = f"{self._channel}/ws.{self._entropy.hex_id()}"
         self._sessions.start(ChildSpec.of(Session, name=name, make=make))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from typing import Any
 
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 
 from actors.admission import NOT_AUTHORIZED, Admit, Admitted, CloseSession, Older, Probe
 from actors.errors import ActorError, Forbidden
@@ -24,6 +25,7 @@ class Entrance:
     Args:
         session: The session's name.
         channel: The channel's name.
+        connection_time: Since when the peer is connected.
         wait_time: For how many seconds the peer may say nothing.
         ref: Finds actors.
         log: The session's logger.
@@ -31,6 +33,7 @@ class Entrance:
 
     session: str
     channel: str
+    connection_time: datetime.datetime
     wait_time: float
     _ref: Callable[[str, str], ActorRef]
     _log: Any
@@ -63,13 +66,14 @@ class Entrance:
 
     async def _ask_channel(self, link: Link, hello: Hello) -> Admitted:
         channel = self._ref("channel", self.channel)
-        answer = await channel.ask(Admit(self.session, hello, link.peer, link.wire))
+        admit = Admit(self.session, hello, link.peer, link.wire, self.connection_time)
+        answer = await channel.ask(admit)
         if isinstance(answer, Older):
             if await self._is_alive(answer.session):
                 self._log.warning("identity in use", peer=link.peer, session=answer.session)
                 msg = f"identity in use: {hello.cluster}/{hello.connection} has a live session from another process"
                 raise Forbidden(msg)
-            answer = await channel.ask(Admit(self.session, hello, link.peer, link.wire, replaces=answer.session))
+            answer = await channel.ask(evolve(admit, replaces=answer.session))
         if not isinstance(answer, Admitted):
             msg = "identity in use: another process was faster"
             raise Forbidden(msg)

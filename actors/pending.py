@@ -1,4 +1,4 @@
-"""The calls of an outgoing connection that wait for their answers.
+"""The calls over a link that wait for their answers: an outgoing connection's, or a session's to its peer.
 
 A call is in the table from when its link has it, and leaves it once, with its one outcome: an answer, the remote's
 error, the loss of its link, or because nobody waits any more. An answer to what is not in the table is late, repeated
@@ -32,7 +32,7 @@ class PendingCalls:
     """Calls by the ids of their messages.
 
     Args:
-        connection: The connection's name, for errors.
+        connection: The name of the connection or the peer, for errors.
         entropy: Ids.
     """
 

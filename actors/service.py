@@ -28,6 +28,7 @@ from actors.ports import Clock, Entropy, Processes, Threads
 from actors.pubsub import PubSub
 from actors.reach import Out, Reach, invoke_service
 from actors.simple_io import SimpleIODeclaration, parse_declaration
+from actors.wsx import WSX, ChannelClients
 
 __all__ = ["Service", "service"]
 
@@ -140,6 +141,11 @@ class Service(Actor):
     def pubsub(self) -> PubSub:
         """Topics: `self.pubsub.publish(topic, data)`."""
         return PubSub(self.reach)
+
+    @property
+    def wsx(self) -> WSX:
+        """The clients of the cluster's channels: `self.wsx.channel.invoke(channel_name=name, request=data)`."""
+        return WSX(ChannelClients(self.reach))
 
     @property
     def logger(self) -> Any:

@@ -2,7 +2,8 @@
 
 It has the peer upgrade, say hello and be let in (`actors.entrance`), and from then on hands its requests to the
 channel's service (`actors.peer_requests`), carries deliveries of subscriptions and their acknowledgements
-(`actors.peer_deliveries`). It never waits for user code while it reads.
+(`actors.peer_deliveries`) and this cluster's requests to the peer (`actors.client_calls`). It never waits for user
+code while it reads, nor for a peer that does not read while it is told something else.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ import trio
 
 from actors.actor import Actor
 from actors.admission import Admitted, CloseSession, Probe, Renew
-from actors.call import Caller
+from actors.call import Caller, RemoteCall
+from actors.client_calls import ClientCalls
+from actors.clients import ConnectedClient
 from actors.delivery import Attached, SendDelivery, Settled
 from actors.entrance import Entrance
 from actors.envelope import Envelope, ReplySlot
 from actors.errors import ActorError, DialFailed, Forbidden, LinkClosed
 from actors.message_log import MessageLogs
-from actors.messages import Acknowledge, Cancel, Denied, Extend, Goodbye, Hello, Invoke, Message, Refuse
+from actors.messages import Acknowledge, Cancel, Denied, Extend, Failure, Goodbye, Hello, Invoke, Message, Refuse, Reply
 from actors.peer_deliveries import PeerDeliveries
 from actors.peer_requests import PeerRequests
-from actors.ports import Arrival, Entropy, Link
+from actors.ports import Arrival, Clock, Entropy, Link
 from actors.session_context import log_context
 from actors.settings import ChannelSettings
 from actors.supervision import Restart
@@ -37,6 +40,8 @@ class Session(Actor):
         arrival: The peer, which has connected and said nothing yet.
         settings: The channel's settings.
         channel: The channel's name.
+        clients: Where it enters its peer once it has been let in, by pub_client_id.
+        clock: Since when the peer is connected.
         entropy: Ids of messages.
         logs: Where the last messages are kept, if the channel says so.
     """
@@ -47,22 +52,35 @@ class Session(Actor):
     _caller: Caller
 
     def __init__(
-        self, arrival: Arrival, settings: ChannelSettings, *, channel: str, entropy: Entropy, logs: MessageLogs
+        self,
+        arrival: Arrival,
+        settings: ChannelSettings,
+        *,
+        channel: str,
+        clients: dict[str, ConnectedClient],
+        clock: Clock,
+        entropy: Entropy,
+        logs: MessageLogs,
     ) -> None:
         self._arrival = arrival
         self._settings = settings
         self._channel = channel
+        self._clients = clients
+        self._connection_time = clock.utc_now()
         self._entropy = entropy
         self._logs = logs
         self._close: CloseSession | None = None
         self._origin = "local"
+        self._to_send, self._sendings = trio.open_memory_channel[Envelope](float("inf"))
 
     async def setup(self) -> None:
         """Show that a peer has arrived."""
         self._requests = PeerRequests(self._settings, ref=self.ref, send=self._answer, entropy=self._entropy)
         self._deliveries = PeerDeliveries(self.actor, self._tell_subscription)
+        self._calls = ClientCalls(self.actor, self._settings.max_in_flight, self._entropy)
         self.progress.show("connecting", peer=self._arrival.peer)
         self.progress.measure("in_flight", lambda: len(self._requests))
+        self.progress.measure("calls", lambda: len(self._calls))
 
     async def run(self) -> None:
         """See the peer through until its link ends or the session is asked to stop."""
@@ -97,7 +115,8 @@ class Session(Actor):
     async def _serve(self, link: Link) -> None:
         """Let the peer in, then read what it sends and what comes for it, side by side."""
         self.progress.show("authenticating", peer=link.peer, wire=link.wire)
-        entrance = Entrance(self.actor, self._channel, self._settings.new_token_wait_time, self.ref, self._log)
+        wait_time = self._settings.new_token_wait_time
+        entrance = Entrance(self.actor, self._channel, self._connection_time, wait_time, self.ref, self._log)
         admitted = await entrance.admit(link)
         self._arrival.admitted()
         if not isinstance(admitted, Admitted):
@@ -116,27 +135,52 @@ class Session(Actor):
         log("session opened", peer=caller.peer, wire=caller.wire, client=caller.client_name)
         log_context(self._log, self._settings, caller)
         link.send_nowait(admitted.welcome)
+        if not caller.is_admin:
+            self._clients[caller.pub_client_id] = ConnectedClient(caller, self._deliveries.attached)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read_until_closed, nursery.cancel_scope)
+                nursery.start_soon(self._send_in_order, link)
                 await self.handle_messages()
         finally:
             close = self._close or CloseSession(1011, "")
+            self._clients.pop(caller.pub_client_id, None)
+            self._calls.fail_all(close.reason or f"closed with code {close.code}")
             log("session closed", peer=caller.peer, code=close.code, reason=close.reason, origin=self._origin)
 
     # What comes for the peer
 
+    async def handle_envelope(self, envelope: Envelope) -> None:
+        """Have sent what is for the peer, in order; act on the rest at once."""
+        match envelope.payload:
+            case SendDelivery():
+                self._to_send.send_nowait(envelope)
+            case RemoteCall():
+                if self._calls.accept(envelope):
+                    self._to_send.send_nowait(envelope)
+                elif envelope.reply is None:
+                    self._log.warning("the peer does not read; a request to it is dropped")
+            case _:
+                await super().handle_envelope(envelope)
+
+    async def _send_in_order(self, link: Link) -> None:
+        """Send one after the other, each as soon as there is room on the link."""
+        async for envelope in self._sendings:
+            if isinstance(envelope.payload, SendDelivery):
+                await self._deliveries.send(link, envelope.payload)
+            else:
+                await self._calls.send(link, envelope)
+
     async def receive(self, message: Any) -> Any:
-        """Send a delivery, tell whether the peer lives, or end the session."""
+        """Tell whether the peer lives, note who delivers to it, or end the session."""
         match message:
             case Probe():
                 return await self._link.is_alive()
             case Attached(subscription=subscription):
                 self._deliveries.attached.add(subscription)
-            case SendDelivery():
-                await self._deliveries.send(self._link, message)
             case CloseSession():
                 self._close = message
+                self._clients.pop(self._caller.pub_client_id, None)
                 self.stopping.set()
         return None
 
@@ -158,6 +202,8 @@ class Session(Actor):
         match message:
             case Invoke():
                 is_expected = self._requests.take(message, self._caller)
+            case Reply() | Failure():
+                is_expected = self._calls.answer(message)
             case Cancel(in_reply_to=request_id):
                 is_expected = self._requests.cancel(request_id)
             case Acknowledge(in_reply_to=delivery_id):

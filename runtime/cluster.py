@@ -358,6 +358,7 @@ class Cluster:
                 endpoint=endpoint,
                 cluster=self.name,
                 subscriptions=self._ports.stores.subscriptions,
+                clock=self._ports.clock,
                 entropy=self._ports.entropy,
                 logs=self._message_logs,
                 is_admin=is_admin,
