@@ -4,6 +4,7 @@ from actors.actor import Actor
 from actors.builtin.gateway import WebSocketsGateway
 from actors.bunch import Bunch
 from actors.call import CallResponse
+from actors.channel_events import ChannelEvent
 from actors.errors import (
     ActorCrashed,
     ActorNotFound,
@@ -53,6 +54,7 @@ from actors.simple_io import (
     Text,
 )
 from actors.supervision import Backoff, ChildSpec, Intensity, Restart, Strategy
+from actors.wsx_hook import WSXHook
 
 __all__ = [
     "CSV",
@@ -72,6 +74,7 @@ __all__ = [
     "Bunch",
     "CallError",
     "CallResponse",
+    "ChannelEvent",
     "ChildSpec",
     "Closed",
     "Conflict",
@@ -111,6 +114,7 @@ __all__ = [
     "Text",
     "TooManyRequests",
     "Unauthorized",
+    "WSXHook",
     "WebSocketsGateway",
     "service",
 ]

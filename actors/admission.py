@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-
 from attrs import frozen
 
 from actors.call import Caller, PeerIdentity
@@ -20,19 +18,15 @@ class Admit:
     """May this peer have a session?
 
     Args:
-        session: The name of the session that asks.
+        newcomer: What the session that asks knows of it.
         hello: What the peer said.
-        peer: Its address.
         wire: The format of its link.
-        connection_time: Since when it is connected.
         replaces: An older session of the same peer that was found not to answer.
     """
 
-    session: str
+    newcomer: Caller
     hello: Hello
-    peer: str
     wire: str
-    connection_time: datetime.datetime
     replaces: str = ""
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 
 from actors.actor import Actor
 from actors.admission import NOT_AUTHORIZED, Admit, Admitted, CloseSession, ListSubscriptions, Older, Renew
 from actors.attachment import Attachment, Window
-from actors.call import Caller, PeerIdentity
+from actors.call import PeerIdentity
 from actors.clients import ConnectedClient, FindClients
 from actors.endpoint import Endpoint
 from actors.errors import ActorError, Forbidden
@@ -129,7 +129,7 @@ class Channel(Actor):
         """Admit a peer, renew its session, tell what it subscribes to, or who is connected."""
         match message:
             case Admit(hello=hello):
-                await self._check(hello, message.peer)
+                await self._check(hello, message.newcomer.peer)
                 return await self._admit(message)
             case Renew(hello=hello):
                 await self._check(hello, "an open session")
@@ -160,16 +160,13 @@ class Channel(Actor):
                 if older.incarnation != hello.incarnation and admit.replaces != older.session:
                     return Older(older.session)
                 self._close(older.session)
-            self._table.known[identity] = _Known(admit.session, hello.incarnation)
-        caller = Caller(
-            session=admit.session,
-            channel=self.actor,
+            self._table.known[identity] = _Known(admit.newcomer.session, hello.incarnation)
+        caller = evolve(
+            admit.newcomer,
             identity=identity,
             client_id=hello.client_id,
             client_name=hello.client_name,
             attrs=hello.attrs,
-            peer=admit.peer,
-            connection_time=admit.connection_time,
             wire=admit.wire,
             compat=self._settings.compat,
             attachment=self._attachment(admit),
@@ -185,7 +182,7 @@ class Channel(Actor):
     def _attachment(self, admit: Admit) -> Attachment:
         settings = self._settings
         return Attachment(
-            admit.session,
+            admit.newcomer.session,
             Window(settings.max_deliveries_in_flight, settings.max_delivery_bytes_in_flight),
             compat=settings.compat.value if settings.compat is Compat.ZATO_3_0 else "",
             max_delivery_bytes=settings.max_message_size // 2,

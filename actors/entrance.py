@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import trio
 from attrs import evolve, frozen
 
 from actors.admission import NOT_AUTHORIZED, Admit, Admitted, CloseSession, Older, Probe
+from actors.call import Caller
 from actors.errors import ActorError, Forbidden
 from actors.messages import Denied, Hello
 from actors.ports import Link
@@ -23,20 +23,16 @@ class Entrance:
     """Lets the peer of one session in.
 
     Args:
-        session: The session's name.
-        channel: The channel's name.
-        connection_time: Since when the peer is connected.
-        wait_time: For how many seconds the peer may say nothing.
+        newcomer: What is known of it before it has said anything.
         ref: Finds actors.
         log: The session's logger.
+        wait_time: For how many seconds the peer may say nothing.
     """
 
-    session: str
-    channel: str
-    connection_time: datetime.datetime
-    wait_time: float
+    newcomer: Caller
     _ref: Callable[[str, str], ActorRef]
     _log: Any
+    wait_time: float
 
     async def admit(self, link: Link) -> Admitted | CloseSession:
         """Return what the channel grants, or how to end the link of a peer that it does not let in.
@@ -65,8 +61,8 @@ class Entrance:
         return None
 
     async def _ask_channel(self, link: Link, hello: Hello) -> Admitted:
-        channel = self._ref("channel", self.channel)
-        admit = Admit(self.session, hello, link.peer, link.wire, self.connection_time)
+        channel = self._ref("channel", self.newcomer.channel)
+        admit = Admit(self.newcomer, hello, link.wire)
         answer = await channel.ask(admit)
         if isinstance(answer, Older):
             if await self._is_alive(answer.session):

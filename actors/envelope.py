@@ -75,12 +75,13 @@ class ReplySlot:
 class HandlerRun:
     """Whether a service is running for an envelope: also when nobody waits any more, until it has really ended."""
 
-    __slots__ = ("_ended", "has_succeeded", "is_running")
+    __slots__ = ("_ended", "_then", "has_succeeded", "is_running")
 
     def __init__(self) -> None:
         self.is_running = False
         self.has_succeeded = False
         self._ended = trio.Event()
+        self._then: list[Callable[[], None]] = []
 
     @property
     def has_begun(self) -> bool:
@@ -95,6 +96,16 @@ class HandlerRun:
         """Note that it has ended."""
         self.is_running = False
         self._ended.set()
+        then, self._then = self._then, []
+        for callback in then:
+            callback()
+
+    def when_ended(self, callback: Callable[[], None]) -> None:
+        """Say what to call as soon as no handler runs, maybe at once; one that has not begun is not waited for."""
+        if self.is_running:
+            self._then.append(callback)
+        else:
+            callback()
 
     async def wait_ended(self) -> None:
         """Wait until no handler runs; one that has not begun is not waited for."""

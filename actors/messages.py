@@ -182,11 +182,12 @@ class Deliver(_Base, frozen=True, array_like=True, tag="deliver"):
 
 
 class Acknowledge(_Base, frozen=True, array_like=True, tag="acknowledge"):
-    """All messages of the delivery `in_reply_to` were handled."""
+    """All messages of the delivery `in_reply_to` were handled; `data` is what a Zato client's handler returned."""
 
     id: str
     in_reply_to: str
     timestamp: str = ""
+    data: Data = None
 
 
 class Refusal(msgspec.Struct, frozen=True, array_like=True):

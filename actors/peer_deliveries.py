@@ -34,10 +34,10 @@ class PeerDeliveries:
         except LinkClosed:
             self._unanswered.pop(order.delivery.id, None)
 
-    def settle(self, settled: Settled) -> str:
-        """Tell a subscription what became of its delivery; return which it is, empty where there is none such."""
-        subscription = self._unanswered.pop(settled.delivery_id, "")
-        if subscription:
+    def settle(self, settled: Settled) -> str | None:
+        """Tell a subscription what became of its delivery; return its sub_key, None where there is no such delivery."""
+        subscription = self._unanswered.pop(settled.delivery_id, None)
+        if subscription is not None:
             self._tell(subscription, settled)
         return subscription
 

@@ -7,8 +7,7 @@ module owns what the methods get and how the topic's questions reach them; when 
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -16,6 +15,7 @@ from attrs import asdict, define, field, frozen
 
 from actors.errors import CallError, RemoteError
 from actors.failures import single
+from actors.hook_methods import call_method, is_overridden
 from actors.publication import ORDINARY, Publish
 from actors.service import Service
 
@@ -151,20 +151,18 @@ class PubSubHook(Service):
         if not isinstance(calls, HookCalls) or calls.method not in self._METHODS:
             msg = f"{self.name!r} is a topic's hook and cannot be invoked"
             raise RemoteError(msg)
-        if getattr(type(self), calls.method) is getattr(PubSubHook, calls.method):
+        if not is_overridden(self, PubSubHook, calls.method):
             calls.answers.extend([HookAnswer()] * len(calls.contexts))
             return
-        method = getattr(self, calls.method)
         for context in calls.contexts:
-            calls.answers.append(await self._ask(method, context))
+            calls.answers.append(await self._ask(calls.method, context))
 
-    async def _ask(self, method: Callable[[Any], Any], context: Any) -> HookAnswer:
+    async def _ask(self, method: str, context: Any) -> HookAnswer:
         try:
-            is_async = inspect.iscoroutinefunction(method)
-            said = await (method(context) if is_async else self.run_sync(method, context))
+            said = await call_method(self, method, context)
             return HookAnswer(None if said is None else HookAction(said))
         except Exception as error:  # whatever a user's method raises
             cause = single(error)
-            self.logger.exception("topic hook failed", method=method.__name__)
+            self.logger.exception("topic hook failed", method=method)
             text = f"the hook {self.name!r} failed: {type(cause).__name__}"
             return HookAnswer(error=cause if isinstance(cause, CallError) else RemoteError(text))

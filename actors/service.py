@@ -16,6 +16,7 @@ import trio
 from actors.actor import Actor
 from actors.bunch import Bunch
 from actors.call import Call, Caller
+from actors.channel_events import ChannelEvent
 from actors.declaration import check_names, reader_of
 from actors.endpoint import Endpoint
 from actors.envelope import Envelope
@@ -34,7 +35,7 @@ __all__ = ["Service", "service"]
 
 T = TypeVar("T")
 
-_HOOK_EVENTS = (Connected, MessageReceived, Closed)
+_HOOK_EVENTS = (Connected, MessageReceived, Closed, ChannelEvent)
 
 
 class Service(Actor):

@@ -14,7 +14,8 @@ import trio
 
 from actors.actor import Actor
 from actors.admission import Admitted, CloseSession, Probe, Renew
-from actors.call import Caller, RemoteCall
+from actors.call import Caller, PeerIdentity, RemoteCall
+from actors.channel_events import PubSubResponse
 from actors.client_calls import ClientCalls
 from actors.clients import ConnectedClient
 from actors.delivery import Attached, SendDelivery, Settled
@@ -27,6 +28,7 @@ from actors.peer_deliveries import PeerDeliveries
 from actors.peer_requests import PeerRequests
 from actors.ports import Arrival, Clock, Entropy, Link
 from actors.session_context import log_context
+from actors.session_hooks import SessionHooks
 from actors.settings import ChannelSettings
 from actors.supervision import Restart
 
@@ -66,16 +68,25 @@ class Session(Actor):
         self._settings = settings
         self._channel = channel
         self._clients = clients
-        self._connection_time = clock.utc_now()
+        self._clock = clock
         self._entropy = entropy
         self._logs = logs
         self._close: CloseSession | None = None
         self._origin = "local"
+        self._has_link = False
         self._to_send, self._sendings = trio.open_memory_channel[Envelope](float("inf"))
 
     async def setup(self) -> None:
         """Show that a peer has arrived."""
         self._requests = PeerRequests(self._settings, ref=self.ref, send=self._answer, entropy=self._entropy)
+        self._caller = Caller(
+            self.actor,
+            self._channel,
+            PeerIdentity(self._settings.security),
+            peer=self._arrival.peer,
+            connection_time=self._clock.utc_now(),
+        )
+        self._hooks = SessionHooks(self._settings, ref=self.ref, log=self._log, entropy=self._entropy)
         self._deliveries = PeerDeliveries(self.actor, self._tell_subscription)
         self._calls = ClientCalls(self.actor, self._settings.max_in_flight, self._entropy)
         self.progress.show("connecting", peer=self._arrival.peer)
@@ -94,15 +105,18 @@ class Session(Actor):
             nursery.cancel_scope.cancel()
 
     async def teardown(self) -> None:
-        """Cancel what the peer asked for, and tell its subscriptions."""
+        """Cancel what the peer asked for, and tell its subscriptions and the channel's hook."""
         self._requests.cancel_all()
         self._deliveries.detach()
         self._logs.forget(self.actor)
+        if self._has_link:
+            self._hooks.disconnected(self._caller)
 
     async def _see_through(self, scope: trio.CancelScope) -> None:
         try:
             async with self._arrival.open() as opened:
                 self._link = link = self._logs.watch(opened, self.actor, self._settings)
+                self._has_link = True
                 try:
                     await self._serve(link)
                 finally:
@@ -116,13 +130,14 @@ class Session(Actor):
         """Let the peer in, then read what it sends and what comes for it, side by side."""
         self.progress.show("authenticating", peer=link.peer, wire=link.wire)
         wait_time = self._settings.new_token_wait_time
-        entrance = Entrance(self.actor, self._channel, self._connection_time, wait_time, self.ref, self._log)
+        entrance = Entrance(self._caller, self.ref, self._log, wait_time=wait_time)
         admitted = await entrance.admit(link)
         self._arrival.admitted()
         if not isinstance(admitted, Admitted):
             self._close = admitted
             return
         caller = self._caller = admitted.caller
+        await self._hooks.connected(caller)
         self.progress.show(
             "ready",
             peer=caller.peer,
@@ -206,11 +221,12 @@ class Session(Actor):
                 is_expected = self._calls.answer(message)
             case Cancel(in_reply_to=request_id):
                 is_expected = self._requests.cancel(request_id)
-            case Acknowledge(in_reply_to=delivery_id):
-                is_expected = bool(self._deliveries.settle(Settled(delivery_id)))
+            case Acknowledge():
+                is_expected = self._acknowledge(message)
             case Refuse(in_reply_to=delivery_id, messages=refusals, reason=reason):
                 refused = None if refusals else reason or "refused"
-                is_expected = bool(self._deliveries.settle(Settled(delivery_id, refused, tuple(refusals))))
+                settled = Settled(delivery_id, refused, tuple(refusals))
+                is_expected = self._deliveries.settle(settled) is not None
             case Extend(in_reply_to=delivery_ids):
                 self._deliveries.extend(delivery_ids)
             case Hello():
@@ -221,6 +237,14 @@ class Session(Actor):
                 is_expected = False
         if not is_expected:
             self.progress.count("ignored")
+
+    def _acknowledge(self, message: Acknowledge) -> bool:
+        sub_key = self._deliveries.settle(Settled(message.in_reply_to))
+        if sub_key is None:
+            return False
+        response = PubSubResponse(message.id, message.in_reply_to, message.timestamp, sub_key, message.data)
+        self._hooks.pubsub_response(self._caller, response)
+        return True
 
     def _answer(self, message: Message) -> None:
         self.progress.count("handled")

@@ -135,7 +135,9 @@ class ChannelSettings:
     max_message_size: int = MIB
     max_sessions: int = 10_000
     max_handshakes: int = 64
-    max_in_flight: int = 1000
+    max_in_flight: int = 1000  # requests of a session under way, and as many to it
+    hook_service: str | None = None  # hears of peers; None: the cluster's
+    hook_timeout: float = 4.0  # that a peer waits for on_connected; Zato's clients wait 5 s for their session in all
     max_deliveries_in_flight: int = 2000  # messages a session, delivered and not answered
     max_delivery_bytes_in_flight: int = 8 * MIB
     is_audit_log_sent_active: bool = False  # whether the last messages of each session are kept, to be looked at

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 
 from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
@@ -302,6 +302,7 @@ class Cluster:
         gate: Gate | None = None
         if settings.security != "none":
             gate = BasicGate(self._settings.security[settings.security])
+        settings = evolve(settings, hook_service=settings.hook_service or self._settings.hook_service)
         endpoint = self._endpoint_of(channel=name) or self._endpoint_of(security=settings.security)
         return self._make_channel(name, settings, self._ports.network, gate, endpoint)
 

@@ -225,6 +225,8 @@ def check_service_names(
     named: list[tuple[KeyPath, str | None]] = [
         (("channels", name, "service"), channel.service) for name, channel in settings.channels.items()
     ]
+    named.append((("hook_service",), settings.hook_service))
+    named += [(("channels", name, "hook_service"), channel.hook_service) for name, channel in settings.channels.items()]
     for name, outgoing in settings.outgoing.items():
         named += [
             (("outgoing", name, hook), getattr(outgoing, hook)) for hook in ("on_connect", "on_message", "on_close")

@@ -50,6 +50,7 @@ class ClusterSettings:
     hot_deploy: bool = False  # whether changed files of services take the places of those that run
     data_dir: str = ""
     shutdown_timeout: float = 10.0
+    hook_service: str | None = None  # of all channels that name none of their own
     store: StoreSettings = field(factory=StoreSettings)
     security: dict[str, SecuritySettings] = field(factory=dict)
     channels: dict[str, ChannelSettings] = field(factory=dict)

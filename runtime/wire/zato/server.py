@@ -206,11 +206,11 @@ class ZatoServerWire:
         message_id, timestamp = meta["id"], text_of(meta["timestamp"])
         if meta.get("action") in _RESPONSES:
             in_reply_to = text_of(meta.get("in_reply_to"))
-            if self._deliveries.take(in_reply_to):
-                return Acknowledge(message_id, in_reply_to, timestamp)
-            self._requests.take(in_reply_to)
             if isinstance(data, dict) and "response" in data:
                 data = data["response"]
+            if self._deliveries.take(in_reply_to):
+                return Acknowledge(message_id, in_reply_to, timestamp, data)
+            self._requests.take(in_reply_to)
             return Reply(message_id, in_reply_to, data, timestamp)
         return Invoke(message_id, data, timestamp, cid=message_id)
 
