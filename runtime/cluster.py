@@ -40,6 +40,7 @@ from actors.topics import Topics
 from runtime.admin.message_log import message_log_services
 from runtime.admin.messages import store_services
 from runtime.admin.services import admin_services
+from runtime.admin.sessions import SESSION_SERVICES
 from runtime.admin.store import backup_services
 from runtime.config.schema import ClusterSettings
 from runtime.deployer import Deployer, Deployment
@@ -145,6 +146,7 @@ class Cluster:
         self._own_classes: tuple[type[Actor], ...] = (
             *BUILTIN_SERVICES,
             *admin_services(self.registry, name),
+            *SESSION_SERVICES,
             *store_services(stores.browser),
             *message_log_services(self._message_logs),
             *backup_services(stores.path),

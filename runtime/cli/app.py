@@ -25,6 +25,10 @@ _COMMANDS = {
     ),
     "messages": ("runtime.cli.messages:messages_app", "List, show, edit, delete, clear and replay messages."),
     "message-log": ("runtime.cli.message_log:message_log", "Show the last messages of a session."),
+    "sessions": (
+        "runtime.cli.sessions:sessions_app",
+        "List the clients of a cluster's channels; disconnect or call one.",
+    ),
     "store": ("runtime.cli.store:store_app", "Back up, verify and restore a cluster's store."),
     "subscribe": ("runtime.cli.topics:subscribe", "Follow a topic; alone on it, take what waits, too."),
 }

@@ -7,17 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from cyclopts import App
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from runtime.cli.failure import Failed
-from runtime.cli.reach import DEFAULT_CONFIG, with_cluster
+from runtime.cli.reach import DEFAULT_CONFIG, ask_admin
+from runtime.cli.tables import show_one, show_rows
 
 __all__ = ["messages_app", "subscriptions_app", "topics"]
-
-_NEVER_WRAPS = 100_000
 
 messages_app = App(name="messages", help="List, show, edit, delete, clear and replay the messages of a topic.")
 subscriptions_app = App(name="subscriptions", help="List the subscriptions; set how they deliver; end them.")
@@ -31,7 +26,7 @@ def topics(cluster: str, /, *, json_: bool = False, config: Path = DEFAULT_CONFI
         json_: Print JSON.
         config: The file that describes the clusters.
     """
-    _show(_ask(config, cluster, "topics"), as_json=json_)
+    show_rows(ask_admin(config, cluster, "topics"), as_json=json_)
 
 
 @subscriptions_app.default
@@ -43,7 +38,7 @@ def subscriptions(cluster: str, /, *, json_: bool = False, config: Path = DEFAUL
         json_: Print JSON.
         config: The file that describes the clusters.
     """
-    _show(_ask(config, cluster, "subscriptions"), as_json=json_)
+    show_rows(ask_admin(config, cluster, "subscriptions"), as_json=json_)
 
 
 @subscriptions_app.command(name="set")
@@ -60,7 +55,7 @@ def set_(cluster: str, sub_key: str, /, *options: str, json_: bool = False, conf
     given = dict(_option(one) for one in options)
     if not given:
         raise Failed("say what is to be set, such as active_status=disabled", status=2)
-    found = _ask(config, cluster, "set-subscription", sub_key=sub_key, options=given)
+    found = ask_admin(config, cluster, "set-subscription", sub_key=sub_key, options=given)
     print(json.dumps(found) if json_ else _line(found))  # noqa: T201
 
 
@@ -74,7 +69,7 @@ def end(cluster: str, sub_key: str, /, *, json_: bool = False, config: Path = DE
         json_: Print JSON.
         config: The file that describes the clusters.
     """
-    found = _ask(config, cluster, "end-subscription", sub_key=sub_key)
+    found = ask_admin(config, cluster, "end-subscription", sub_key=sub_key)
     print(json.dumps(found) if json_ else f"ended a subscription to {found['topic']}")  # noqa: T201
 
 
@@ -113,7 +108,7 @@ def list_(
         json_: Print JSON.
         config: The file that describes the clusters.
     """
-    _show(_ask(config, cluster, "messages", topic=topic, after=after, limit=limit), as_json=json_)
+    show_rows(ask_admin(config, cluster, "messages", topic=topic, after=after, limit=limit), as_json=json_)
 
 
 @messages_app.command
@@ -127,7 +122,7 @@ def show(cluster: str, topic: str, place: int, /, *, json_: bool = False, config
         json_: Print JSON.
         config: The file that describes the clusters.
     """
-    _show_one(_ask(config, cluster, "show-message", topic=topic, place=place), as_json=json_)
+    show_one(ask_admin(config, cluster, "show-message", topic=topic, place=place), as_json=json_)
 
 
 @messages_app.command
@@ -174,8 +169,8 @@ def edit(
     changes = {name: value for name, value in given.items() if value is not None}
     if not changes:
         raise Failed("say what is to be changed, such as --priority 9", status=2)
-    found = _ask(config, cluster, "edit-message", topic=topic, place=place, changes=changes)
-    _show_one(found, as_json=json_)
+    found = ask_admin(config, cluster, "edit-message", topic=topic, place=place, changes=changes)
+    show_one(found, as_json=json_)
 
 
 def _data(text: str | None, *, as_json: bool) -> Any:
@@ -207,7 +202,7 @@ def delete(
         json_: Print JSON.
         config: The file that describes the clusters.
     """
-    found = _ask(config, cluster, "delete-messages", topic=topic, places=_chosen(places, all_=all_))
+    found = ask_admin(config, cluster, "delete-messages", topic=topic, places=_chosen(places, all_=all_))
     print(json.dumps(found) if json_ else f"{found['deleted']} deleted")  # noqa: T201
 
 
@@ -221,7 +216,7 @@ def clear(cluster: str, sub_key: str, /, *, json_: bool = False, config: Path = 
         json_: Print JSON.
         config: The file that describes the clusters.
     """
-    found = _ask(config, cluster, "clear-subscription", sub_key=sub_key)
+    found = ask_admin(config, cluster, "clear-subscription", sub_key=sub_key)
     print(json.dumps(found) if json_ else f"{found['cleared']} cleared")  # noqa: T201
 
 
@@ -245,7 +240,7 @@ def replay(
         json_: Print JSON.
         config: The file that describes the clusters.
     """
-    found = _ask(config, cluster, "replay-messages", topic=topic, places=_chosen(places, all_=all_))
+    found = ask_admin(config, cluster, "replay-messages", topic=topic, places=_chosen(places, all_=all_))
     print(json.dumps(found) if json_ else f"replayed to {', '.join(found['topics']) or 'no topic'}")  # noqa: T201
 
 
@@ -253,38 +248,3 @@ def _chosen(places: tuple[int, ...], *, all_: bool) -> list[int] | None:
     if bool(places) == all_:
         raise Failed("name the places of messages, or say --all", status=2)
     return None if all_ else list(places)
-
-
-def _ask(config: Path, cluster: str, service: str, **request: Any) -> Any:
-    return with_cluster(config, cluster, lambda admin: admin.invoke(f"isthmus.admin.{service}", request))
-
-
-def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))  # noqa: T201
-        return
-    if not rows:
-        print("none")  # noqa: T201
-        return
-    console = Console()
-    if not console.is_terminal:
-        console.width = _NEVER_WRAPS
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    table = Table(*(column.replace("_", " ") for column in columns), box=box.SIMPLE_HEAD)
-    for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
-    console.print(table)
-
-
-def _show_one(row: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(row, indent=2, ensure_ascii=False))  # noqa: T201
-        return
-    for name, value in row.items():
-        print(f"{name.replace('_', ' ')}: {_cell(value)}")  # noqa: T201
-
-
-def _cell(value: object) -> Text:
-    if value is None:
-        return Text("")
-    return Text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import trio
 
@@ -13,7 +13,7 @@ from runtime.admin.client import AdminClient, NotRunning, connect
 from runtime.cli.failure import Failed
 from runtime.config import Configuration, load
 
-__all__ = ["DEFAULT_CONFIG", "colour_of", "configuration_of", "data_dir_of", "with_cluster"]
+__all__ = ["DEFAULT_CONFIG", "ask_admin", "colour_of", "configuration_of", "data_dir_of", "with_cluster"]
 
 T = TypeVar("T")
 
@@ -64,3 +64,8 @@ def with_cluster(config: Path, cluster: str, action: Callable[[AdminClient], Awa
         raise Failed(message) from None
     except CallError as error:
         raise Failed(f"{error} (status {error.status})") from None
+
+
+def ask_admin(config: Path, cluster: str, service: str, **request: Any) -> Any:
+    """Invoke an administrative service of a running cluster, by its name without the prefix, and return its result."""
+    return with_cluster(config, cluster, lambda admin: admin.invoke(f"isthmus.admin.{service}", request))

@@ -99,6 +99,9 @@ def test_everything_that_is_wrong_comes_in_one_run(
         ["publish", "emea", "/customer/new", "x"],
         ["subscribe", "emea", "/customer/new"],
         ["status", "emea"],
+        ["sessions", "emea"],
+        ["sessions", "close", "emea", "ws.1"],
+        ["sessions", "invoke", "emea", "ws.1", "{}"],
     ],
 )
 def test_a_cluster_that_does_not_run_is_one_sentence(

@@ -122,6 +122,22 @@ def test_a_topic_s_hook_service_must_exist(tmp_path: Path) -> None:
     assert "hook_service: there is no service 'hooks.customers'; did you mean 'hooks.customer'?" in problem
 
 
+def test_the_hook_services_of_a_channel_and_of_a_cluster_must_exist(tmp_path: Path) -> None:
+    """Both are read, and each that no module declares is named where it stands."""
+    path = tmp_path / "clusters.toml"
+    text = GOOD.replace("[clusters.emea]\n", '[clusters.emea]\nhook_service = "hooks.peer"\n')
+    path.write_text(text.replace('security = "apac"\n', 'security = "apac"\nhook_service = "hooks.peers"\n'))
+    configuration = load(path)
+    emea = configuration.clusters["emea"]
+    assert (emea.hook_service, emea.channels["gateway"].hook_service) == ("hooks.peer", "hooks.peers")
+    known = ["helpers.web-sockets-gateway", "hooks.peers-of-emea"]
+    found = [one.partition(": ")[2] for one in check_service_names(configuration, "emea", known)]
+    assert [one.partition(";")[0] for one in found] == [
+        "clusters.emea.hook_service: there is no service 'hooks.peer'",
+        "clusters.emea.channels.gateway.hook_service: there is no service 'hooks.peers'",
+    ]
+
+
 def test_a_service_that_may_not_have_been_loaded_is_told_apart(tmp_path: Path) -> None:
     """Where a module failed, the sentence claims no more than is known."""
     path = tmp_path / "clusters.toml"
