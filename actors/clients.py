@@ -6,7 +6,7 @@ there. Nothing here talks to a client; see `actors.client_calls` and `actors.wsx
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -23,14 +23,14 @@ class ConnectedClient:
 
     Args:
         caller: Who it is.
-        subscriptions: The sub_keys of what is delivered to it, which changes all the time.
+        subscriptions: The sub_keys of all that was ever delivered to it, which become more.
     """
 
     caller: Caller
     subscriptions: AbstractSet[str]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return what operators and services see of it."""
+    def as_dict(self, is_subscription: Callable[[str], bool]) -> dict[str, Any]:
+        """Return what operators and services see of it; `is_subscription` tells whether a sub_key is still one."""
         caller = self.caller
         return {
             "pub_client_id": caller.pub_client_id,
@@ -44,7 +44,7 @@ class ConnectedClient:
             "connection_time": caller.connection_time,
             "wire": caller.wire,
             "attrs": dict(caller.attrs),
-            "subscriptions": sorted(self.subscriptions),
+            "subscriptions": sorted(filter(is_subscription, self.subscriptions)),
         }
 
 

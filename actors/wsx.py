@@ -216,10 +216,13 @@ class ChannelClients:
         return self._reach.bridge(lambda: self._list(channel_name))
 
     async def _list(self, channel_name: str) -> list[dict[str, Any]]:
-        return [client.as_dict() for client in await self._find(channel_name, FindClients())]
+        return [client.as_dict(self._is_subscription) for client in await self._find(channel_name, FindClients())]
+
+    def _is_subscription(self, sub_key: str) -> bool:
+        return self._reach.directory.find_mailbox(actor_name("subscription", sub_key)) is not None
 
     async def _find(self, channel_name: str, question: FindClients) -> list[ConnectedClient]:
-        """Ask one channel, or all."""
+        """Ask one channel, or all that there are."""
         found: list[ConnectedClient] = []
         for name in [channel_name] if channel_name else self._reach.directory.names("channel"):
             channel = self._reach.ref("channel", name)
@@ -229,6 +232,9 @@ class ChannelClients:
                 if channel_name:
                     msg = f"there is no channel {channel_name!r}"
                     raise NotFound(msg) from None
+            except ActorError as error:
+                msg = f"channel {name!r} cannot tell who is connected: {error}"
+                raise Overloaded(msg) from None
         return found
 
     async def _ask_all(

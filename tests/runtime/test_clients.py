@@ -295,6 +295,8 @@ async def test_connected_clients_are_listed(wire: str, network: MemoryNetwork, n
             "attrs": {"floor": "3"},
             "subscriptions": [found["sub_key"]],
         }
+        await peer.invoke("zato.pubsub.pubapi.unsubscribe", topic_name="/customer/new", sub_key=found["sub_key"])
+        assert (await only_client(emea))["subscriptions"] == []
     await until(lambda: not sessions(emea))
     assert await call(emea, "get_connection_list", channel_name="") == []
 
