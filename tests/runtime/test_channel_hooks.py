@@ -146,11 +146,13 @@ async def test_the_end_is_heard_of_after_the_beginning_has_ended(
             heard.append("gone")
 
     emea = await listening(nursery, network, [Hook], hook_timeout=1.0)
-    async with peer_of(network, wire, "one"):
-        pass
-    await until(lambda: not [one for one in emea.actors() if one["kind"] == "session"])
-    assert heard == ["begins"]
-    release.set()
+    try:
+        async with peer_of(network, wire, "one"):
+            pass
+        await until(lambda: not [one for one in emea.actors() if one["kind"] == "session"])
+        assert heard == ["begins"]
+    finally:
+        release.set()
     await until(lambda: len(heard) == 3)
     assert heard == ["begins", "ends", "gone"]
 
