@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from runtime.cli.reach import DEFAULT_CONFIG, with_cluster
+from runtime.cli.tables import printable
 
 __all__ = ["message_log"]
 
@@ -54,7 +55,7 @@ def message_log(
 
 def _session_line(one: dict[str, Any]) -> Text:
     counts = "  ".join(f"{one[way]} {way}" for way in ("received", "sent") if way in one)
-    return _printable(f"{one['session']}  {counts}")
+    return printable(f"{one['session']}  {counts}")
 
 
 def _message_line(one: dict[str, Any]) -> Text:
@@ -62,9 +63,4 @@ def _message_line(one: dict[str, Any]) -> Text:
     answered = f"  answers {one['in_reply_to']}" if one["in_reply_to"] else ""
     shown = len(one["data"].encode())
     rest = "" if shown >= one["size"] else f"  ({one['size']} bytes in all)"
-    return _printable(f"{one['at']} {arrow} {one['kind']:<11} {one['id']}{answered}  {one['data']}{rest}")
-
-
-def _printable(text: str) -> Text:
-    """Return text whose terminal controls, which a peer may have sent, are shown and not acted on."""
-    return Text("".join(one if one.isprintable() else repr(one)[1:-1] for one in text))
+    return printable(f"{one['at']} {arrow} {one['kind']:<11} {one['id']}{answered}  {one['data']}{rest}")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["show_one", "show_rows"]
+__all__ = ["printable", "show_one", "show_rows"]
 
 _NEVER_WRAPS = 100_000
 
@@ -46,4 +46,9 @@ def show_one(row: dict[str, Any], *, as_json: bool) -> None:
 def _cell(value: object) -> Text:
     if value is None:
         return Text("")
-    return Text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def printable(text: str) -> Text:
+    """Return text whose terminal controls, which a peer may have sent, are shown and not acted on."""
+    return Text("".join(one if one.isprintable() else repr(one)[1:-1] for one in text))

@@ -20,7 +20,7 @@ from runtime.testing import SeededEntropy
 from tests.actors.links import FakeLink
 
 
-def client(name: str = "ws.1", **attrs: str) -> ConnectedClient:
+def client(name: str = "ws.1", **attrs: str | int | bool) -> ConnectedClient:
     return ConnectedClient(Caller(f"gateway/{name}", "gateway", PeerIdentity("apac"), attrs=attrs), set())
 
 
@@ -40,8 +40,8 @@ def client(name: str = "ws.1", **attrs: str) -> ConnectedClient:
 )
 def test_all_attributes_must_match(attrs: dict[str, Any], *, is_found: bool) -> None:
     """One that differs or that the client has not is enough to leave it out."""
-    one = client(kind="till", floor="3", open="true")
-    assert FindClients(attrs=attrs).among({"ws.1": one}) == ([one] if is_found else [])
+    for one in (client(kind="till", floor="3", open="true"), client(kind="till", floor=3, open=True)):
+        assert FindClients(attrs=attrs).among({"ws.1": one}) == ([one] if is_found else [])
 
 
 @given(st.dictionaries(st.text(), st.text()), st.dictionaries(st.text(), st.text()))

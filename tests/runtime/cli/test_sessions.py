@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.cli.tables import show_one, show_rows
 from tests.processes import Launched, free_port, write_sample
 
 ANSWERS = """
@@ -61,3 +62,10 @@ def test_clients_are_listed_called_and_disconnected(sample: Launched) -> None:
     failed = sample.run("sessions", "invoke", "emea", client_id, "{")
     assert failed.returncode == 2
     assert failed.stderr.startswith("the input is not JSON: ")
+
+
+def test_what_a_peer_calls_itself_does_nothing_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its controls are shown as what they are, in a table and in the lines of one thing."""
+    show_rows([{"name": "\x1b[31mTill\x07"}], as_json=False)
+    show_one({"name": "\x1b[31mTill\x07"}, as_json=False)
+    assert capsys.readouterr().out.count(r"\x1b[31mTill\x07") == 2
