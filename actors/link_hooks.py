@@ -14,10 +14,10 @@ from typing import Any
 import trio
 from attrs import frozen
 
-from actors.call import Call
-from actors.envelope import Envelope, HandlerRun, ask_by
+from actors.envelope import HandlerRun
 from actors.errors import NotFound
 from actors.handling import Handling, Verdict
+from actors.hook_calls import ask_hook
 from actors.hooks import Closed, Connected, IncomingRequest, MessageReceived
 from actors.lanes import Lanes
 from actors.messages import Deliver, Extend, Message
@@ -221,14 +221,5 @@ class LinkHooks:
         self, service: str, event: object, run: HandlerRun | None = None
     ) -> tuple[object, Exception | None]:
         """Run one hook; what it raises is logged and never breaks the link."""
-        cid = self._entropy.hex_id()
-
-        async def send(envelope: Envelope) -> None:
-            envelope.run = run
-            self._ref("service", service).send_nowait(envelope)
-
-        try:
-            return await ask_by(send, Call({"ctx": event}), timeout=self._settings.hook_timeout, cid=cid), None
-        except Exception as error:  # whatever a user's hook raises
-            self._log.error("hook failed", hook=service, cid=cid, error=f"{type(error).__name__}: {error}")
-            return None, error
+        timeout, cid = self._settings.hook_timeout, self._entropy.hex_id()
+        return await ask_hook(service, event, ref=self._ref, timeout=timeout, cid=cid, log=self._log, run=run)

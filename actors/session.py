@@ -174,7 +174,8 @@ class Session(Actor):
                 if self._calls.accept(envelope):
                     self._to_send.send_nowait(envelope)
                 elif envelope.reply is None:
-                    self._log.warning("the peer does not read; a request to it is dropped")
+                    self.progress.count("dropped")
+                    self._log.warning("too many requests to the peer are under way; one is dropped")
             case _:
                 await super().handle_envelope(envelope)
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from actors.call import Call, Caller
 from actors.channel_events import ON_CONNECTED, ON_DISCONNECTED, ON_PUBSUB_RESPONSE, ChannelEvent, PubSubResponse
-from actors.envelope import Envelope, HandlerRun, ask_by
+from actors.envelope import Envelope, HandlerRun
 from actors.errors import ActorError
+from actors.hook_calls import ask_hook
 from actors.ports import Entropy
 from actors.ref import ActorRef
 from actors.settings import ChannelSettings
@@ -40,17 +41,15 @@ class SessionHooks:
         service = self._settings.hook_service
         if service is None:
             return
-        cid = self._entropy.hex_id()
-
-        async def send(envelope: Envelope) -> None:
-            envelope.run = self._connected_run
-            self._ref("service", service).send_nowait(envelope)
-
-        call = self._call(ON_CONNECTED, caller)
-        try:
-            await ask_by(send, call, timeout=self._settings.hook_timeout, cid=cid)
-        except Exception as error:  # whatever a user's hook raises
-            self._log.error("hook failed", hook=service, cid=cid, error=f"{type(error).__name__}: {error}")
+        await ask_hook(
+            service,
+            ChannelEvent.of(ON_CONNECTED, caller, self._settings),
+            ref=self._ref,
+            timeout=self._settings.hook_timeout,
+            cid=self._entropy.hex_id(),
+            log=self._log,
+            run=self._connected_run,
+        )
 
     def pubsub_response(self, caller: Caller, response: PubSubResponse) -> None:
         """Have the service hear of an answer to a delivery."""
@@ -64,11 +63,9 @@ class SessionHooks:
         service = self._settings.hook_service
         if service is None:
             return
-        envelope = Envelope(self._call(hook_type, caller, msg), cid=self._entropy.hex_id())
+        event = ChannelEvent.of(hook_type, caller, self._settings, msg)
+        envelope = Envelope(Call({"ctx": event}), cid=self._entropy.hex_id())
         try:
             self._ref("service", service).send_nowait(envelope)
         except ActorError as error:
             self._log.error("hook not told", hook=service, hook_type=hook_type, error=str(error))
-
-    def _call(self, hook_type: str, caller: Caller, msg: PubSubResponse | None = None) -> Call:
-        return Call({"ctx": ChannelEvent.of(hook_type, caller, self._settings, msg)})

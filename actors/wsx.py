@@ -168,7 +168,7 @@ class ChannelClients:
     def broadcast(self, cid: str = "", request: object = None, channel_name: str = "") -> Any:
         """Send a request to each client of a channel, or without a name of all channels; return how many those are.
 
-        Nobody waits for answers. A client that does not read what it is sent misses the request, which is logged.
+        Nobody waits for answers. A client that too many requests are under way to misses this one, which is logged.
         """
         return self._reach.bridge(lambda: self._broadcast(cid, request, channel_name))
 
