@@ -344,6 +344,8 @@ async def test_each_way_a_request_can_fail_has_its_error(wire: str, network: Mem
     for do in ("invoke", "broadcast"):
         with pytest.raises(BadInput, match="the request cannot be sent"):
             await call(emea, do, request=object())
+    with pytest.raises(BadInput, match="bytes"):
+        await call(emea, request="x" * (1 << 20))
     if wire == "isthmus.1":
         with pytest.raises(RemoteError) as failed:
             await call(emea)
