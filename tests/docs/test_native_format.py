@@ -1,0 +1,155 @@
+"""What docs/protocol.md says of the native format: its bytes, its kinds and their fields, its states."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise, product
+from types import UnionType
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+import pytest
+
+from actors.messages import Deliver, Delivered, Hello, Message, Refusal, Welcome
+from actors.publication import Published
+from runtime.wire import NativeWire, Role
+from runtime.wire.session import SessionState, State
+from tests.docs.markdown import Example, codes, examples, section, table
+
+KINDS: dict[str, type] = {kind.__struct_config__.tag: kind for kind in get_args(Message)}
+STRUCTURES: dict[str, type] = {"Delivered": Delivered, "Published": Published, "Refusal": Refusal}
+DUMPS = [(one, after) for one, after in pairwise(examples()) if one.language == "hex"]
+NOW = "2026-01-31T12:00:00.000000"
+
+
+def test_the_dumps_are_there() -> None:
+    """A frame of each kind is shown."""
+    assert {kind for one, _ in DUMPS for kind in one.said["kind"].split(",")} == set(KINDS)
+
+
+@pytest.mark.parametrize(("dump", "decoded"), DUMPS, ids=lambda one: f"{one.said.get('kind', 'decoded')}-{one.line}")
+def test_the_dumps(dump: Example, decoded: Example) -> None:
+    """The bytes are what the page says that they are, and the other end takes them for just these messages."""
+    assert "decoded" in decoded.said
+    assert msgspec.msgpack.decode(dump.bytes) == decoded.data
+    assert msgspec.msgpack.encode(decoded.data) == dump.bytes
+    for part, meaning in dump.steps:
+        check_step(part, meaning)
+    receiver = native(Role.SERVER if dump.said["from"] == "client" else Role.CLIENT, dump.said["kind"])
+    messages = receiver.receive(dump.bytes)
+    assert [type(message) for message in messages] == [KINDS[kind] for kind in dump.said["kind"].split(",")]
+    for message, said in zip(messages, decoded.data, strict=True):
+        assert said[0] == type(message).__struct_config__.tag
+        assert_begins(values_of(message), said[1:])
+
+
+def native(role: Role, kinds: str) -> NativeWire:
+    """Return one end of a link, as far along as the kinds need it."""
+    wire = NativeWire(role, timestamp=lambda: NOW, max_message_size=1 << 20)
+    hello, welcome = Hello("h0"), Welcome("w0", "h0")
+    if kinds == "hello":
+        return wire
+    other = NativeWire(
+        Role.CLIENT if role is Role.SERVER else Role.SERVER, timestamp=lambda: NOW, max_message_size=1 << 20
+    )
+    client, server = (other, wire) if role is Role.SERVER else (wire, other)
+    for frame in client.send([hello]):
+        server.receive(frame)
+    if kinds != "welcome":
+        for frame in server.send([welcome]):
+            client.receive(frame)
+    return wire
+
+
+def check_step(part: bytes, meaning: str) -> None:
+    """An annotation is the value that its bytes stand for, or how many of what follow."""
+    if meaning.startswith(("array of ", "map of ")):
+        count = int(meaning.rpartition(" ")[2])
+        filler = b"\xc0" * count if meaning.startswith("array") else b"".join(b"\xa2%02d\xc0" % n for n in range(count))
+        assert len(msgspec.msgpack.decode(part + filler)) == count
+    else:
+        assert msgspec.msgpack.decode(part) == json.loads(meaning)
+
+
+def values_of(value: Any) -> Any:
+    """Return a message as the page shows it: structures as lists of their fields."""
+    if isinstance(value, msgspec.Raw):
+        return values_of(msgspec.msgpack.decode(value, type=Published))
+    if isinstance(value, msgspec.Struct):
+        return [values_of(getattr(value, name)) for name in value.__struct_fields__]
+    if isinstance(value, list | tuple):
+        return [values_of(one) for one in value]
+    return value
+
+
+def assert_begins(fields: Any, said: Any) -> None:
+    """All that was said is in the fields; what was left out at the end of structures is more."""
+    if isinstance(said, list) and isinstance(fields, list):
+        assert len(fields) >= len(said)
+        for field, one in zip(fields, said, strict=False):
+            assert_begins(field, one)
+    else:
+        assert fields == said
+
+
+NAMED = {
+    str: "text",
+    int: "int",
+    float: "float",
+    bool: "bool",
+    type(None): "nil",
+    msgspec.Raw: "`Published`",
+    Any: "any",
+}
+
+
+def type_name(hint: Any) -> str:
+    """Return how the page calls a type."""
+    arguments = get_args(hint)
+    if hint in NAMED:
+        return NAMED[hint]
+    if hint in STRUCTURES.values():
+        return f"`{hint.__name__}`"
+    if isinstance(hint, UnionType):
+        names = [type_name(one) for one in arguments]
+        return f"{', '.join(names[:-1])} or {names[-1]}"
+    if hint.__origin__ is dict:
+        return f"map of {type_name(arguments[0])} to {type_name(arguments[1])}"
+    return f"array of {type_name(arguments[0])}"
+
+
+@pytest.mark.parametrize("name", [*KINDS, *STRUCTURES])
+def test_the_fields_of_each_kind(name: str) -> None:
+    """Each kind and structure has its fields in order, with their types and defaults."""
+    struct = KINDS.get(name) or STRUCTURES[name]
+    heading = f"### `{name}`" if name in KINDS else f"#### `{name}`"
+    hints = get_type_hints(struct)
+    expected = []
+    for number, one in enumerate(msgspec.structs.fields(struct), start=1):
+        hint = hints[one.name]
+        if (struct, one.name) == (Deliver, "messages"):
+            hint = list[Delivered]  # the maps that it may have instead are in the last column
+        value = one.default if one.default_factory is msgspec.NODEFAULT else one.default_factory()
+        default = "" if value is msgspec.NODEFAULT else "nil" if value is None else f"`{json.dumps(value)}`"
+        expected.append([str(number), f"`{one.name}`", type_name(hint), default])
+    assert [row[:4] for row in table(section(heading), "#")] == expected
+
+
+def test_the_states_of_a_session() -> None:
+    """The table lists what each end may send in each state, and nothing else is allowed."""
+    said = set()
+    for state, who, kinds, after in table(section("# Part two"), "state"):
+        roles = ("client", "server") if who == "both" else (who,)
+        said |= {(State(state), Role(role), kind, State(after)) for role, kind in product(roles, codes(kinds))}
+    found = set()
+    for state, role, (kind, struct) in product(State, Role, KINDS.items()):
+        session = SessionState(role)
+        session.state = state
+        fields = msgspec.structs.fields(struct)
+        needed = {one.encode_name: one.name for one in fields if one.required}
+        message = struct(**{name: [] if name in ("messages", "in_reply_to") else "" for name in needed})
+        try:
+            found.add((state, role, kind, session.check_send(message)))
+        except ValueError:
+            continue
+    assert said == found
