@@ -13,6 +13,7 @@ import msgspec
 
 import actors
 import runtime
+from actors import errors
 from actors.builtin.gateway import ALWAYS_ALLOWED
 from actors.builtin.pubsub import ORDINARY_LIMIT
 from actors.messages import (
@@ -163,6 +164,13 @@ def test_the_keys_of_a_message() -> None:
     assert {key for row in rows if row[2] == "yes" for key in codes(row[0])} == set(delivered(published, "k", 1, "3.0"))
     example = next(one for one in JSON_FRAMES if one.said.get("kind") == "deliver")
     assert set(example.data["data"][0]) < newest
+
+
+def test_the_statuses() -> None:
+    """Each status that an error of a call has is in the table."""
+    kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.CallError)]
+    said = {int(number) for row in table(section("## Invoking"), "status") for number in row[0].split(", ")}
+    assert said == {422, *(one.status for one in kinds)}
 
 
 def test_the_services_of_a_gateway() -> None:

@@ -228,7 +228,7 @@ async def test_an_expired_token_costs_one_link(address: str) -> None:
         await client.state("ready")
         assert (await failure(client, "invoke", service="zato.ping"))[0] == "LinkLost"
         lost = await client.state("backoff")
-        assert "1008" in lost["error"]["message"]
+        assert "You are not authorized to access this resource" in lost["error"]["message"]
         await client.state("ready")
 
 

@@ -26,9 +26,9 @@ class Zato:
     def __init__(self, socket: WebSocketConnection) -> None:
         self._socket = socket
 
-    async def receive(self) -> dict[str, Any]:
+    async def receive(self, token: str = TOKEN) -> dict[str, Any]:
         message: dict[str, Any] = json.loads(await self._socket.get_message())
-        assert message["meta"]["token"] == TOKEN
+        assert message["meta"]["token"] == token
         return message
 
     async def send(self, msg_type: str, **keys: Any) -> None:
@@ -141,3 +141,18 @@ async def test_deliveries_as_zato_frames_them() -> None:
         assert await client.do("subscribe", topic="/a") == "zpsk.1"
         assert [one["data"] for one in await client.messages(3)] == ["first", "second", "third"]
     assert answered == ["d1", "d2"]
+    assert "message" not in [event["event"] for event in client.events]
+
+
+async def test_a_renewed_token_is_used() -> None:
+    """What follows a renewal bears the new token."""
+
+    async def script(zato: Zato) -> None:
+        renewal = await zato.receive()
+        assert renewal["meta"]["action"] == "create-session"
+        await zato.send("zwsx.rspa", in_reply_to=renewal["meta"]["id"], status=200, data={"token": "zwsxt.2"})
+        await zato.answer(await zato.receive("zwsxt.2"), data="renewed")
+
+    async with client_of(script) as client:
+        await client.do("renew")
+        assert await client.do("invoke", service="test") == "renewed"
