@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from itertools import pairwise, product
 from types import UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
 
+from actors import errors
 from actors.messages import Deliver, Delivered, Hello, Message, Refusal, Welcome
 from actors.publication import Published
 from runtime.wire import NativeWire, Role
@@ -110,7 +111,7 @@ def type_name(hint: Any) -> str:
         return NAMED[hint]
     if hint in STRUCTURES.values():
         return f"`{hint.__name__}`"
-    if isinstance(hint, UnionType):
+    if get_origin(hint) in (Union, UnionType):
         names = [type_name(one) for one in arguments]
         return f"{', '.join(names[:-1])} or {names[-1]}"
     if hint.__origin__ is dict:
@@ -133,6 +134,13 @@ def test_the_fields_of_each_kind(name: str) -> None:
         default = "" if value is msgspec.NODEFAULT else "nil" if value is None else f"`{json.dumps(value)}`"
         expected.append([str(number), f"`{one.name}`", type_name(hint), default])
     assert [row[:4] for row in table(section(heading), "#")] == expected
+
+
+def test_the_kinds_of_failures() -> None:
+    """Each error of a call has its name and status in the table."""
+    kinds = {one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.CallError)}
+    said = {(kind, int(row[1][:3])) for row in table(section("## Calls"), "kind") for kind in codes(row[0])}
+    assert said == {(one.__name__, one.status) for one in kinds - {errors.CallError}}
 
 
 def test_the_states_of_a_session() -> None:
