@@ -30,7 +30,7 @@ from actors.publication import _OPTIONS, MAX_MSG_ID, NEVER, Published, delivered
 from actors.settings import ChannelSettings, Compat, DeliverySettings, OutgoingSettings
 from actors.topic_access import MAX_HANDED_OUT
 from runtime.cluster import _COMPAT_PING, _NATIVE_PING
-from runtime.transport.link import CLOSE_TIMEOUT
+from runtime.transport.link import CLOSE_TIMEOUT, GOODBYE_TIMEOUT
 from runtime.wire import Violation, ZatoClientWire, ZatoServerWire
 from runtime.wire.session import MAX_ID
 from runtime.wire.zato.frames import _MOST_REMEMBERED
@@ -197,6 +197,7 @@ def test_the_limits() -> None:
     fixed = {
         "characters of a message's id": MAX_ID,
         "seconds for a close frame": CLOSE_TIMEOUT,
+        "seconds from a goodbye to the close frame": GOODBYE_TIMEOUT,
         "tokens of a session not used yet": _KEPT_TOKENS,
         "ids remembered a session": _MOST_REMEMBERED,
         "characters of a published msg_id": MAX_MSG_ID,
