@@ -49,7 +49,17 @@ class Publisher(Service):
         return await self.pubsub.publish(TOPIC, data_list=[{"data": one} for one in request["data"]])
 
 
-CLASSES = (Fails, Slow, Publisher)
+class Asker(Service):
+    """Asks the client that has these attributes."""
+
+    name = "test.asker"
+
+    async def handle(self, request: dict[str, Any]) -> list[Any]:
+        answers = await self.wsx.channel.invoke_by_attrs(attrs=request["attrs"], request=request["data"])
+        return list(answers.values())
+
+
+CLASSES = (Fails, Slow, Publisher, Asker)
 
 
 @pytest.fixture
@@ -176,6 +186,16 @@ async def test_a_message_comes_again_when_the_handler_throws(address: str) -> No
         assert [(one["data"], one["delivery_count"] > 1) for one in again] == [("b", True), ("c", True)]
         await client.do("invoke", service="test.publisher", request={"data": ["d"]})
         assert [one["data"] for one in await client.messages(1)] == ["d"]
+
+
+async def test_it_answers_requests_of_a_service(address: str) -> None:
+    """A service that the client itself invoked asks it back by its attributes, and gets what the handler returns."""
+    async with running(address), connected(address, attrs={"role": "till"}) as client:
+        question = {"attrs": {"role": "till"}, "data": {"how": "many"}}
+        assert await client.do("invoke", service="test.asker", request=question) == [{"answered": {"how": "many"}}]
+        assert (await client.event("request"))["data"] == {"how": "many"}
+        question["data"] = {"fail": True}
+        assert await client.do("invoke", service="test.asker", request=question) == [None]
 
 
 async def test_it_reconnects_and_subscribes_anew(address: str) -> None:
