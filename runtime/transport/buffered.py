@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+from collections.abc import Callable
 
 import trio
 
@@ -20,6 +21,7 @@ __all__ = ["BufferedStream"]
 HIGH_WATER = 64 * 1024
 CONTROL_ROOM = 256 * 1024
 FLUSH_TIMEOUT = 2.0
+_CLOSE_FRAME = b"\x88"
 
 
 class BufferedStream(trio.abc.Stream):
@@ -41,7 +43,13 @@ class BufferedStream(trio.abc.Stream):
         self._drained = trio.Event()
         self._drained.set()
         self._broken: str | None = None
+        self._closing: trio.Event | None = None
         self._is_closed = False
+        self._is_receiving = False
+        self.has_sent_close = False
+        """Whether a close frame is among what was appended: the library appends each frame by itself."""
+        self.farewell: Callable[[], bytes] = bytes
+        """Gives what is still to be said when the stream is closed."""
         self.last_received_at = trio.current_time()
         self.ended = trio.Event()
         """Set when nothing more will be received."""
@@ -63,6 +71,7 @@ class BufferedStream(trio.abc.Stream):
             raise trio.ClosedResourceError(msg)
         if self._broken is not None:
             raise trio.BrokenResourceError(self._broken)
+        self.has_sent_close = self.has_sent_close or data[:1] == _CLOSE_FRAME
         self._buffer += data
         if len(self._buffer) + self._in_flight > self._hard_limit:
             self._break("the peer does not read, and too much waits for it")
@@ -108,11 +117,14 @@ class BufferedStream(trio.abc.Stream):
         """Receive, and note when."""
         if self._broken is not None:
             raise trio.BrokenResourceError(self._broken)
+        self._is_receiving = True
         try:
             data = await self._transport.receive_some(max_bytes)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self.ended.set()
             raise
+        finally:
+            self._is_receiving = False
         if data:
             self.last_received_at = trio.current_time()
         else:
@@ -148,13 +160,28 @@ class BufferedStream(trio.abc.Stream):
         await self.ended.wait()
 
     async def aclose(self) -> None:
-        """Flush within a bound, then close the transport. Idempotent."""
-        if self._is_closed:
+        """Say what is still to be said, flush within a bound, then close the transport. Idempotent."""
+        if self._closing is not None:
+            await self._closing.wait()
             return
+        self._closing = trio.Event()
         try:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + FLUSH_TIMEOUT):
+                await self._say_farewell()
                 await self._drained.wait()
         finally:
             self._is_closed = True
             self._has_room.set()
+            self._closing.set()
             await trio.aclose_forcefully(self._transport)
+
+    async def _say_farewell(self) -> None:
+        """Have the last words arrive: whoever closes may be the one that has received until now."""
+        words = self.farewell()
+        if not words or self._broken is not None:
+            return
+        await self.send_all(words)
+        async with trio.open_nursery() as nursery:
+            if not self._is_receiving:
+                nursery.start_soon(self.drop_rest)
+            await self.linger()

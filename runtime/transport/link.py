@@ -33,6 +33,8 @@ MAX_OUTBOX = 256
 HIGH_INBOX_BYTES = 16 * 1024 * 1024
 _MAX_REASON = 120
 _NORMAL, _ABNORMAL, _POLICY_VIOLATION, _TOO_BIG, _PINGS_MISSED = 1000, 1006, 1008, 1009, 4002
+PROTOCOL_ERRORS = (1002, 1007)
+"""What the library says of a peer that breaks RFC 6455."""
 
 _log = structlog.get_logger(kind="link")
 
@@ -237,9 +239,11 @@ class WebSocketLink:
             closed = error.reason
             code = _ABNORMAL if closed is None else int(closed.code)
             reason = "" if closed is None else closed.reason or ""
-            if code == _TOO_BIG:
+            # to a close frame of the peer the library has answered with one by now
+            is_verdict = code in PROTOCOL_ERRORS and not self._stream.has_sent_close
+            if code == _TOO_BIG or is_verdict:
                 _log.warning("protocol violation", reason=reason, peer=self._peer)
-            origin = "network" if code == _ABNORMAL else "remote"
+            origin = "network" if code == _ABNORMAL else "local" if is_verdict else "remote"
             if code == _TOO_BIG and reason == f"Exceeded maximum message size: {self._options.max_message_size} bytes":
                 self._is_cut_short = True
                 origin = "local"  # the library closed; the peer says this of nothing that we send, which is smaller

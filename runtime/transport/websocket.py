@@ -6,6 +6,7 @@ run in a shielded nursery of their own, which ends with the link.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, cast
@@ -14,12 +15,14 @@ import h11
 import structlog
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import CloseConnection
 from wsproto.utilities import LocalProtocolError
 
 from actors.failures import single
 from actors.ports import Entropy
 from runtime.transport.buffered import BufferedStream
-from runtime.transport.link import LinkOptions, WebSocketLink
+from runtime.transport.link import PROTOCOL_ERRORS, LinkOptions, WebSocketLink
 from runtime.wire import Wire
 
 __all__ = ["RECEIVE_BUFFER", "MakeWire", "open_link", "peer_of", "until_ended"]
@@ -58,6 +61,7 @@ async def open_link(
                 internals.start_soon(stream.run_writer)
                 socket = await upgrade(cast("trio.Nursery", _ReaderTasks(internals, stream)), stream)
                 if socket is not None:
+                    stream.farewell = functools.partial(_verdict, socket, stream)
                     wire = make_wire(socket.subprotocol)
                     link = WebSocketLink(
                         socket,
@@ -117,6 +121,15 @@ class _ReaderTasks:
         except (ConnectionClosed, LocalProtocolError, h11.LocalProtocolError) as error:
             _log.debug("the reader ended", reason=str(error))
             self._stream.ended.set()
+
+
+def _verdict(socket: WebSocketConnection, stream: BufferedStream) -> bytes:
+    """Return the close frame for a peer that broke the protocol; the library ends the connection without one."""
+    closed = socket.closed
+    if closed is None or closed.code not in PROTOCOL_ERRORS or stream.has_sent_close:
+        return b""
+    role = ConnectionType.CLIENT if socket.is_client else ConnectionType.SERVER
+    return bytes(Connection(role).send(CloseConnection(closed.code, closed.reason)))
 
 
 def peer_of(transport: trio.abc.Stream) -> str:

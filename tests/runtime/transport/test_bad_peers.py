@@ -216,18 +216,20 @@ async def test_bad_bytes_on_a_native_link_end_it(nursery: trio.Nursery, frame: s
 
 
 @pytest.mark.parametrize(
-    "frame",
+    ("frame", "code"),
     [
-        b"\x81\x83\x00\x00\x00\x00\xff\xfe\xfd",
-        b"\x83\x80\x00\x00\x00\x00",
-        b"\x81\x03abc",
-        b"\xf1\x83\x00\x00\x00\x00abc",
-        b"\x89\xfe\x01\x00\x00\x00\x00\x00" + bytes(256),
+        (b"\x81\x83\x00\x00\x00\x00\xff\xfe\xfd", 1007),
+        (b"\x83\x80\x00\x00\x00\x00", 1002),
+        (b"\x81\x03abc", 1002),
+        (b"\xf1\x83\x00\x00\x00\x00abc", 1002),
+        (b"\x89\xfe\x01\x00\x00\x00\x00\x00" + bytes(256), 1002),
+        (b"\x88\x82\x00\x00\x00\x00\x00\x01", 1002),
+        (b"\x83\x80\x00\x00\x00\x00" + bytes(300 * KIB), 1002),
     ],
-    ids=["text that is not UTF-8", "unknown opcode", "unmasked", "reserved bits", "large ping"],
+    ids=["not UTF-8", "unknown opcode", "unmasked", "reserved bits", "large ping", "bad close", "more to come"],
 )
-async def test_bad_frames_end_their_link(nursery: trio.Nursery, frame: bytes) -> None:
-    """What breaks RFC 6455 ends the connection; the library does so without a close frame."""
+async def test_bad_frames_end_their_link_with_the_reason(nursery: trio.Nursery, frame: bytes, code: int) -> None:
+    """What breaks RFC 6455 is answered with a close frame that says so, which the peer gets whatever it still sends."""
     async with channel(nursery) as address, await trio.open_tcp_stream(address.host, address.port) as stream:
         await stream.send_all(f"{UPGRADE}{KEYS}\r\n".encode())
         received = bytearray()
@@ -235,8 +237,10 @@ async def test_bad_frames_end_their_link(nursery: trio.Nursery, frame: bytes) ->
             received += await stream.receive_some()
         assert received.startswith(b"HTTP/1.1 101")
         await stream.send_all(frame)
-        async for _ in stream:
-            pass
+        answer = b"".join([part async for part in stream])
+        assert answer[0] == 0x88
+        assert int.from_bytes(answer[2:4], "big") == code
+        assert answer[1] == len(answer) - 2
 
 
 @pytest.mark.parametrize(
