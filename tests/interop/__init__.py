@@ -1,0 +1,1 @@
+"""Interoperability: peers that are not ours, and peers written from facts alone."""

@@ -1,0 +1,1 @@
+"""Zato's own Python client, in an environment and a process of its own."""
