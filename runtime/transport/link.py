@@ -70,6 +70,7 @@ class WebSocketLink:
         options: Limits and intervals.
         entropy: Unique payloads for pings.
         on_pong: Called when the peer answered a ping.
+        is_peer_busy: Tells whether the peer may answer no ping because of what it works on.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class WebSocketLink:
         options: LinkOptions,
         entropy: Entropy,
         on_pong: Callable[[], None] | None = None,
+        is_peer_busy: Callable[[], bool] | None = None,
     ) -> None:
         self._socket = socket
         self._stream = stream
@@ -91,6 +93,7 @@ class WebSocketLink:
         self._options = options
         self._entropy = entropy
         self._on_pong = on_pong
+        self._is_peer_busy = is_peer_busy
         self._inbox: deque[tuple[Message, int]] = deque()
         self._inbox_bytes = 0
         self._inbox_changed = trio.Event()
@@ -354,7 +357,7 @@ class WebSocketLink:
                 missed = 0
             elif self._end is not None:
                 return
-            elif not self.is_throttled:
+            elif not (self.is_throttled or (self._is_peer_busy is not None and self._is_peer_busy())):
                 missed += 1
                 if missed >= options.pings_missed_threshold:
                     _log.warning("pings missed", peer=self._peer, missed=missed)

@@ -8,6 +8,7 @@ from typing import Any
 from actors.messages import Acknowledge, Cancel, Deliver, Denied, Failure, Hello, Invoke, Message, Reply, Welcome
 from runtime.wire.protocol import Frame, Role, Violation
 from runtime.wire.session import SessionState, State
+from runtime.wire.zato.busy import WorkInTurn
 from runtime.wire.zato.frames import FORBIDDEN, Remembered, UnreadableError, encode, parse, ping_payload, text_of
 from runtime.wire.zato.results import gateway_result
 
@@ -31,6 +32,11 @@ class ZatoClientWire:
         self._token: str | None = None
         self._client: dict[str, str] = {}
         self._gateway_calls = Remembered()
+        self._work = WorkInTurn()
+
+    def is_peer_busy(self) -> bool:
+        """Tell whether the peer may be at a request, and so answer no ping: Zato handles one after the other."""
+        return self._work.is_under_way
 
     def ping_payload(self, unique: str) -> bytes:
         """Return what a ping carries; see `Wire.ping_payload`."""
@@ -52,9 +58,12 @@ class ZatoClientWire:
             self._session.state, self._client = before
             raise
         for message in messages:
-            if isinstance(message, Invoke) and isinstance(message.data, dict) and "service" in message.data:
-                self._gateway_calls.add(message.id)
+            if isinstance(message, Invoke):
+                self._work.sent(message.id)
+                if isinstance(message.data, dict) and "service" in message.data:
+                    self._gateway_calls.add(message.id)
             elif isinstance(message, Cancel):
+                self._work.given_up(message.in_reply_to)
                 self._gateway_calls.take(message.in_reply_to)
         return [frame for frame in frames if frame is not None]
 
@@ -109,7 +118,9 @@ class ZatoClientWire:
 
     def _message(self, meta: dict[str, Any], data: Any) -> Message:
         message_id, timestamp = meta["id"], text_of(meta.get("timestamp"))
-        if in_reply_to := text_of(meta.get("in_reply_to") or ""):
+        in_reply_to = text_of(meta.get("in_reply_to") or "")
+        self._work.heard(in_reply_to)
+        if in_reply_to:
             return self._answer(meta, data, in_reply_to, timestamp)
         match meta.get("msg_type"):
             case "zwsx.merr":
