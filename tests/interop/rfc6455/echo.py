@@ -31,6 +31,12 @@ class EchoWire:
     def send(self, messages: Sequence[Message]) -> list[Frame]:
         return [message.data for message in messages if isinstance(message, Reply)]
 
+    def ping_payload(self, unique: str) -> bytes:
+        return unique.encode()
+
+    def last_words(self, _reason: str) -> list[Frame]:
+        return []
+
 
 async def _echo(link: Link) -> None:
     try:
