@@ -80,7 +80,7 @@ class RawClient:
         assert found[b"sec-websocket-accept"] == base64.b64encode(hashlib.sha1(_KEY + _MAGIC).digest())  # noqa: S324
         assert b"sec-websocket-extensions" not in found
 
-    async def write(self, data: bytes, chop: int) -> None:
+    async def write(self, data: bytes | bytearray, chop: int) -> None:
         """Send bytes, so many at a time where `chop` is not 0; a server that has ended takes no more of them."""
         step = chop or len(data) or 1
         try:
