@@ -178,9 +178,12 @@ class BufferedStream(trio.abc.Stream):
     async def _say_farewell(self) -> None:
         """Have the last words arrive: whoever closes may be the one that has received until now."""
         words = self.farewell()
-        if not words or self._broken is not None:
+        if not words:
             return
-        await self.send_all(words)
+        try:
+            await self.send_all(words)
+        except trio.BrokenResourceError:
+            return
         async with trio.open_nursery() as nursery:
             if not self._is_receiving:
                 nursery.start_soon(self.drop_rest)

@@ -89,7 +89,7 @@ class Frames:
 
     def request(self, data: Any, message_id: str = "") -> str:
         meta = self.meta("rqc")
-        return self.text(meta | {"id": message_id or meta["id"]}, ABSENT if data is ABSENT else data or ABSENT)
+        return self.text(meta | {"id": message_id or meta["id"]}, data or ABSENT)
 
     def ping(self) -> tuple[str, bytes]:
         """Return the id and the payload of a ping: compact JSON."""
