@@ -187,11 +187,11 @@ async def test_pings_keep_it_and_its_token_alive(
         nonlocal pongs
         pongs += 1
         extend(wire)
-        if pongs == 6:
+        if pongs == 8:
             enough.set()
 
     cluster = await start_channel(
-        nursery, address, ping_interval=0.5, ping_timeout=2.0, pings_missed_threshold=1, token_ttl=1.0
+        nursery, address, ping_interval=0.7, ping_timeout=5.0, pings_missed_threshold=1, token_ttl=4.0
     )
     monkeypatch.setattr(ZatoServerWire, "extend_token", count)
     await client.log_in(address)
