@@ -33,7 +33,7 @@ from actors.messages import (
 )
 from runtime.wire.protocol import Role
 
-__all__ = ["MAX_ID", "LocalProtocolError", "SessionState", "State"]
+__all__ = ["MAX_ID", "MAX_LABEL", "LocalProtocolError", "SessionState", "State"]
 
 
 class LocalProtocolError(ValueError):
@@ -42,6 +42,9 @@ class LocalProtocolError(ValueError):
 
 MAX_ID = 200
 """The longest id of a message, in characters: ids are kept until the message is answered."""
+
+MAX_LABEL = 10_000
+"""The longest text in which a client says who it is: that is looked at before anybody knows it, and then kept."""
 
 
 class State(Enum):
@@ -119,6 +122,8 @@ class SessionState:
         """Take note of a message of the peer; return what is wrong with it, or None."""
         if len(getattr(message, "id", "")) > MAX_ID:
             return f"an id has at most {MAX_ID} characters"
+        if isinstance(message, Hello) and any(len(text) > MAX_LABEL for text in _labels_of(message)):
+            return f"what a client says of itself has at most {MAX_LABEL} characters each"
         after = _TRANSITIONS.get((self.state, self.peer, type(message)))
         if after is None:
             return f"a {self.peer.value} may not send {type(message).__name__} while {self.state.value}"
@@ -128,3 +133,9 @@ class SessionState:
     def close(self) -> None:
         """Allow nothing more."""
         self.state = State.CLOSED
+
+
+def _labels_of(hello: Hello) -> list[str]:
+    texts = [hello.username or "", hello.secret or "", hello.client_id, hello.client_name]
+    texts += [hello.cluster, hello.connection, hello.server, hello.incarnation]
+    return texts + [f"{key}={value}" for key, value in hello.attrs.items()]

@@ -10,7 +10,7 @@ import msgspec
 
 from actors.messages import AttributeValue
 from runtime.wire.protocol import Frame
-from runtime.wire.session import MAX_ID
+from runtime.wire.session import MAX_ID, MAX_LABEL
 
 __all__ = [
     "FORBIDDEN",
@@ -33,10 +33,17 @@ NO_ID, NO_CID = "<no-msg-id>", "<no-cid>"
 """What an error bears where the id of the message, or one of its own, is not known."""
 
 _MOST_REMEMBERED = 10_000
-_MOST_CHARACTERS = {"id": MAX_ID, "in_reply_to": MAX_ID, "timestamp": 200, "client_id": 1000}
-"""Of texts that are kept, or sent back."""
+_MOST_CHARACTERS = {
+    "id": MAX_ID,
+    "in_reply_to": MAX_ID,
+    "timestamp": MAX_ID,
+    "token": MAX_LABEL,
+    "username": MAX_LABEL,
+    "secret": MAX_LABEL,
+    "client_id": MAX_LABEL,
+}
+"""Of texts that are kept, sent back, or compared."""
 
-_MOST_OF_A_LABEL = 10_000
 _ID = re.compile(r'"id"\s*:\s*"([^"\\]{1,200})"')
 _ANSWERED = re.compile(r'"in_reply_to"\s*:\s*"')
 _META_WINDOW = 2000
@@ -180,7 +187,7 @@ def _value_of(text: str) -> AttributeValue:
 
 
 def _kept(key: str, text: str) -> str:
-    if len(text) > _MOST_OF_A_LABEL:
-        reason = f"meta.{key} has more than {_MOST_OF_A_LABEL} characters"
+    if len(text) > MAX_LABEL:
+        reason = f"meta.{key} has more than {MAX_LABEL} characters"
         raise UnreadableError(reason)
     return text

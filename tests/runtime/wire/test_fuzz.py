@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from actors.messages import Goodbye, Invoke
+from actors.messages import Goodbye, Hello, Invoke
 from runtime.wire import Frame, NativeWire, Role, Violation
 from tests.fuzzing.inputs import FORMATS, ROLES, Inputs
 from tests.fuzzing.wires import STATES, TOKEN, check, make_wire
@@ -129,6 +129,19 @@ def test_an_id_that_is_too_long_to_keep_is_refused(length: int) -> None:
     assert (violation.close_code, violation.reason) == (1002, "an id has at most 200 characters")
     assert isinstance(open_server().receive(frame(1, id="x" * length, token=TOKEN))[0], Violation)
     assert isinstance(open_client().receive(frame(1, id="x" * length, msg_type="zwsx.rqc"))[0], Violation)
+
+
+LABELS = ("username", "secret", "client_id", "client_name", "cluster", "connection", "server", "incarnation")
+
+
+@pytest.mark.parametrize("field", [*LABELS, "attrs"])
+def test_what_a_client_says_of_itself_is_bounded(field: str) -> None:
+    """On the native wire, too: it is kept as long as the session, or longer."""
+    for length, is_fine in ((9_000, True), (10_001, False)):
+        value: Any = {"a": "x" * length} if field == "attrs" else "x" * length
+        raw = msgspec.msgpack.encode([Hello("h1", **{field: value})])
+        [found] = make_wire("native", "server", "new").receive(raw)
+        assert isinstance(found, Hello if is_fine else Violation)
 
 
 @pytest.mark.parametrize("seconds", [float("nan"), -1.0, float("-inf")])

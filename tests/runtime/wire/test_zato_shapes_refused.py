@@ -43,6 +43,9 @@ UNREADABLE: dict[str, tuple[Any, int, str]] = {
         400,
         "m1",
     ),
+    "2: a username that is too long": (frame(action="create-session", username="x" * 10_001), 400, "m1"),
+    "2: a secret that is too long": (frame(action="create-session", secret="x" * 10_001), 400, "m1"),
+    "4: a token that is too long": (frame(1, token="x" * 10_001), 400, "m1"),
     "2: attrs that are too long to keep": (frame(action="create-session", attrs="x" * 10_001), 400, "m1"),
 }
 
