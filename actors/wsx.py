@@ -118,12 +118,9 @@ class ChannelClients:
         data = _to_be_sent(request)
         clients = await self._find(channel_name, FindClients(pub_client_id))
         if not clients:
+            who = f"no client {pub_client_id!r}" if pub_client_id else "no client"
             where = f" to channel {channel_name!r}" if channel_name else ""
-            msg = (
-                f"no client {pub_client_id!r} is connected{where}"
-                if pub_client_id
-                else f"no client is connected{where}"
-            )
+            msg = f"{who} is connected{where}"
             raise NotFound(msg)
         if len(clients) == 1:
             answer = await self._ask(clients[0], data, timeout, cid)
