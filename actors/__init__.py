@@ -5,6 +5,8 @@ from actors.builtin.gateway import WebSocketsGateway
 from actors.bunch import Bunch
 from actors.call import CallResponse
 from actors.channel_events import ChannelEvent
+from actors.element_objects import Dict, DictList
+from actors.elements import CSV, UTC, UUID, AsIs, Bool, Date, DateTime, Decimal, Float, Int, List, Opaque, Secret, Text
 from actors.errors import (
     ActorCrashed,
     ActorNotFound,
@@ -30,29 +32,13 @@ from actors.errors import (
     TooManyRequests,
     Unauthorized,
 )
+from actors.function_service import service
 from actors.hooks import Closed, Connected, MessageReceived
 from actors.mailbox import MailboxLimits, Overflow
+from actors.model import Model, dict_, list_, optional
 from actors.pubsub_hook import HookAction, PubSubHook
 from actors.ref import ActorRef
-from actors.service import Service, service
-from actors.simple_io import (
-    CSV,
-    UTC,
-    UUID,
-    AsIs,
-    Bool,
-    Date,
-    DateTime,
-    Decimal,
-    Dict,
-    DictList,
-    Float,
-    Int,
-    List,
-    Opaque,
-    Secret,
-    Text,
-)
+from actors.service import Service
 from actors.supervision import Backoff, ChildSpec, Intensity, Restart, Strategy
 from actors.wsx_hook import WSXHook
 
@@ -99,6 +85,7 @@ __all__ = [
     "MailboxLimits",
     "MessageReceived",
     "MethodNotAllowed",
+    "Model",
     "NotFound",
     "Opaque",
     "Overflow",
@@ -116,5 +103,8 @@ __all__ = [
     "Unauthorized",
     "WSXHook",
     "WebSocketsGateway",
+    "dict_",
+    "list_",
+    "optional",
     "service",
 ]

@@ -13,7 +13,7 @@ from actors.endpoint import Endpoint
 from actors.messages import AttributeValue
 from actors.settings import Compat
 
-__all__ = ["Call", "CallResponse", "Caller", "PeerIdentity", "RemoteCall"]
+__all__ = ["Call", "CallResponse", "Caller", "Origin", "PeerIdentity", "RemoteCall"]
 
 
 @frozen
@@ -50,6 +50,7 @@ class Caller:
     identity: PeerIdentity
     client_id: str = ""
     client_name: str = ""
+    username: str = ""
     attrs: Mapping[str, AttributeValue] = field(factory=dict)
     user_data: dict[str, Any] = field(factory=dict, repr=False, eq=False)
     peer: str = ""
@@ -87,11 +88,33 @@ class Caller:
 
 
 @frozen
+class Origin:
+    """How a call was made within the cluster, as `self.channel` and its like tell the service.
+
+    Args:
+        type: What made it: `invoke`, `invoke-async`, `invoke-async-callback`, `scheduler` or `publish`.
+        data_format: What the caller says the data is.
+        transport: Over what the caller says it came.
+        in_reply_to: The cid of the invocation that this one follows.
+        expires_at: Until when it may begin, in Trio's time.
+        environ: What the caller adds to the service's `environ` and `wsgi_environ`.
+    """
+
+    type: str = "invoke"
+    data_format: str = "dict"
+    transport: str = ""
+    in_reply_to: str = ""
+    expires_at: float = float("inf")
+    environ: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen
 class Call:
-    """A call of a service: its input, and the caller where it came over a link."""
+    """A call of a service: its input, the caller where it came over a link, else how it was made."""
 
     data: Any = None
     caller: Caller | None = None
+    origin: Origin | None = None
 
 
 @define

@@ -166,6 +166,7 @@ class Channel(Actor):
             identity=identity,
             client_id=hello.client_id,
             client_name=hello.client_name,
+            username="" if self._gate is None else hello.username or "",
             attrs=hello.attrs,
             wire=admit.wire,
             compat=self._settings.compat,

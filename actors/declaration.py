@@ -28,8 +28,8 @@ def check_names(cls: type, base: type) -> None:
 
 def reader_of(
     handler: Callable[..., Any], *, is_method: bool, as_it_is: tuple[type, ...]
-) -> tuple[Callable[[object], object], bool]:
-    """Return how to read the input for a handler, and whether it takes any.
+) -> Callable[[object], object] | None:
+    """Return how to read the input for a handler; None where it takes none.
 
     Args:
         handler: The handler.
@@ -45,7 +45,7 @@ def reader_of(
         raise TypeError(msg)
     parameters = parameters[1:] if is_method else parameters
     if not parameters:
-        return (lambda data: data), False
+        return None
     if len(parameters) > 1 or parameters[0].kind not in _POSITIONAL:
         named = ", ".join(map(str, parameters))
         msg = f"{handler.__qualname__}: a handler takes nothing or one parameter, the input; not ({named})"
@@ -56,5 +56,5 @@ def reader_of(
         msg = f"{handler.__qualname__}: the annotations cannot be read: {error}"
         raise TypeError(msg) from None
     if annotation in as_it_is:
-        return (lambda data: data), True
-    return input_reader(annotation), True
+        return lambda data: data
+    return input_reader(annotation)

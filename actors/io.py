@@ -9,9 +9,10 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import functools
 import uuid  # noqa: TID251 - the type, not a source of ids
 from collections.abc import Callable
-from typing import Any, get_origin
+from typing import Any, TypeGuard, get_args, get_origin, get_type_hints
 
 import attrs
 import cattrs
@@ -22,16 +23,22 @@ from cattrs.errors import (
     IterableValidationError,
     IterableValidationNote,
 )
+from cattrs.gen import make_dict_structure_fn
 
 from actors.errors import BadInput
+from actors.payload import HIDDEN, SECRET_NAMES
 
-__all__ = ["input_reader", "unstructure"]
+__all__ = ["input_reader", "is_model", "optional_names", "unstructure"]
 
 _PLAIN = (str, int, float, bool, type(None))
 
 
 class _WrongType(TypeError):
-    """A value of another type than the one declared."""
+    """A value of another type than the one declared: what was expected, and what was got instead."""
+
+    def __init__(self, expected: str, value: object) -> None:
+        super().__init__(f"expected {expected}, got {value!r}")
+        self.expected = expected
 
 
 def _exactly(expected: type) -> Callable[[Any, Any], Any]:
@@ -40,8 +47,7 @@ def _exactly(expected: type) -> Callable[[Any, Any], Any]:
         if expected is float and type(value) is int:
             return float(value)
         if not is_ok:
-            msg = f"expected {expected.__name__}, got {value!r}"
-            raise _WrongType(msg)
+            raise _WrongType(expected.__name__, value)
         return value
 
     return check
@@ -54,8 +60,7 @@ def _from_text(cls: type, read: Callable[[str], Any], form: str) -> Callable[[An
         try:
             return read(str(value))
         except (ValueError, decimal.InvalidOperation):
-            msg = f"expected {form}, got {value!r}"
-            raise _WrongType(msg) from None
+            raise _WrongType(form, value) from None
 
     return convert
 
@@ -71,7 +76,57 @@ def _make_converter() -> cattrs.Converter:
         (uuid.UUID, uuid.UUID, "a UUID"),
     ):
         converter.register_structure_hook(cls, _from_text(cls, read, form))
+    converter.register_structure_hook_factory(_is_lenient, lambda cls: _lenient_reader(cls, converter))
     return converter
+
+
+def _is_lenient(cls: Any) -> bool:
+    """Tell whether elements of a class may be missing where their type says that they are optional."""
+    return isinstance(cls, type) and getattr(cls, "optional_may_be_missing", False) and dataclasses.is_dataclass(cls)
+
+
+def _lenient_reader(cls: type, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    read: Callable[[Any, Any], Any] = make_dict_structure_fn(cls, converter)
+    absent = dict.fromkeys(optional_names(cls))
+
+    def structure(data: Any, _type: Any) -> Any:
+        if isinstance(data, cls):
+            return data
+        if not isinstance(data, dict):
+            raise _WrongType(f"an object with the elements of {_type_name(cls)}", data)
+        return read({**absent, **data}, cls)
+
+    return structure
+
+
+@functools.lru_cache(maxsize=1024)
+def optional_names(cls: type) -> tuple[str, ...]:
+    """Return the fields of a dataclass that may be None and have no default."""
+    hints = get_type_hints(cls)
+    return tuple(
+        one.name
+        for one in dataclasses.fields(cls)
+        if type(None) in get_args(hints[one.name])
+        and one.default is dataclasses.MISSING
+        and one.default_factory is dataclasses.MISSING
+    )
+
+
+def is_model(cls: object) -> TypeGuard[type]:
+    """Tell whether a class is a model: an attrs class, a dataclass or a `Model`.
+
+    Raises:
+        TypeError: When fields of it are missing, since it is no dataclass itself.
+    """
+    if not isinstance(cls, type):
+        return False
+    if attrs.has(cls):
+        return True
+    is_lenient = getattr(cls, "optional_may_be_missing", False)
+    if is_lenient and "__dataclass_fields__" not in vars(cls) and vars(cls).get("__annotations__"):
+        msg = f"{cls.__qualname__}: a model is declared with @dataclass(init=False)"
+        raise TypeError(msg)
+    return dataclasses.is_dataclass(cls)
 
 
 _converter = _make_converter()
@@ -95,11 +150,13 @@ def input_reader(annotation: object) -> Callable[[object], Any]:
 
         return check
 
-    is_model = isinstance(annotation, type) and (attrs.has(annotation) or dataclasses.is_dataclass(annotation))
+    model = annotation if is_model(annotation) else None
 
     def read(data: object) -> Any:
-        if is_model and not isinstance(data, dict):
-            msg = f"expected an object with the elements of {_type_name(annotation)}, got {data!r}"
+        if model is not None and not isinstance(data, dict):
+            if isinstance(data, model):
+                return data
+            msg = f"expected an object with the elements of {_type_name(annotation)}, got {data!r:.200}"
             raise BadInput(msg)
         try:
             return _converter.structure(data, annotation)  # type: ignore[arg-type]
@@ -144,7 +201,9 @@ def _problems(group: BaseExceptionGroup[Any], path: str) -> list[str]:
             name = error.args[0]
             problems.append(f"{here or name}: missing")
         elif isinstance(error, _WrongType):
-            problems.append(f"{here or 'input'}: {error}")
+            is_secret = isinstance(note, AttributeValidationNote) and note.name in SECRET_NAMES
+            said = f"expected {error.expected}, got {HIDDEN}" if is_secret else error
+            problems.append(f"{here or 'input'}: {said}")
         else:
             expected = _type_name(getattr(note, "type", "another type"))
             problems.append(f"{here or 'input'}: expected {expected}: {error}")

@@ -6,7 +6,6 @@ Everything here is called the same way from `async def handle`, where it gives s
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from attrs import frozen
 from actors.catalogue import service_topic
 from actors.delivery import TOPICS, CreateTopic, PublishMany, StartSubscriber, SubKeyOf
 from actors.errors import NOT_ALLOWED, BadInput, Forbidden, NotFound
+from actors.invoking import ServiceName, service_name
 from actors.publication import Publish
 from actors.reach import LOCAL_TIMEOUT, Reach
 from actors.ref import actor_name
@@ -32,9 +32,6 @@ from actors.topic_access import (
 from actors.topic_options import topic_settings
 
 __all__ = ["PubSub"]
-
-ServiceName = str | type[Any] | Any
-"""A service by its name, its class, or one of its instances."""
 
 
 @frozen
@@ -101,7 +98,7 @@ class PubSub:
     def _topic_of(self, name: ServiceName) -> str:
         if isinstance(name, str) and name.startswith("/"):
             return name
-        service = _service_name(name)
+        service = service_name(name, "the name of a topic, or a service")
         if self._reach.directory.find_mailbox(actor_name("service", service)) is None:
             msg = f"there is neither a topic nor a service {service!r}"
             raise NotFound(msg)
@@ -133,7 +130,7 @@ class PubSub:
         """
         is_for_service = service is not None and (isinstance(service, str | type) or not use_current_wsx)
         if is_for_service:
-            return self._reach.bridge(lambda: self._subscribe_service(topic, _service_name(service), options))
+            return self._reach.bridge(lambda: self._subscribe_service(topic, service_name(service), options))
         return self._reach.bridge(lambda: self._subscribe_peer(topic, unsub_on_wsx_close, options))
 
     async def _subscribe_peer(self, topic: str, unsub_on_wsx_close: bool | None, options: dict[str, Any]) -> str:
@@ -192,12 +189,3 @@ class PubSub:
             Forbidden: When there is no such subscription, or it is another security definition's.
         """
         return self._reach.bridge(lambda: resume(self._reach, require_peer(self._reach.caller()), sub_key))
-
-
-def _service_name(service: ServiceName) -> str:
-    name = service if isinstance(service, str) else getattr(service, "name", None)
-    if not isinstance(name, str) or not name:
-        what = service.__name__ if inspect.isclass(service) else service
-        msg = f"expected the name of a topic, or a service by name or class, got {what!r}"
-        raise BadInput(msg)
-    return name

@@ -73,7 +73,13 @@ class Reach:
 
 
 async def invoke_service(
-    reach: Reach, name: str, payload: object, *, timeout: float = LOCAL_TIMEOUT, call: Call | None = None
+    reach: Reach,
+    name: str,
+    payload: object,
+    *,
+    timeout: float = LOCAL_TIMEOUT,
+    call: Call | None = None,
+    cid: str = "",
 ) -> Any:
     """Invoke a service of this cluster and return its result.
 
@@ -83,10 +89,9 @@ async def invoke_service(
         Overloaded: When too many calls of it wait.
         Exception: What its handler raised.
     """
-    cid = reach.position()[0]
     wait = reach.time_left(timeout)
     try:
-        return await reach.ref("service", name).ask(call or Call(payload), timeout=wait, cid=cid)
+        return await reach.ref("service", name).ask(call or Call(payload), timeout=wait, cid=cid or reach.position()[0])
     except ActorNotFound:
         msg = f"No such service {name!r}"
         raise ServiceNotFound(msg) from None

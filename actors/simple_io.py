@@ -1,307 +1,200 @@
-"""SimpleIO: the declarations of input and output in which Zato's services are written.
+"""SimpleIO: how Zato's services declare their input and output, by elements or by a model.
 
-Values are converted by the element's class, or by its name (`has_x` is a bool, `x_count` an int) where it is
-declared by name only. A name's implied type that does not fit the value leaves it alone; a declared one that
-does not fit is a `BadInput`.
+A declaration is an inner class `SimpleIO`, or `input` and `output` of the service itself. Nothing is wrapped on its
+way out unless `response_elem` says so.
 """
 
 from __future__ import annotations
 
-import datetime
-import decimal
-import uuid  # noqa: TID251 - the type, not a source of ids
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, get_origin
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 
-from actors.bunch import Bunch, bunchify
+from actors.element import ElementError
+from actors.element_objects import Elements
+from actors.elements import elements_of
 from actors.errors import BadInput, RemoteError
+from actors.io import input_reader, is_model, unstructure
+from actors.payload import SECRET_NAMES, Input, masked
 
-__all__ = [
-    "CSV",
-    "UTC",
-    "UUID",
-    "AsIs",
-    "Bool",
-    "Date",
-    "DateTime",
-    "Decimal",
-    "Dict",
-    "DictList",
-    "Element",
-    "Float",
-    "Int",
-    "List",
-    "Opaque",
-    "Secret",
-    "SimpleIODeclaration",
-    "Text",
-    "parse_declaration",
-]
+__all__ = ["SimpleIODeclaration", "declaration_of", "parse_declaration"]
 
-_BOOL_PREFIXES = ("by_", "has_", "is_", "may_", "needs_", "should_")
-_INT_SUFFIXES = ("_count", "_id", "_size", "_size_min", "_size_max", "_timeout")
-_TRUE = frozenset(("true", "1", "yes", "on"))
-_FALSE = frozenset(("false", "0", "no", "off", ""))
-
-
-@frozen
-class Element:
-    """A named input or output; the subclass says its type."""
-
-    name: str
-
-    def convert(self, value: Any) -> Any:
-        """Return the value in the element's type; `ValueError` or `TypeError` when it does not fit."""
-        return value
-
-
-class AsIs(Element):
-    """Anything, never converted."""
-
-
-class Opaque(Element):
-    """Any Python object, passed through untouched, such as a hook's `ctx`."""
-
-
-class Text(Element):
-    """Text."""
-
-    def convert(self, value: Any) -> str:
-        """Return the value as text."""
-        return value if isinstance(value, str) else str(value)
-
-
-class Secret(Text):
-    """Text that is not to be shown."""
-
-
-class Int(Element):
-    """A whole number."""
-
-    def convert(self, value: Any) -> int:
-        """Return the value as an int."""
-        return int(value)
-
-
-class Float(Element):
-    """A number."""
-
-    def convert(self, value: Any) -> float:
-        """Return the value as a float."""
-        return float(value)
-
-
-class Decimal(Element):
-    """A decimal number."""
-
-    def convert(self, value: Any) -> decimal.Decimal:
-        """Return the value as a Decimal."""
-        try:
-            return decimal.Decimal(str(value))
-        except decimal.InvalidOperation as error:
-            raise ValueError(str(error)) from None
-
-
-class Bool(Element):
-    """True or false, also as text."""
-
-    def convert(self, value: Any) -> bool:
-        """Return the value as a bool."""
-        if isinstance(value, bool | int | None):
-            return bool(value)
-        text = str(value).strip().lower()
-        if text in _TRUE or text in _FALSE:
-            return text in _TRUE
-        msg = f"not a bool: {value!r}"
-        raise ValueError(msg)
-
-
-class CSV(Element):
-    """Values separated by commas."""
-
-    def convert(self, value: Any) -> list[str]:
-        """Return the values as a list."""
-        return list(value) if isinstance(value, list | tuple) else [one.strip() for one in str(value).split(",")]
-
-
-class List(Element):
-    """A list; a single value becomes a list of it."""
-
-    def convert(self, value: Any) -> list[Any]:
-        """Return the value as a list."""
-        return list(value) if isinstance(value, list | tuple) else [value]
-
-
-class Dict(Element):
-    """An object."""
-
-    def convert(self, value: Any) -> dict[str, Any]:
-        """Return the value as a `Bunch`."""
-        if not isinstance(value, dict):
-            msg = f"not an object: {value!r}"
-            raise TypeError(msg)
-        result: dict[str, Any] = bunchify(value)
-        return result
-
-
-class DictList(Element):
-    """A list of objects."""
-
-    def convert(self, value: Any) -> list[Any]:
-        """Return the value as a list of `Bunch`."""
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            msg = f"not a list of objects: {value!r}"
-            raise TypeError(msg)
-        return [bunchify(item) for item in value]
-
-
-class Date(Element):
-    """A date in ISO 8601."""
-
-    def convert(self, value: Any) -> datetime.date:
-        """Return the value as a date."""
-        return value if isinstance(value, datetime.date) else datetime.date.fromisoformat(str(value))
-
-
-class DateTime(Element):
-    """A date and time in ISO 8601."""
-
-    def convert(self, value: Any) -> datetime.datetime:
-        """Return the value as a datetime."""
-        return value if isinstance(value, datetime.datetime) else datetime.datetime.fromisoformat(str(value))
-
-
-class UTC(DateTime):
-    """A date and time in UTC, without a zone."""
-
-    def convert(self, value: Any) -> datetime.datetime:
-        """Return the value as a naive datetime in UTC."""
-        moment = super().convert(value)
-        return moment.astimezone(datetime.UTC).replace(tzinfo=None) if moment.tzinfo else moment
-
-
-class UUID(Element):
-    """A UUID."""
-
-    def convert(self, value: Any) -> uuid.UUID:
-        """Return the value as a UUID."""
-        return value if isinstance(value, uuid.UUID) else uuid.UUID(str(value))
-
-
-class _Implied(Element):
-    """Declared by name only: the name implies a type, which a value that does not fit is not forced into."""
-
-    def convert(self, value: Any) -> Any:
-        """Return the value in the implied type where it fits, else as it is."""
-        name = self.name.lower()
-        try:
-            if name.startswith(_BOOL_PREFIXES):
-                return Bool(name).convert(value)
-            if (name == "id" or name.endswith(_INT_SUFFIXES)) and value not in (None, ""):
-                return int(value)
-        except (ValueError, TypeError):
-            return value
-        return value
+_OPTIONS = frozenset(
+    (
+        "default_input_value",
+        "default_output_value",
+        "default_value",
+        "force_empty_keys",
+        "input",
+        "input_optional",
+        "input_required",
+        "output",
+        "output_optional",
+        "output_repeated",
+        "output_required",
+        "request_elem",
+        "response_elem",
+        "skip_empty_keys",
+    )
+)
 
 
 @frozen
 class SimpleIODeclaration:
-    """What a service's `class SimpleIO` says."""
+    """What a service's `class SimpleIO` says.
 
-    input_required: tuple[Element, ...] = ()
-    input_optional: tuple[Element, ...] = ()
-    output_required: tuple[Element, ...] = ()
-    output_optional: tuple[Element, ...] = ()
-    default_value: Any = ""
-    skip_empty_keys: bool = False
+    Args:
+        input: The elements of the input; none for any.
+        output: The elements of the output; none for any.
+        read_input: Reads the input where a model declares it.
+        read_output: Checks the output where a model declares it.
+        default_input_value: What stands for optional elements of the input that were not given.
+        default_output_value: What stands for those of the output.
+        skip_empty_keys: Which optional elements of the output are left out where they are empty: all, or by name.
+        force_empty_keys: Which of them are not.
+        request_elem: In which element the input stands, where it has that element.
+        response_elem: In which element the output is put.
+        output_repeated: Whether the output is always a list.
+        hidden: The names of elements that are not to be shown.
+    """
 
-    @property
-    def has_input(self) -> bool:
-        """Tell whether any input is declared."""
-        return bool(self.input_required or self.input_optional)
+    input: Elements = field(factory=Elements)
+    output: Elements = field(factory=Elements)
+    read_input: Callable[[object], Any] | None = None
+    read_output: Callable[[object], Any] | None = None
+    default_input_value: Any = ""
+    default_output_value: Any = ""
+    skip_empty_keys: bool | Collection[str] = False
+    force_empty_keys: bool | Collection[str] = False
+    request_elem: str | None = None
+    response_elem: str | None = None
+    output_repeated: bool = False
+    hidden: Collection[str] = field(
+        init=False,
+        default=Factory(lambda self: SECRET_NAMES | {*self.input.secrets, *self.output.secrets}, takes_self=True),
+    )
 
-    @property
-    def has_output(self) -> bool:
-        """Tell whether any output is declared."""
-        return bool(self.output_required or self.output_optional)
-
-    def read(self, payload: object) -> Any:
-        """Return the declared elements of a payload.
+    def read(self, payload: Any) -> Any:
+        """Return the declared elements of a payload, or the model.
 
         Raises:
-            BadInput: Naming the element that is missing or cannot be converted.
+            BadInput: Naming the element that is missing or does not fit.
         """
-        if not self.has_input:
-            return bunchify(payload)
+        if self.request_elem is not None and isinstance(payload, dict):
+            payload = payload.get(self.request_elem, payload)
+        if self.read_input is not None:
+            return self.read_input(payload)
+        if not self.input:
+            return Input.of(payload, self.hidden)
+        if not isinstance(payload, dict) and is_model(type(payload)):
+            payload = unstructure(payload)
         if not isinstance(payload, dict):
-            if self.input_required:
-                msg = f"expected an object with {_names(self.input_required)}, got {payload!r}"
+            if self.input.required:
+                names = ", ".join(repr(element.name) for element in self.input.required)
+                msg = f"expected an object with {names}, got {masked(payload, self.hidden)!r:.200}"
                 raise BadInput(msg)
             payload = {}
-        result = Bunch()
-        for element in self.input_required:
-            if element.name not in payload:
-                msg = f"input element {element.name!r} is missing"
-                raise BadInput(msg)
-            result[element.name] = _convert(element, payload[element.name])
-        for element in self.input_optional:
-            if element.name in payload:
-                result[element.name] = _convert(element, payload[element.name])
-            else:
-                result[element.name] = self.default_value
-        return result
+        try:
+            return Input(self.input.read(payload, self.default_input_value), self.hidden)
+        except ElementError as error:
+            msg = f"input {error}"
+            raise BadInput(msg) from None
 
-    def write(self, response: object) -> dict[str, Any]:
-        """Return the declared elements of a response; others are left out.
+    def write(self, response: Any) -> Any:
+        """Return what leaves the service: the declared elements of a response, of each item where it is a list.
+
+        Text is given as it is.
 
         Raises:
-            RemoteError: Naming a required element that the service did not give.
+            RemoteError: Naming the element that the service did not give, or that does not fit.
         """
-        get: Callable[[str], Any] = (
-            response.__getitem__ if isinstance(response, dict) else lambda name: getattr(response, name)
-        )
-        result: dict[str, Any] = {}
-        for element in (*self.output_required, *self.output_optional):
+        if isinstance(response, list | tuple):
+            result: Any = [self._written(one) for one in response]
+        elif self.output_repeated and not isinstance(response, str):
+            result = [] if response is None else [self._written(response)]
+        else:
+            result = self._written(response)
+        return result if self.response_elem is None else {self.response_elem: result}
+
+    def _written(self, response: Any) -> Any:
+        if self.read_output is not None:
             try:
-                value = get(element.name)
-            except (KeyError, AttributeError):
-                if element in self.output_required:
-                    msg = f"output element {element.name!r} is missing"
-                    raise RemoteError(msg) from None
-                if self.skip_empty_keys:
-                    continue
-                value = self.default_value
-            result[element.name] = _convert(element, value) if value not in (None, "") else value
-        return result
+                return unstructure(self.read_output(unstructure({} if response is None else response)))
+            except BadInput as error:
+                msg = f"output {error}"
+                raise RemoteError(msg) from None
+        if not self.output or isinstance(response, str):
+            return unstructure(response)
+        try:
+            return self.output.write(response, self.default_output_value, skips=self._skips)
+        except ElementError as error:
+            msg = f"output {error}"
+            raise RemoteError(msg) from None
+
+    def _skips(self, name: str) -> bool:
+        return _names(self.skip_empty_keys, name) and not _names(self.force_empty_keys, name)
 
 
-def _convert(element: Element, value: Any) -> Any:
-    try:
-        return element.convert(value)
-    except (ValueError, TypeError):
-        msg = f"element {element.name!r}: expected {type(element).__name__}, got {value!r}"
-        raise BadInput(msg) from None
+def _names(which: bool | Collection[str], name: str) -> bool:
+    return which if isinstance(which, bool) else name in which
 
 
-def _names(elements: Iterable[Element]) -> str:
-    return ", ".join(repr(element.name) for element in elements)
+def declaration_of(service: type) -> SimpleIODeclaration | None:
+    """Return what a service declares in `class SimpleIO`, or by `input` and `output` of its own; None for nothing.
 
-
-def _elements(declared: object) -> tuple[Element, ...]:
-    if not isinstance(declared, list | tuple):
-        declared = (declared,)
-    return tuple(one if isinstance(one, Element) else _Implied(str(one)) for one in declared)
+    Raises:
+        TypeError: When a declaration means nothing.
+    """
+    declared = getattr(service, "SimpleIO", None)
+    if declared is not None:
+        return parse_declaration(declared)
+    if any(getattr(service, name, None) is not None for name in ("input", "output")):
+        return parse_declaration(service)
+    return None
 
 
 def parse_declaration(declared: type) -> SimpleIODeclaration:
-    """Read a service's inner class `SimpleIO`."""
+    """Read what a class `SimpleIO` declares.
+
+    Raises:
+        TypeError: When a declaration means nothing.
+    """
+    for name in vars(declared):
+        if name.startswith(("input", "output")) and name not in _OPTIONS:
+            msg = f"SimpleIO: there is no {name!r}; there are {', '.join(sorted(_OPTIONS))}"
+            raise TypeError(msg)
+    given = {name: getattr(declared, name) for name in _OPTIONS if getattr(declared, name, None) is not None}
+    default = getattr(declared, "default_value", "")
+    options: dict[str, Any] = {
+        name: given[name]
+        for name in ("skip_empty_keys", "force_empty_keys", "request_elem", "response_elem", "output_repeated")
+        if name in given
+    }
+    for name in ("skip_empty_keys", "force_empty_keys"):
+        if isinstance(options.get(name), str):
+            options[name] = (options[name],)
+    read_input, inputs = _side(given, "input")
+    read_output, outputs = _side(given, "output")
     return SimpleIODeclaration(
-        **{
-            name: _elements(getattr(declared, name, ()))
-            for name in ("input_required", "input_optional", "output_required", "output_optional")
-        },
-        default_value=getattr(declared, "default_value", ""),
-        skip_empty_keys=getattr(declared, "skip_empty_keys", False),
+        inputs,
+        outputs,
+        read_input,
+        read_output,
+        default_input_value=getattr(declared, "default_input_value", default),
+        default_output_value=getattr(declared, "default_output_value", default),
+        **options,
     )
+
+
+def _side(given: dict[str, Any], side: str) -> tuple[Callable[[object], Any] | None, Elements]:
+    """Return how a model of the input or output is read, and the elements where there is no model."""
+    declared = given.get(side, ())
+    required, optional = (given.get(f"{side}_{which}", ()) for which in ("required", "optional"))
+    if is_model(declared) or get_origin(declared) is not None:
+        if required or optional:
+            msg = f"SimpleIO: {side} is a model; {side}_required and {side}_optional cannot be there with it"
+            raise TypeError(msg)
+        return input_reader(declared), Elements()
+    elements = Elements.of(declared)
+    return None, Elements((*elements.required, *elements_of(required)), (*elements.optional, *elements_of(optional)))

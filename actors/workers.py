@@ -1,0 +1,139 @@
+"""The workers of a service: how many requests it handles at once, how each is answered, and what a stop waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import trio
+
+from actors.actor import Progress
+from actors.envelope import Envelope
+from actors.errors import ActorError, AskTimeout, CallError
+from actors.failures import single
+from actors.mailbox import Mailbox
+
+__all__ = ["Workers"]
+
+
+class Workers:
+    """Tasks that take requests out of a mailbox and answer them, each one request at a time.
+
+    Args:
+        mailbox: Where the requests wait.
+        invoke: Runs the service for one request and returns its answer.
+        concurrency: At most so many at once; a worker is made only when all others are busy.
+        stopping: Set when no further request is to be begun.
+        progress: Where it is counted what was handled.
+        log: Where failures are told.
+        ended_over: Makes the answer of a request that was in hand when the service ended.
+        is_crash: Tells whether an exception out of the service is also to restart it.
+    """
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        invoke: Callable[[Envelope], Awaitable[Any]],
+        *,
+        concurrency: int,
+        stopping: trio.Event,
+        progress: Progress,
+        log: Any,
+        ended_over: Callable[[BaseException], ActorError],
+        is_crash: Callable[[Exception], bool],
+    ) -> None:
+        self._mailbox = mailbox
+        self._invoke = invoke
+        self._concurrency = concurrency
+        self._stopping = stopping
+        self._progress = progress
+        self._log = log
+        self._ended_over = ended_over
+        self._is_crash = is_crash
+        self._under_way: dict[Envelope, trio.CancelScope] = {}
+        self._count = 0
+        self._idle = 0
+        self._became_idle = trio.Event()
+
+    async def run(self, nursery: trio.Nursery) -> None:
+        """Answer requests until the service is to stop and those in hand are answered; then cancel the nursery."""
+        self._add_worker(nursery)
+        await self._stopping.wait()
+        while self._idle < self._count:
+            await self._became_idle.wait()
+        nursery.cancel_scope.cancel()
+
+    def overdue(self) -> list[str]:
+        """Return the cids of handlers that go on although they have been cancelled: shielded, or in a thread."""
+        return [envelope.cid for envelope, scope in self._under_way.items() if scope.cancel_called]
+
+    def _add_worker(self, nursery: trio.Nursery) -> None:
+        self._count += 1
+        self._idle += 1
+        nursery.start_soon(self._work, nursery)
+
+    async def _work(self, nursery: trio.Nursery) -> None:
+        """Handle requests one after the other; the last idle worker calls in another before it starts one."""
+        while not self._stopping.is_set():
+            envelope = await self._mailbox.get()
+            self._idle -= 1
+            if not self._idle and self._count < self._concurrency:
+                self._add_worker(nursery)
+            try:
+                if envelope.is_wanted:
+                    await self._answer(envelope)
+            finally:
+                self._idle += 1
+                self._became_idle.set()
+                self._became_idle = trio.Event()
+
+    async def _answer(self, envelope: Envelope) -> None:
+        """Handle one request and settle its slot; cancelled when nobody waits any more."""
+        slot, run = envelope.reply, envelope.run
+        if run is not None:
+            run.begin()
+        try:
+            with trio.CancelScope(deadline=envelope.deadline) as scope:
+                if slot is not None:
+                    slot.on_abandoned(scope.cancel)
+                self._under_way[envelope] = scope
+                await self._handle(envelope)
+        except BaseException as error:  # the service is being stopped, or worse
+            if slot is not None:
+                slot.fail(self._ended_over(error))
+            raise
+        finally:
+            del self._under_way[envelope]
+            if run is not None:
+                run.end()
+        if scope.cancelled_caught and slot is not None:
+            slot.fail(AskTimeout("the time for the answer is over"))
+        self._progress.count("handled")
+
+    async def _handle(self, envelope: Envelope) -> None:
+        slot = envelope.reply
+        try:
+            result = await self._invoke(envelope)
+            if envelope.run is not None:
+                envelope.run.has_succeeded = True
+            if slot is not None:
+                slot.answer(result)
+        except Exception as error:  # an exception out of handle is an answer
+            self._note_failure(envelope, error)
+            if slot is not None:
+                slot.fail(single(error))
+            if self._is_crash(single(error)):
+                raise
+        except BaseExceptionGroup as group:
+            cancelled, rest = group.split(trio.Cancelled)
+            if isinstance(rest, Exception):
+                self._note_failure(envelope, rest)
+            raise (cancelled or group) from None
+
+    def _note_failure(self, envelope: Envelope, error: Exception) -> None:
+        cause = single(error)
+        log = self._log.bind(cid=envelope.cid)
+        if isinstance(cause, CallError):
+            log.info("answered with an error", status=cause.status, error=str(cause))
+        else:
+            log.error("handle failed", error=f"{type(cause).__name__}: {cause}", exc_info=cause)
