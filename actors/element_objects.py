@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from actors.bunch import Bunch, bunchify
 from actors.element import NOT_GIVEN, Element, ElementError
@@ -21,6 +21,11 @@ class Elements:
 
     required: tuple[Element, ...] = ()
     optional: tuple[Element, ...] = ()
+    _each: tuple[tuple[Element, bool], ...] = field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        each = (*((one, False) for one in self.required), *((one, True) for one in self.optional))
+        object.__setattr__(self, "_each", each)
 
     @classmethod
     def of(cls, declared: object) -> Elements:
@@ -33,11 +38,7 @@ class Elements:
     @property
     def secrets(self) -> Iterator[str]:
         """The names of those that are not to be shown."""
-        return (element.name for element, _is_optional in self._each() if element.is_secret)
-
-    def _each(self) -> Iterator[tuple[Element, bool]]:
-        yield from ((one, False) for one in self.required)
-        yield from ((one, True) for one in self.optional)
+        return (element.name for element, _is_optional in self._each if element.is_secret)
 
     def __bool__(self) -> bool:
         return bool(self.required or self.optional)
@@ -82,7 +83,7 @@ class Elements:
         """
         is_dict = isinstance(response, dict)
         result: dict[str, Any] = {}
-        for element, is_optional in self._each():
+        for element, is_optional in self._each:
             name = element.name
             value = response.get(name, NOT_GIVEN) if is_dict else getattr(response, name, NOT_GIVEN)
             if value is NOT_GIVEN:

@@ -57,7 +57,15 @@ class Opaque(AsIs):
         return value
 
 
-class Text(Element):
+class _Plain(Element):
+    """Of a type that JSON has."""
+
+    def unconvert(self, value: Any) -> Any:
+        """Return the value in the element's type."""
+        return self.convert(value)
+
+
+class Text(_Plain):
     """Text; numbers, dates and the like become text."""
 
     takes_empty = True
@@ -78,7 +86,7 @@ class Secret(Text):
     is_secret = True
 
 
-class Int(Element):
+class Int(_Plain):
     """A whole number."""
 
     def convert(self, value: Any) -> int:
@@ -90,7 +98,7 @@ class Int(Element):
         return result
 
 
-class Float(Element):
+class Float(_Plain):
     """A number."""
 
     def convert(self, value: Any) -> float:
@@ -114,7 +122,7 @@ class Decimal(Element):
         return result
 
 
-class Bool(Element):
+class Bool(_Plain):
     """True or false, also as text."""
 
     def convert(self, value: Any) -> bool:

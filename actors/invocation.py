@@ -15,7 +15,7 @@ from actors.bunch import Bunch, bunchify
 from actors.call import Call
 from actors.channel_info import environ_of
 from actors.io import unstructure
-from actors.payload import Input, Payload
+from actors.payload import Input, Payload, given_by
 
 __all__ = ["Invocation", "Request", "Response", "current"]
 
@@ -164,8 +164,7 @@ class Invocation:
         response = self._response
         if response is None or not response.is_set:
             return None
-        payload = response.payload
-        return payload.result if isinstance(payload, Payload) else payload
+        return given_by(response.payload)
 
 
 current: ContextVar[Invocation] = ContextVar("isthmus_invocation")

@@ -11,7 +11,7 @@ from typing import Any
 from actors.bunch import Bunch, bunchify
 from actors.errors import BadInput
 
-__all__ = ["HIDDEN", "SECRET_NAMES", "Input", "Payload", "masked", "require_any"]
+__all__ = ["HIDDEN", "SECRET_NAMES", "Input", "Payload", "given_by", "masked", "require_any", "with_secrets"]
 
 HIDDEN = "***"
 """What stands in the place of a secret wherever it would be shown."""
@@ -35,10 +35,15 @@ SECRET_NAMES = frozenset(
 """Elements that are secrets by their name alone."""
 
 
+def with_secrets(*names: str) -> Collection[str]:
+    """Return the names of elements that are secrets by their name alone, and others."""
+    return SECRET_NAMES | {*names} if names else SECRET_NAMES
+
+
 def masked(value: Any, hidden: Collection[str] = SECRET_NAMES) -> Any:
     """Return dicts and lists with the values of secret elements, at any depth, replaced by `***`."""
     if isinstance(value, Input):
-        hidden = value.hidden
+        hidden = value._hidden  # noqa: SLF001 - names in public would be in the way of elements
     if isinstance(value, dict):
         return {key: HIDDEN if key in hidden else masked(item, hidden) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -62,12 +67,12 @@ class Input(Bunch):
         hidden: The names of those that are secrets.
     """
 
-    __slots__ = ("hidden",)
-    hidden: Collection[str]
+    _hidden: Collection[str] = SECRET_NAMES
 
     def __init__(self, values: Any = (), hidden: Collection[str] = SECRET_NAMES) -> None:
         super().__init__(values)
-        object.__setattr__(self, "hidden", hidden)
+        if hidden is not SECRET_NAMES:
+            object.__setattr__(self, "_hidden", hidden)
 
     @classmethod
     def of(cls, data: Any, hidden: Collection[str] = SECRET_NAMES) -> Any:
@@ -91,23 +96,13 @@ class Input(Bunch):
 class Payload(Bunch):
     """An object whose elements are set as attributes, or with `append`, `extend` and `[:]` a list."""
 
-    __slots__ = ("rows",)
-    rows: list[Any] | None
-
-    def __init__(self) -> None:
-        super().__init__()
-        object.__setattr__(self, "rows", None)
-
-    @property
-    def result(self) -> Any:
-        """What the service gave: the list, the object, or None where it gave nothing."""
-        return self.rows if self.rows is not None else self or None
+    _rows: list[Any] | None = None
 
     def _list(self) -> list[Any]:
-        rows = self.rows
+        rows = self._rows
         if rows is None:
             rows = []
-            object.__setattr__(self, "rows", rows)
+            object.__setattr__(self, "_rows", rows)
         return rows
 
     def append(self, item: object) -> None:
@@ -128,13 +123,21 @@ class Payload(Bunch):
         return super().__getitem__(key) if isinstance(key, str) else self._list()[key]
 
     def __iter__(self) -> Iterator[Any]:
-        return super().__iter__() if self.rows is None else iter(self.rows)
+        return super().__iter__() if self._rows is None else iter(self._rows)
 
     def __len__(self) -> int:
-        return super().__len__() if self.rows is None else len(self.rows)
+        return super().__len__() if self._rows is None else len(self._rows)
 
     def __bool__(self) -> bool:
         return len(self) > 0
 
     def __repr__(self) -> str:
-        return repr(self.rows) if self.rows is not None else super().__repr__()
+        return repr(self._rows) if self._rows is not None else super().__repr__()
+
+
+def given_by(payload: Any) -> Any:
+    """Return what a service set as its answer: of a `Payload` the list, the object, or None where it is empty."""
+    if not isinstance(payload, Payload):
+        return payload
+    rows = payload._rows  # noqa: SLF001 - see `masked`
+    return rows if rows is not None else payload or None

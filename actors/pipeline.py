@@ -19,7 +19,7 @@ from actors.errors import Forbidden, InvokeTimeout
 from actors.hooks import Closed, Connected, MessageReceived
 from actors.invocation import Invocation, current
 from actors.io import unstructure
-from actors.payload import Payload
+from actors.payload import given_by
 from actors.ports import Entropy, Threads
 from actors.simple_io import SimpleIODeclaration
 
@@ -108,9 +108,7 @@ class Pipeline:
             result = await self._handler(*arguments)
         else:
             result = await self._threads.run_sync(partial(self._handler, *arguments))
-        if isinstance(result, Payload):
-            return result.result
-        return invocation.answer if result is None else result
+        return invocation.answer if result is None else given_by(result)
 
     def _output(self, result: Any) -> Any:
         return unstructure(result) if self._simple_io is None else self._simple_io.write(result)

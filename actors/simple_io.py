@@ -16,7 +16,7 @@ from actors.element_objects import Elements
 from actors.elements import elements_of
 from actors.errors import BadInput, RemoteError
 from actors.io import input_reader, is_model, unstructure
-from actors.payload import SECRET_NAMES, Input, masked
+from actors.payload import Input, masked, with_secrets
 
 __all__ = ["SimpleIODeclaration", "declaration_of", "parse_declaration"]
 
@@ -72,7 +72,7 @@ class SimpleIODeclaration:
     output_repeated: bool = False
     hidden: Collection[str] = field(
         init=False,
-        default=Factory(lambda self: SECRET_NAMES | {*self.input.secrets, *self.output.secrets}, takes_self=True),
+        default=Factory(lambda self: with_secrets(*self.input.secrets, *self.output.secrets), takes_self=True),
     )
 
     def read(self, payload: Any) -> Any:
