@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from attrs import field, frozen
 
 from actors.io import unstructure
-from actors.payload import HIDDEN, masked
+from actors.redaction import HIDDEN, redacted
 
 __all__ = ["DOES_NOT_FIT", "NOT_GIVEN", "Element", "ElementError"]
 
@@ -81,6 +81,6 @@ class Element:
         except ElementError as error:
             raise error.within(self.name) from None
         except DOES_NOT_FIT:
-            shown = HIDDEN if self.is_secret else f"{masked(value)!r:.200}"
+            shown = HIDDEN if self.is_secret else f"{redacted(value)!r:.200}"
             problem = f": expected {self.expected or type(self).__name__}, got {shown}"
             raise ElementError(self.name, problem) from None

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from attrs import field, frozen
 
 from actors.element import DOES_NOT_FIT, Element
-from actors.payload import SECRET_NAMES
+from actors.redaction import is_secret
 
 __all__ = [
     "CSV",
@@ -212,7 +212,7 @@ class UUID(Element):
 
     def convert(self, value: Any) -> uuid.UUID:
         """Return the value as a UUID."""
-        return value if isinstance(value, uuid.UUID) else uuid.UUID(value)
+        return value if isinstance(value, uuid.UUID) else uuid.UUID(Text(self.name).convert(value))
 
 
 class _HiddenAsIs(AsIs):
@@ -238,8 +238,8 @@ class _Tried(Element):
 
 def _named(name: str) -> Element:
     """Return the element that a name implies."""
-    lowered = name.lstrip("-").lower()
-    if name.lstrip("-") in SECRET_NAMES:
+    lowered = name.removeprefix("-").lower()
+    if is_secret(name.removeprefix("-")):
         return _HiddenAsIs(name)
     if lowered.startswith(_BOOL_PREFIXES):
         return _Tried(name, implied=Bool(name))

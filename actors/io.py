@@ -26,7 +26,7 @@ from cattrs.errors import (
 from cattrs.gen import make_dict_structure_fn
 
 from actors.errors import BadInput
-from actors.payload import HIDDEN, SECRET_NAMES
+from actors.redaction import HIDDEN, is_secret
 
 __all__ = ["input_reader", "is_model", "optional_names", "unstructure"]
 
@@ -201,8 +201,8 @@ def _problems(group: BaseExceptionGroup[Any], path: str) -> list[str]:
             name = error.args[0]
             problems.append(f"{here or name}: missing")
         elif isinstance(error, _WrongType):
-            is_secret = isinstance(note, AttributeValidationNote) and note.name in SECRET_NAMES
-            said = f"expected {error.expected}, got {HIDDEN}" if is_secret else error
+            is_hidden = isinstance(note, AttributeValidationNote) and is_secret(note.name)
+            said = f"expected {error.expected}, got {HIDDEN}" if is_hidden else error
             problems.append(f"{here or 'input'}: {said}")
         else:
             expected = _type_name(getattr(note, "type", "another type"))

@@ -1,7 +1,4 @@
-"""What an invocation's input and output look like to the service: `self.request.input`, `self.response.payload`.
-
-This module also owns what of them is never shown: values of elements that are secrets, by declaration or by name.
-"""
+"""What an invocation's input and output look like to the service: `self.request.input`, `self.response.payload`."""
 
 from __future__ import annotations
 
@@ -10,45 +7,10 @@ from typing import Any
 
 from actors.bunch import Bunch, bunchify
 from actors.errors import BadInput
+from actors.io import is_model, unstructure
+from actors.redaction import redacted
 
-__all__ = ["HIDDEN", "SECRET_NAMES", "Input", "Payload", "given_by", "masked", "require_any", "with_secrets"]
-
-HIDDEN = "***"
-"""What stands in the place of a secret wherever it would be shown."""
-
-SECRET_NAMES = frozenset(
-    (
-        "api_key",
-        "apiKey",
-        "auth_data",
-        "auth_token",
-        "password",
-        "password1",
-        "password2",
-        "secret",
-        "secret_key",
-        "tls_pem_passphrase",
-        "token",
-        "xApiKey",
-    )
-)
-"""Elements that are secrets by their name alone."""
-
-
-def with_secrets(*names: str) -> Collection[str]:
-    """Return the names of elements that are secrets by their name alone, and others."""
-    return SECRET_NAMES | {*names} if names else SECRET_NAMES
-
-
-def masked(value: Any, hidden: Collection[str] = SECRET_NAMES) -> Any:
-    """Return dicts and lists with the values of secret elements, at any depth, replaced by `***`."""
-    if isinstance(value, Input):
-        hidden = value._hidden  # noqa: SLF001 - names in public would be in the way of elements
-    if isinstance(value, dict):
-        return {key: HIDDEN if key in hidden else masked(item, hidden) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [masked(item, hidden) for item in value]
-    return value
+__all__ = ["Input", "Payload", "given_by", "require_any", "without_secrets"]
 
 
 def require_any(given: Any, names: Iterable[str]) -> None:
@@ -64,23 +26,23 @@ class Input(Bunch):
 
     Args:
         values: The elements.
-        hidden: The names of those that are secrets.
+        secrets: The names of those that are secrets although their names do not say so.
     """
 
-    _hidden: Collection[str] = SECRET_NAMES
+    _secrets: Collection[str] = ()
 
-    def __init__(self, values: Any = (), hidden: Collection[str] = SECRET_NAMES) -> None:
+    def __init__(self, values: Any = (), secrets: Collection[str] = ()) -> None:
         super().__init__(values)
-        if hidden is not SECRET_NAMES:
-            object.__setattr__(self, "_hidden", hidden)
+        if secrets:
+            object.__setattr__(self, "_secrets", secrets)
 
     @classmethod
-    def of(cls, data: Any, hidden: Collection[str] = SECRET_NAMES) -> Any:
+    def of(cls, data: Any, secrets: Collection[str] = ()) -> Any:
         """Return an object as its elements, anything else as it is; dicts within read as attributes, too."""
-        return cls(bunchify(data), hidden) if isinstance(data, dict) else bunchify(data)
+        return cls(bunchify(data), secrets) if isinstance(data, dict) else bunchify(data)
 
     def __repr__(self) -> str:
-        return repr(masked(self))
+        return repr(without_secrets(self))
 
     __str__ = __repr__
 
@@ -135,9 +97,16 @@ class Payload(Bunch):
         return repr(self._rows) if self._rows is not None else super().__repr__()
 
 
+def without_secrets(data: Any, secrets: Collection[str] = ()) -> Any:
+    """Return an input, or any other data, as it may be shown."""
+    if isinstance(data, Input):
+        secrets = data._secrets  # noqa: SLF001 - a public name would be in the way of elements
+    return redacted(unstructure(data) if is_model(type(data)) else data, secrets)
+
+
 def given_by(payload: Any) -> Any:
     """Return what a service set as its answer: of a `Payload` the list, the object, or None where it is empty."""
     if not isinstance(payload, Payload):
         return payload
-    rows = payload._rows  # noqa: SLF001 - see `masked`
+    rows = payload._rows  # noqa: SLF001 - a public name would be in the way of elements
     return rows if rows is not None else payload or None

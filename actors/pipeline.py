@@ -65,6 +65,7 @@ class Pipeline:
         self._threads = threads
         self._entropy = entropy
         self._log = log
+        self.secrets = () if simple_io is None else simple_io.secrets
         self.usage = 0
 
     async def invoke(self, envelope: Envelope) -> Any:

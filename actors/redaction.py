@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
-__all__ = ["redacted", "shown"]
+__all__ = ["HIDDEN", "is_secret", "redacted", "shown"]
 
 _SECRETS = frozenset(
     (
@@ -21,29 +22,33 @@ _SECRETS = frozenset(
         "password2",
         "secret",
         "secret_key",
+        "tls_pem_passphrase",
         "token",
+        "xapikey",
     )
 )
 """Names, in lower case and with underscores, of what is never shown."""
 
-_HIDDEN = "***"
+HIDDEN = "***"
+"""What stands in the place of a secret wherever it would be shown."""
 
 
-def redacted(data: Any) -> Any:
-    """Return the data with `***` in place of each value whose name says that it is a secret.
+def redacted(data: Any, also: Collection[str] = ()) -> Any:
+    """Return the data with `***` in place of each value whose name says that it is a secret, or is among `also`.
 
     Raises:
         RecursionError: When it is nested too deep.
     """
     if isinstance(data, dict):
-        return {key: _HIDDEN if _is_secret(key) else redacted(value) for key, value in data.items()}
+        return {key: HIDDEN if is_secret(key) or key in also else redacted(value, also) for key, value in data.items()}
     if isinstance(data, list | tuple):
-        return [redacted(one) for one in data]
+        return [redacted(one, also) for one in data]
     return data
 
 
-def _is_secret(key: object) -> bool:
-    return isinstance(key, str) and key.lower().replace("-", "_") in _SECRETS
+def is_secret(name: object) -> bool:
+    """Tell whether a name says that what it names is a secret."""
+    return isinstance(name, str) and name.lower().replace("-", "_") in _SECRETS
 
 
 def shown(data: Any, max_bytes: int) -> tuple[str, int]:

@@ -21,7 +21,7 @@ from actors.envelope import Envelope
 from actors.errors import CallError, IsthmusError
 from actors.invocation import current
 from actors.invoking import Invoker, ServiceName
-from actors.payload import masked
+from actors.payload import without_secrets
 from actors.pipeline import EVENTS, Pipeline
 from actors.ports import Clock, Entropy, Processes, Threads
 from actors.pubsub import PubSub
@@ -273,11 +273,11 @@ class Service(InvocationContext, ServiceHooks, Actor):
 
     def log_input(self, user_msg: str = "") -> None:
         """Log what the invocation was given, without its secrets."""
-        self.logger.info(user_msg or "input", input=masked(self.request.input), channel=self.channel.type)
+        self.logger.info(user_msg or "input", input=without_secrets(self.request.input), channel=self.channel.type)
 
     def log_output(self, user_msg: str = "") -> None:
         """Log what the service set as its answer, without its secrets."""
-        self.logger.info(user_msg or "output", output=masked(current.get().answer))
+        self.logger.info(user_msg or "output", output=without_secrets(current.get().answer, self._pipeline.secrets))
 
     async def run_sync(self, function: Callable[..., T], *args: Any) -> T:
         """Run blocking code in a worker thread; cancellation waits for its end."""

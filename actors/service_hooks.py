@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["ServiceHooks"]
+__all__ = ["ServiceHooks", "may_be_deployed", "tell_deployed"]
 
 _AROUND_HANDLE = (
     "accept",
@@ -58,3 +58,23 @@ class ServiceHooks:
             for name in _AROUND_HANDLE
             if getattr(cls, name) is not getattr(ServiceHooks, name)
         }
+
+
+def may_be_deployed(service: type[ServiceHooks], logger: Any) -> bool:
+    """Ask a service's `before_add_to_store`; one that raises is not deployed either, which is logged."""
+    try:
+        is_refused = service.before_add_to_store(logger) is False
+    except Exception:  # whatever a user's hook raises
+        logger.exception("not deployed: before_add_to_store failed")
+        return False
+    if is_refused:
+        logger.warning("not deployed: before_add_to_store says no")
+    return not is_refused
+
+
+def tell_deployed(service: type[ServiceHooks], logger: Any) -> None:
+    """Call a service's `after_add_to_store`; what it raises is logged."""
+    try:
+        service.after_add_to_store(logger)
+    except Exception:  # whatever a user's hook raises
+        logger.exception("after_add_to_store failed")

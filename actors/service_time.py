@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from attrs import frozen
@@ -38,6 +39,8 @@ def _strftime(form: str) -> str:
 
 
 def _zone(name: str) -> datetime.tzinfo:
+    if name == "UTC":  # known also where the system has no table of time zones
+        return datetime.UTC
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
@@ -54,7 +57,7 @@ class ServiceTime:
 
     _clock: Clock
 
-    def utcnow(self, format: str = DATE_AND_TIME, *, needs_format: bool = True) -> str | datetime.datetime:  # noqa: A002
+    def utcnow(self, format: str = DATE_AND_TIME, *, needs_format: bool = True) -> Any:  # noqa: A002
         """Return the time now in UTC."""
         now = self._clock.utc_now()
         return now.strftime(_strftime(format)) if needs_format else now
@@ -65,12 +68,12 @@ class ServiceTime:
         tz: str = "UTC",
         *,
         needs_format: bool = True,
-    ) -> str | datetime.datetime:
+    ) -> Any:
         """Return the time now in a time zone, such as `Europe/Berlin`."""
         now = self._now(tz)
         return now.strftime(_strftime(format)) if needs_format else now
 
-    def today(self, format: str = DATE, tz: str = "UTC", *, needs_format: bool = True) -> str | datetime.datetime:  # noqa: A002
+    def today(self, format: str = DATE, tz: str = "UTC", *, needs_format: bool = True) -> Any:  # noqa: A002
         """Return today's date in a time zone; as a datetime, its midnight."""
         midnight = self._now(tz).replace(hour=0, minute=0, second=0, microsecond=0)
         return midnight.strftime(_strftime(format)) if needs_format else midnight

@@ -16,7 +16,8 @@ from actors.element_objects import Elements
 from actors.elements import elements_of
 from actors.errors import BadInput, RemoteError
 from actors.io import input_reader, is_model, unstructure
-from actors.payload import Input, masked, with_secrets
+from actors.payload import Input
+from actors.redaction import redacted
 
 __all__ = ["SimpleIODeclaration", "declaration_of", "parse_declaration"]
 
@@ -56,7 +57,7 @@ class SimpleIODeclaration:
         request_elem: In which element the input stands, where it has that element.
         response_elem: In which element the output is put.
         output_repeated: Whether the output is always a list.
-        hidden: The names of elements that are not to be shown.
+        secrets: The names of elements that are not to be shown.
     """
 
     input: Elements = field(factory=Elements)
@@ -70,9 +71,9 @@ class SimpleIODeclaration:
     request_elem: str | None = None
     response_elem: str | None = None
     output_repeated: bool = False
-    hidden: Collection[str] = field(
+    secrets: Collection[str] = field(
         init=False,
-        default=Factory(lambda self: with_secrets(*self.input.secrets, *self.output.secrets), takes_self=True),
+        default=Factory(lambda self: frozenset((*self.input.secrets, *self.output.secrets)), takes_self=True),
     )
 
     def read(self, payload: Any) -> Any:
@@ -86,17 +87,17 @@ class SimpleIODeclaration:
         if self.read_input is not None:
             return self.read_input(payload)
         if not self.input:
-            return Input.of(payload, self.hidden)
+            return Input.of(payload, self.secrets)
         if not isinstance(payload, dict) and is_model(type(payload)):
             payload = unstructure(payload)
         if not isinstance(payload, dict):
             if self.input.required:
                 names = ", ".join(repr(element.name) for element in self.input.required)
-                msg = f"expected an object with {names}, got {masked(payload, self.hidden)!r:.200}"
+                msg = f"expected an object with {names}, got {redacted(payload, self.secrets)!r:.200}"
                 raise BadInput(msg)
             payload = {}
         try:
-            return Input(self.input.read(payload, self.default_input_value), self.hidden)
+            return Input(self.input.read(payload, self.default_input_value), self.secrets)
         except ElementError as error:
             msg = f"input {error}"
             raise BadInput(msg) from None

@@ -13,7 +13,7 @@ import trio
 
 from actors.actor import Actor
 from actors.attachment import Attachment, Window
-from actors.call import Call, PeerIdentity
+from actors.call import Call, Origin, PeerIdentity
 from actors.delivery import Attached, Detach, Extended, SendDelivery, Settled, SubKeyOf, Subscribe
 from actors.envelope import Envelope, HandlerRun, ask_by
 from actors.errors import ActorError, ActorNotFound, ActorStopped, CallError, NotFound
@@ -29,6 +29,8 @@ __all__ = ["LOCAL", "Subscriber"]
 
 LOCAL = "local-service"
 """The security definition, so to speak, of subscribers within the cluster."""
+
+_PUBLISH = Origin("publish")
 
 RETRY_INTERVAL = 5.0
 MAX_DELIVERIES = 2000
@@ -153,7 +155,7 @@ class Subscriber(Actor):
         """Run the service; what it raises is logged and refuses its messages."""
         request = IncomingRequest(delivery.id, delivery.timestamp, messages)
         event = MessageReceived(self._settings, None, request, settlement)
-        call = Call(messages if self._gives_messages else {"ctx": event})
+        call = Call(messages if self._gives_messages else {"ctx": event}, origin=_PUBLISH)
         cid = self._entropy.hex_id()
 
         async def send(envelope: Envelope) -> None:

@@ -32,6 +32,7 @@ from actors.ports import (
     TopicStore,
 )
 from actors.service import Service
+from actors.service_hooks import may_be_deployed, tell_deployed
 from actors.settings import MIB, ChannelSettings, DeliveryOptions, OutgoingSettings, SubscriptionSettings
 from actors.subscriber import Subscriber
 from actors.supervision import ChildSpec
@@ -151,7 +152,7 @@ class Cluster:
             *message_log_services(self._message_logs),
             *backup_services(stores.path),
         )
-        self._classes = tuple(classes)
+        self._classes = tuple(cls for cls in classes if _may_be_deployed(cls))
         self._topic_ports = TopicPorts(
             stores.messages, stores.topics, stores.queues, stores.subscriptions, ports.clock, ports.entropy
         )
@@ -165,6 +166,7 @@ class Cluster:
             inner, doors = self._specs()
             for spec in inner:
                 root.start(spec)
+            _tell_deployed(self._classes)
             with trio.move_on_after(SETUP_PATIENCE) as patience:
                 await root.wait_up(("topics", "service", "actor"))
             if patience.cancelled_caught:
@@ -197,19 +199,27 @@ class Cluster:
         """Have other versions of users' actors run; those that stay the same are left alone.
 
         What waits for an actor is handled by its new version, what it has in hand is finished by the old one. Actors
-        of names that are not there any more are stopped.
+        of names that are not there any more are stopped. A version that says that it is not to be deployed changes
+        nothing.
         """
         root = self._root
         assert root is not None  # noqa: S101 - whoever deploys is one of its children
         before = {(cls.kind, cls.name): cls for cls in self._classes}
-        after = {(cls.kind, cls.name): cls for cls in classes}
+        after: dict[tuple[str, str], type[Actor]] = {}
+        for cls in classes:
+            key = (cls.kind, cls.name)
+            if before.get(key) is cls or _may_be_deployed(cls):
+                after[key] = cls
+            elif key in before:
+                after[key] = before[key]
         async with trio.open_nursery() as nursery:
             for key, cls in after.items():
                 if before.get(key) is not cls:
                     nursery.start_soon(root.replace, ChildSpec.of(cls))
             for kind, name in before.keys() - after.keys():
                 nursery.start_soon(root.stop, kind, name)
-        self._classes = tuple(classes)
+        self._classes = tuple(after.values())
+        _tell_deployed([cls for key, cls in after.items() if before.get(key) is not cls])
 
     def _prepare(self, actor: Actor) -> None:
         """Hand an instance what its class needs beyond its place."""
@@ -376,3 +386,13 @@ class Cluster:
 
     def _timestamp(self) -> str:
         return self._ports.clock.utc_now().isoformat(timespec="microseconds")
+
+
+def _may_be_deployed(cls: type[Actor]) -> bool:
+    return not issubclass(cls, Service) or may_be_deployed(cls, structlog.get_logger(kind=cls.kind, actor=cls.name))
+
+
+def _tell_deployed(classes: Sequence[type[Actor]]) -> None:
+    for cls in classes:
+        if issubclass(cls, Service):
+            tell_deployed(cls, structlog.get_logger(kind=cls.kind, actor=cls.name))

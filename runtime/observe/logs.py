@@ -15,6 +15,8 @@ from typing import Any, TextIO
 
 import structlog
 
+from actors.payload import Input, without_secrets
+
 __all__ = ["configure"]
 
 _COLOURS = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31m"}
@@ -83,6 +85,11 @@ def _with_traceback(_logger: Any, _level: str, event: MutableMapping[str, Any]) 
     return event
 
 
+def _without_secrets(_logger: Any, _level: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Hide the secrets of a service's input, which prints without them but is a dict to JSON."""
+    return {key: without_secrets(value) if isinstance(value, Input) else value for key, value in event.items()}
+
+
 class _OneWrite:
     """Writes each line in one call."""
 
@@ -114,6 +121,7 @@ def configure(cluster: str, *, level: str = "info", as_json: bool = False, strea
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             lambda _logger, _level, event: {"cluster": cluster, **event},
             _with_traceback,
+            _without_secrets,
             structlog.processors.JSONRenderer(default=repr),
         ]
     else:

@@ -275,5 +275,7 @@ def test_a_private_method_of_services_is_not_replaced_unawares() -> None:
     class Clash(Worker):
         async def _invoke_at_intervals(self) -> None: ...
 
-    with pytest.raises(TypeError, match=r"Clash\._invoke_at_intervals: every Service has a method of this name already"):
+    with pytest.raises(
+        TypeError, match=r"Clash\._invoke_at_intervals: every Service has a method of this name already"
+    ):
         Clash.check_declaration()
