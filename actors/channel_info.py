@@ -66,17 +66,25 @@ class ChannelInfo:
 
 
 def _environ_of_peer(caller: Caller) -> Bunch:
-    """Return what is known of a peer, under the names that Zato gives it."""
+    """Return what is known of a peer, under the names that Zato gives it; names of hosts are not looked up."""
     return Bunch(
         pub_client_id=caller.pub_client_id,
         ext_client_id=caller.client_id,
         ext_client_name=caller.client_name,
         client_attrs=caller.attrs,
         user_data=caller.user_data,
+        connection_time=caller.connection_time,
         peer_address=caller.peer,
-        peer_conn_info_pretty=f"{caller.client_name or caller.client_id or 'client'} at {caller.peer}",
+        peer_host=caller.peer_host,
+        peer_fqdn=caller.peer_host,
+        forwarded_for=caller.forwarded_for,
+        forwarded_for_fqdn=caller.forwarded_for,
+        peer_conn_info_pretty=caller.peer_conn_info_pretty,
         ws_channel_config=Bunch(
-            name=caller.channel, security=caller.identity.security, services_allowed=caller.services_allowed
+            name=caller.channel,
+            security=caller.identity.security,
+            services_allowed=caller.services_allowed,
+            extra_properties=caller.extra_properties,
         ),
     )
 
