@@ -114,7 +114,7 @@ class Call:
 
     data: Any = None
     caller: Caller | None = None
-    origin: Origin | None = None
+    origin: Origin = Origin()
 
 
 @define

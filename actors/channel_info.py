@@ -7,13 +7,11 @@ from typing import Any
 from attrs import frozen
 
 from actors.bunch import Bunch
-from actors.call import Call, Caller, Origin
+from actors.call import Call, Caller
 
 __all__ = ["ChannelInfo", "ChannelSecurity", "environ_of", "wsgi_environ_of"]
 
 WEB_SOCKET = "web-socket"
-
-_INVOKE = Origin()
 
 
 @frozen
@@ -52,7 +50,7 @@ class ChannelInfo:
         """Return by what a call was made."""
         caller = call.caller
         if caller is None:
-            origin = call.origin or _INVOKE
+            origin = call.origin
             return cls(type=origin.type, data_format=origin.data_format, transport=origin.transport)
         name = caller.identity.security if caller.username else ""
         return cls(
@@ -93,7 +91,7 @@ def environ_of(call: Call) -> Bunch:
     """Return a fresh `self.environ`: what is known of the peer, or what the caller within the cluster gave."""
     if call.caller is not None:
         return _environ_of_peer(call.caller)
-    return Bunch((call.origin or _INVOKE).environ)
+    return Bunch(call.origin.environ)
 
 
 def wsgi_environ_of(call: Call, environ: Bunch) -> dict[str, Any]:

@@ -10,15 +10,13 @@ from typing import Any
 
 import trio
 
-from actors.call import Caller, Origin
+from actors.call import Caller
 from actors.channel_info import ChannelInfo, wsgi_environ_of
 from actors.errors import IsthmusError
 from actors.invocation import Request, Response, current
 from actors.ports import Clock, Threads
 
 __all__ = ["InvocationContext"]
-
-_PLAIN = Origin()
 
 
 class InvocationContext:
@@ -89,7 +87,7 @@ class InvocationContext:
     @property
     def in_reply_to(self) -> str:
         """In a callback the cid of the asynchronous invocation that it follows, else empty."""
-        return (current.get().call.origin or _PLAIN).in_reply_to
+        return current.get().call.origin.in_reply_to
 
     @property
     def data_format(self) -> str:

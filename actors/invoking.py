@@ -18,7 +18,7 @@ from actors.io import unstructure
 from actors.reach import LOCAL_TIMEOUT, Reach, invoke_service
 from actors.ref import actor_name
 
-__all__ = ["CALLBACK_SUFFIX", "Invoker", "ServiceName", "service_name"]
+__all__ = ["CALLBACK_SUFFIX", "Invoker", "ServiceName", "input_of", "service_name"]
 
 ServiceName = str | type[Any] | Any
 """A service by its name, its class, or one of its instances."""
@@ -41,8 +41,8 @@ def service_name(service: ServiceName, expected: str = "a service") -> str:
     return name
 
 
-def _input(payload: Any, elements: Mapping[str, Any]) -> Any:
-    """Return the input of a call, which is given as one object or by its elements."""
+def input_of(payload: Any, elements: Mapping[str, Any]) -> Any:
+    """Return the input of a call, which is given as one object or by its elements; both at once are a `BadInput`."""
     if not elements:
         return payload
     if payload is not None:
@@ -77,10 +77,8 @@ class Invoker:
     async def invoke(
         self,
         service: ServiceName,
-        payload: Any,
-        elements: Mapping[str, Any],
+        call: Call,
         *,
-        origin: Origin | None,
         cid: str,
         timeout: float | None,
         raise_timeout: bool,
@@ -93,7 +91,6 @@ class Invoker:
         if name == self.name:
             msg = f"service {name!r} may not invoke itself: it could wait for itself for ever; call its methods instead"
             raise IsthmusError(msg)
-        call = Call(_input(payload, elements), origin=origin)
         wait = LOCAL_TIMEOUT if timeout is None else timeout or float("inf")
         try:
             result = await invoke_service(self._reach, name, None, timeout=wait, call=call, cid=cid)
@@ -110,10 +107,8 @@ class Invoker:
     async def invoke_async(
         self,
         service: ServiceName,
-        payload: Any,
-        elements: Mapping[str, Any],
+        call: Call,
         *,
-        origin: Origin,
         cid: str,
         expiration: float | None,
         callback: ServiceName | Iterable[ServiceName] | None,
@@ -123,12 +118,11 @@ class Invoker:
         name = service_name(service)
         cid = cid or self._reach.entropy.hex_id()
         callbacks = self._callbacks(name, callback)
-        data = _input(payload, elements)
         if to_json_string:
-            data = msgspec.json.encode(unstructure(data)).decode()
+            call = evolve(call, data=msgspec.json.encode(unstructure(call.data)).decode())
         if expiration is not None:
-            origin = evolve(origin, expires_at=trio.current_time() + expiration)
-        self._send(name, Call(data, origin=origin), cid, callbacks)
+            call = evolve(call, origin=evolve(call.origin, expires_at=trio.current_time() + expiration))
+        self._send(name, call, cid, callbacks)
         return cid
 
     def _callbacks(self, name: str, callback: ServiceName | Iterable[ServiceName] | None) -> list[str]:

@@ -82,7 +82,7 @@ class Pipeline:
         invocation = Invocation(call, envelope.cid or self._entropy.hex_id(), envelope.deadline, now)
         token = current.set(invocation)
         try:
-            if call.origin is not None and call.origin.expires_at <= now:
+            if call.origin.expires_at <= now:
                 msg = "it expired before it was begun"
                 raise InvokeTimeout(msg)
             if self._hooks:
@@ -98,8 +98,9 @@ class Pipeline:
             invocation.request.input = self._simple_io.read(data)
         if self._read is None:
             return ()
-        argument = self._read(_event_of(data))
-        if self._simple_io is None and argument is not data:
+        unread = _event_of(data)
+        argument = self._read(unread)
+        if self._simple_io is None and argument is not unread:
             invocation.request.input = argument
         return (argument,)
 
@@ -122,7 +123,9 @@ class Pipeline:
             arguments = self._arguments(invocation)
             await self._run_hook("validate_input")
             await self._run_hook_quietly("before_handle")
-            invocation.response.payload = await self._handle(invocation, arguments)
+            result = await self._handle(invocation, arguments)
+            if result is not None:
+                invocation.response.payload = result
             await self._run_hook_quietly("after_handle")
             await self._run_hook("validate_output")
             return self._output(invocation.answer)

@@ -20,7 +20,7 @@ from actors.endpoint import Endpoint
 from actors.envelope import Envelope
 from actors.errors import CallError, IsthmusError
 from actors.invocation import current
-from actors.invoking import Invoker, ServiceName
+from actors.invoking import Invoker, ServiceName, input_of
 from actors.payload import without_secrets
 from actors.pipeline import EVENTS, Pipeline
 from actors.ports import Clock, Entropy, Processes, Threads
@@ -35,7 +35,6 @@ __all__ = ["Service"]
 
 T = TypeVar("T")
 
-_PLAIN = Origin()
 _SCHEDULER = Origin("scheduler")
 
 
@@ -195,13 +194,13 @@ class Service(InvocationContext, ServiceHooks, Actor):
             CallError: When there is no such service, it failed, or it did not answer in time.
             IsthmusError: When it is this service itself.
         """
-        origin = Origin(channel, data_format, transport, environ=wsgi_environ or {})
+        call = Call(
+            input_of(payload, elements), origin=Origin(channel, data_format, transport, environ=wsgi_environ or {})
+        )
         return self.reach.bridge(
             lambda: self._invoker.invoke(
                 name,
-                payload,
-                elements,
-                origin=None if origin == _PLAIN else origin,
+                call,
                 cid=cid,
                 timeout=timeout,
                 raise_timeout=raise_timeout,
@@ -249,13 +248,11 @@ class Service(InvocationContext, ServiceHooks, Actor):
             ServiceNotFound: When there is no such service or callback.
             Overloaded: When too much waits for it.
         """
-        origin = Origin(channel, data_format, transport, environ=environ or {})
+        call = Call(input_of(payload, elements), origin=Origin(channel, data_format, transport, environ=environ or {}))
         return self.reach.bridge(
             lambda: self._invoker.invoke_async(
                 name,
-                payload,
-                elements,
-                origin=origin,
+                call,
                 cid=cid,
                 expiration=expiration,
                 callback=callback,

@@ -6,6 +6,7 @@ way out unless `response_elem` says so.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection
 from typing import Any, get_origin
 
@@ -150,7 +151,8 @@ def declaration_of(service: type) -> SimpleIODeclaration | None:
     declared = getattr(service, "SimpleIO", None)
     if declared is not None:
         return parse_declaration(declared)
-    if any(getattr(service, name, None) is not None for name in ("input", "output")):
+    own = [getattr(service, name, None) for name in ("input", "output")]
+    if any(one is not None and not inspect.isroutine(one) and not isinstance(one, property) for one in own):
         return parse_declaration(service)
     return None
 
@@ -161,8 +163,8 @@ def parse_declaration(declared: type) -> SimpleIODeclaration:
     Raises:
         TypeError: When a declaration means nothing.
     """
-    for name in vars(declared):
-        if name.startswith(("input", "output")) and name not in _OPTIONS:
+    for name, value in vars(declared).items():
+        if name.startswith(("input", "output")) and name not in _OPTIONS and not inspect.isroutine(value):
             msg = f"SimpleIO: there is no {name!r}; there are {', '.join(sorted(_OPTIONS))}"
             raise TypeError(msg)
     given = {name: getattr(declared, name) for name in _OPTIONS if getattr(declared, name, None) is not None}

@@ -97,6 +97,7 @@ def test_a_service_is_named_after_its_file_and_class() -> None:
     """The default name is the file's stem and the class in words."""
     assert default_name("isthmus_services.h1.emea", "GetCustomer") == "emea.get-customer"
     assert default_name("my_service", "HTTPGateway") == "my-service.http-gateway"
+    assert default_name("isthmus_services.h1.my_service", "MyService") == "my-service.my-service"
 
 
 async def test_what_was_lent_comes_back_in_front() -> None:
