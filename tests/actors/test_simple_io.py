@@ -224,11 +224,12 @@ def test_what_is_not_given_has_a_default(options: dict[str, Any], read: Any, wri
 
 def test_a_default_is_nobody_s_to_change() -> None:
     """Each invocation has its own list and object."""
-    declaration = declare(input=(List("-a", default=[]), Dict("-b", default={})))
+    declaration = declare(input=(List("-a", default=[]), Dict("-b", default={}), List("c", default=[])))
     first = declaration.read({})
     first.a.append(1)
     first.b.x = 1
-    assert declaration.read({}) == {"a": [], "b": {}}
+    first.c.append(1)
+    assert declaration.read({}) == {"a": [], "b": {}, "c": []}
 
 
 def test_an_optional_element_that_is_empty_counts_as_not_given() -> None:
