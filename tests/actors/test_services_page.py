@@ -1,0 +1,44 @@
+"""The example of docs/services.md, as a file of services."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from actors import BadInput, Service, service
+from runtime.loading import check_declarations, load_classes
+from tests.supervised import Supervised
+
+PAGE = Path(__file__).parents[2] / "docs" / "services.md"
+
+
+async def test_the_example_of_the_page_works(tmp_path: Path, nursery: trio.Nursery) -> None:
+    """It loads as a file, is named after it, answers, invokes the others, and names what is wrong with its input."""
+    [example] = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    (tmp_path / "shop.py").write_text(example)
+    classes, problems = load_classes(["shop.py"], tmp_path)
+    assert problems + check_declarations(classes) == []
+    services: list[type[Service]] = [cls for cls in classes if issubclass(cls, Service)]
+    assert [cls.name for cls in services] == ["shop.place-order", "crm.get-customer"]
+    reserved: list[Any] = []
+
+    @service("warehouse.reserve")
+    async def reserve(order: Any) -> None:
+        reserved.append(order.to_dict())
+
+    running = Supervised(nursery, {})
+    running.start(*services, reserve)
+    order = {"customer_id": 7, "lines": [{"product": "x"}, {"product": "y", "count": 2}]}
+    assert await running.ask("shop.place-order", order) == {"name": "Ann", "lines": 2}
+    await trio.testing.wait_all_tasks_blocked()
+    assert reserved == [
+        {"customer_id": 7, "lines": [{"product": "x", "count": 1}, {"product": "y", "count": 2}], "note": None}
+    ]
+    order["lines"][1]["count"] = "many"  # type: ignore[index]
+    with pytest.raises(BadInput, match=r"lines\[1\]\.count: expected int, got 'many'"):
+        await running.ask("shop.place-order", order)
