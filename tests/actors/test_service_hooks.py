@@ -200,3 +200,30 @@ async def test_a_service_may_say_that_it_is_not_deployed(clusters: Clusters) -> 
         ("test.refused", "not deployed: before_add_to_store says no"),
         ("test.fails", "not deployed: before_add_to_store failed"),
     }
+
+
+async def test_a_new_version_that_is_not_to_be_deployed_changes_nothing(clusters: Clusters) -> None:
+    """The old one goes on; a new version that is deployed hears of it, one that stays the same does not again."""
+    told: list[str] = []
+
+    def version(name: str, answer: str, *, is_refused: bool = False) -> type[Service]:
+        async def handle(self: Service) -> str:
+            return answer
+
+        return service_of(
+            "async",
+            name,
+            handle,
+            before_add_to_store=staticmethod(lambda _logger: not is_refused),
+            after_add_to_store=staticmethod(lambda _logger: told.append(answer)),
+        )
+
+    stays = version("test.stays", "same")
+    await clusters.start("[clusters.one]", services=lambda _name: (stays, version("test.changes", "old")))
+    one = clusters["one"]
+    await one.cluster.deploy([stays, version("test.changes", "refused", is_refused=True)])
+    assert await one.invoke("test.changes") == "old"
+    await one.cluster.deploy([stays, version("test.changes", "new"), version("test.no", "no", is_refused=True)])
+    assert [await one.invoke(name) for name in ("test.changes", "test.stays")] == ["new", "same"]
+    assert told == ["same", "old", "new"]
+    assert "test.no" not in {actor["name"] for actor in one.actors()}
