@@ -14,6 +14,7 @@ from typing import Any
 import trio
 
 from actors.call import Call
+from actors.channel_events import ChannelEvent
 from actors.envelope import Envelope
 from actors.errors import Forbidden, InvokeTimeout
 from actors.hooks import Closed, Connected, MessageReceived
@@ -25,8 +26,8 @@ from actors.simple_io import SimpleIODeclaration
 
 __all__ = ["EVENTS", "Pipeline"]
 
-EVENTS = (Connected, MessageReceived, Closed)
-"""The events of links: a handler whose parameter is annotated with one of them is given it as it is."""
+EVENTS = (Connected, MessageReceived, Closed, ChannelEvent)
+"""The events of links and channels: a handler whose parameter is annotated with one of them is given it as it is."""
 
 FINALIZE_TIMEOUT = 5.0
 """Seconds that `finalize_handle` may take where the invocation was cancelled."""

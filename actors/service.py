@@ -30,6 +30,7 @@ from actors.service_hooks import ServiceHooks
 from actors.service_time import ServiceTime
 from actors.simple_io import declaration_of
 from actors.workers import Workers
+from actors.wsx import WSX, ChannelClients
 
 __all__ = ["Service"]
 
@@ -133,6 +134,11 @@ class Service(InvocationContext, ServiceHooks, Actor):
     def pubsub(self) -> PubSub:
         """Topics: `self.pubsub.publish(topic, data)`."""
         return PubSub(self.reach)
+
+    @property
+    def wsx(self) -> WSX:
+        """The clients of the cluster's channels: `self.wsx.channel.invoke(channel_name=name, request=data)`."""
+        return WSX(ChannelClients(self.reach))
 
     @property
     def time(self) -> ServiceTime:

@@ -74,6 +74,7 @@ async def test_a_peer_s_call_comes_by_a_web_socket(
     }
     assert (environ["ext_client_id"], environ["ext_client_name"]) == ("c1", "one")
     assert environ["pub_client_id"].startswith("ws.")
+    assert environ["connection_time"].startswith("2026-01-01 ")
     assert environ["peer_address"].startswith(environ["peer_host"])
     assert environ["peer_conn_info_pretty"].startswith("one (ws.")
     assert {"connection_time", "forwarded_for", "peer_fqdn", "client_attrs", "ws_channel_config"} < set(environ)
