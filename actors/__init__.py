@@ -7,6 +7,7 @@ from actors.call import CallResponse
 from actors.channel_events import ChannelEvent
 from actors.element_objects import Dict, DictList
 from actors.elements import CSV, UTC, UUID, AsIs, Bool, Date, DateTime, Decimal, Float, Int, List, Opaque, Secret, Text
+from actors.connection_adapter import ConnectionAdapter, OnClosed, OnConnected, OnMessageReceived, WSXAdapter
 from actors.errors import (
     ActorCrashed,
     ActorNotFound,
@@ -33,7 +34,7 @@ from actors.errors import (
     Unauthorized,
 )
 from actors.function_service import service
-from actors.hooks import Closed, Connected, MessageReceived
+from actors.hooks import Closed, Connected, MessageReceived, Subscribing
 from actors.mailbox import MailboxLimits, Overflow
 from actors.model import Model, dict_, list_, optional
 from actors.pubsub_hook import HookAction, PubSubHook
@@ -65,6 +66,7 @@ __all__ = [
     "Closed",
     "Conflict",
     "Connected",
+    "ConnectionAdapter",
     "Date",
     "DateTime",
     "Decimal",
@@ -87,6 +89,9 @@ __all__ = [
     "MethodNotAllowed",
     "Model",
     "NotFound",
+    "OnClosed",
+    "OnConnected",
+    "OnMessageReceived",
     "Opaque",
     "Overflow",
     "Overloaded",
@@ -98,9 +103,11 @@ __all__ = [
     "ServiceNotFound",
     "ServiceUnavailable",
     "Strategy",
+    "Subscribing",
     "Text",
     "TooManyRequests",
     "Unauthorized",
+    "WSXAdapter",
     "WSXHook",
     "WebSocketsGateway",
     "dict_",

@@ -119,9 +119,14 @@ class Call:
 
 @define
 class RemoteCall:
-    """A call on its way through a link; whoever has the link notes here what became of it."""
+    """A call on its way through a link; whoever has the link notes here what became of it.
+
+    `data` is what a channel of a cluster is sent, `frame` what any other WebSocket server is; None where the call means
+    a service, which such a server has not.
+    """
 
     data: Any
+    frame: Any = None
     was_sent: bool = False
     last_error: str = field(default="")
 

@@ -216,12 +216,16 @@ class StoreFailed(CallError):
 
 
 class DialFailed(IsthmusError):
-    """No link came about; `part` is the step that failed: look-up, TCP, TLS, upgrade or session."""
+    """No link came about; `part` is the step that failed: look-up, TCP, TLS, upgrade or session.
 
-    def __init__(self, part: str, reason: str) -> None:
+    `is_denied` says that the remote does not let us in, so that there is no use in trying again soon.
+    """
+
+    def __init__(self, part: str, reason: str, *, is_denied: bool | None = None) -> None:
         super().__init__(f"{part}: {reason}")
         self.part = part
         self.reason = reason
+        self.is_denied = part == "session" if is_denied is None else is_denied
 
 
 class ConfigurationError(IsthmusError):

@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from actors.settlement import Settlement
 
-__all__ = ["Closed", "Connected", "IncomingRequest", "MessageReceived"]
+__all__ = ["Closed", "Connected", "IncomingRequest", "MessageReceived", "Subscribing"]
 
 
 @frozen
@@ -30,7 +30,7 @@ class IncomingRequest:
 
 @frozen
 class Connected:
-    """The session with the remote channel exists; calls can be made, subscriptions follow.
+    """The session with the remote channel exists, or a WebSocket server took the upgrade; subscriptions follow.
 
     `attempt` counts the dials since the last link; `conn` makes clients for calls over this connection. `resumed`
     says that subscriptions from before go on, and `missed` how many messages wait in them; a remote that speaks
@@ -47,8 +47,21 @@ class Connected:
 
 
 @frozen
+class Subscribing:
+    """Topics are about to be subscribed to; what on_subscribe returns is a list of names to add to those listed."""
+
+    type: ClassVar[str] = "subscribe"
+
+    config: Any
+    conn: Any
+
+
+@frozen
 class MessageReceived:
-    """The remote sent messages of a subscription, or a request.
+    """The remote sent messages of a subscription, or a request; or a WebSocket server sent a frame.
+
+    `data` is an `IncomingRequest`; of a WebSocket server it is the frame itself: text, bytes, or with `data_format`
+    what its JSON says.
 
     When the hook ends without an error, all messages are acknowledged but for those that it refused; when it raises,
     all are refused but for those that it acknowledged.
@@ -58,7 +71,7 @@ class MessageReceived:
 
     config: Any
     conn: Any
-    data: IncomingRequest
+    data: Any
     _settlement: Settlement = field(factory=Settlement, repr=False, eq=False)
 
     def acknowledge(self, msg_id: str) -> None:

@@ -3,7 +3,8 @@
 on_connect comes first; on_message starts when it has ended, one delivery of a subscription at a time and
 different ones side by side; the end of the link cancels what still runs, and on_close comes after all others.
 Each session has one on_connect and one on_close: one whose link is lost before the service got to on_connect has
-it run to its end all the same. The hooks of the next link wait for this one's `done`.
+it run to its end all the same. The hooks of the next link wait for this one's `done`. Frames of a WebSocket server are
+handled one after the other, and those that had come are handled before on_close, since nobody sends them again.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from attrs import frozen
 
 from actors.envelope import HandlerRun
 from actors.errors import NotFound
+from actors.frames import FrameLane
 from actors.handling import Handling, Verdict
 from actors.hook_calls import ask_hook
 from actors.hooks import Closed, Connected, IncomingRequest, MessageReceived
@@ -51,6 +53,7 @@ class LinkHooks:
         log: The connection's logger.
         after: The hooks of the link before this one.
         handling: What is known of messages that came over this link and those before it.
+        config: What the hooks see of the settings.
         conn: What makes clients for the hooks.
         send: Sends an answer to a delivery, or an `Extend`.
         is_extending: Whether the sender of deliveries understands `Extend`.
@@ -65,6 +68,7 @@ class LinkHooks:
         *,
         after: LinkHooks | None,
         handling: Handling,
+        config: Any,
         conn: Any,
         send: Callable[[Message], None],
         is_extending: bool,
@@ -74,8 +78,10 @@ class LinkHooks:
         self._settings = settings
         self._log = log
         self._after = after
+        self._config = config
         self._conn = conn
         self._send = send
+        self._frames = FrameLane(self._handle_frame)
         self._lanes = Lanes(
             handling,
             self._run_on_message,
@@ -104,14 +110,19 @@ class LinkHooks:
         """Say what on_connect is to be told; comes before `run`."""
         self._connected = event
 
-    def request(self, event: MessageReceived, settled: OnSettled) -> None:
+    def request(self, request: IncomingRequest, settled: OnSettled) -> None:
         """Hand a request of the server to on_message; any number run side by side."""
         if self._settings.on_message is None:
             settled(None, NotFound(_NO_HOOK))
             return
         self.waiting += 1
-        self._requests[event.data.id] = trio.CancelScope()
-        self._send_job.send_nowait(_Request(event, settled))
+        self._requests[request.id] = trio.CancelScope()
+        self._send_job.send_nowait(_Request(MessageReceived(self._config, self._conn, request), settled))
+
+    def frame(self, data: object, size: int) -> None:
+        """Hand a frame to on_message, one after the other; what it returns goes nowhere."""
+        self.waiting += 1
+        self._frames.take(MessageReceived(self._config, self._conn, data), size)
 
     def delivery(self, delivery: Deliver) -> None:
         """Hand messages to on_message; those of one subscription one after the other."""
@@ -138,11 +149,11 @@ class LinkHooks:
     @property
     def is_behind(self) -> bool:
         """Tell whether so much waits that no more should be read."""
-        return self.waiting >= self._settings.max_unhandled
+        return self.waiting >= self._settings.max_unhandled or self._frames.is_full
 
     async def caught_up(self) -> None:
         """Wait until half of what may wait is handled."""
-        while self.waiting > self._settings.max_unhandled // 2:
+        while self.waiting > self._settings.max_unhandled // 2 or not self._frames.is_half_empty:
             await self._caught_up.wait()
 
     # Running them
@@ -158,6 +169,7 @@ class LinkHooks:
             await self._link_ended.wait()
             if not self._connect_run.has_begun:
                 await self._connect_ended.wait()
+            await self._frames.wait_handled()  # nobody sends them again
             nursery.cancel_scope.cancel()
         await self._close()
 
@@ -171,6 +183,8 @@ class LinkHooks:
         self.done.set()
 
     async def _close(self) -> None:
+        if self._frames:
+            self._log.warning("frames were not handled", count=len(self._frames))
         if self._settings.on_close is not None and self._closed is not None:
             await self._invoke(self._settings.on_close, self._closed, self._close_run)
         self.done.set()
@@ -184,6 +198,7 @@ class LinkHooks:
             self._connect_ended.set()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._lanes.run)
+            nursery.start_soon(self._frames.run)
             async for job in self._jobs:
                 nursery.start_soon(self._handle_request, job)
 
@@ -191,7 +206,7 @@ class LinkHooks:
         self, delivery: Deliver, messages: Any, settlement: Settlement, run: HandlerRun
     ) -> Exception | None:
         request = IncomingRequest(delivery.id, delivery.timestamp, messages)
-        event = MessageReceived(self._settings, self._conn, request, settlement)
+        event = MessageReceived(self._config, self._conn, request, settlement)
         _result, error = await self._invoke(str(self._settings.on_message), event, run)
         return error
 
@@ -216,6 +231,10 @@ class LinkHooks:
             del self._requests[request_id]
         if not scope.cancelled_caught:
             job.settled(result, error)
+
+    async def _handle_frame(self, event: MessageReceived) -> None:
+        await self._invoke(str(self._settings.on_message), event)
+        self._one_less()
 
     async def _invoke(
         self, service: str, event: object, run: HandlerRun | None = None

@@ -1,7 +1,9 @@
 """The subscriptions of one link: what is listed is subscribed to, and what is refused is tried again later.
 
-What was listed at an earlier link and is not any more is unsubscribed from. A remote tells on native links which of
-its subscriptions were made from a list: they bear a label. Those that code made over the link are left alone.
+A service may list further topics (`on_subscribe`); where it cannot be asked, it is asked again as if it were a topic
+that was refused. What was listed at an earlier link and is not any more is unsubscribed from. A remote tells on native
+links which of its subscriptions were made from a list: they bear a label. Those that code made over the link are left
+alone.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ from typing import Any
 import trio
 
 from actors.call import CallResponse
+from actors.catalogue import name_problem
 from actors.errors import CallError, LinkClosed, LinkLost
+from actors.failures import single
 
-__all__ = ["LinkSubscriptions"]
+__all__ = ["SUBSCRIBE_SERVICE", "LinkSubscriptions"]
 
 SUBSCRIBE_SERVICE = "zato.pubsub.subscription.create-wsx-subscription"
 UNSUBSCRIBE_SERVICE = "zato.pubsub.pubapi.unsubscribe"
@@ -35,6 +39,7 @@ class LinkSubscriptions:
         skipped: Topics that are not to be asked for at first, with the reason: asking cost the link before this.
         retry_interval: Seconds until a refused topic is tried again.
         invoke: Makes a call over the link.
+        ask: Asks on_subscribe for further topics; None where there is no such service.
         log: The connection's logger.
     """
 
@@ -47,14 +52,18 @@ class LinkSubscriptions:
         skipped: dict[str, str],
         retry_interval: float,
         invoke: Callable[[object], Awaitable[CallResponse]],
+        ask: Callable[[], Awaitable[object]] | None,
         log: Any,
     ) -> None:
         self.subscribed: dict[str, str] = {}
+        self.problem = ""
+        """What is wrong with the answer of on_subscribe."""
         self.refused: dict[str, str] = dict(skipped)
         self.is_answered = False
         """Whether every listed topic was answered."""
         self._asking = ""
-        self._topics = topics
+        self._topics = dict(topics)
+        self._ask = ask
         self._is_native = is_native
         self._is_resumed = is_resumed
         self._retry_interval = retry_interval
@@ -63,19 +72,47 @@ class LinkSubscriptions:
 
     async def keep(self, on_answered: Callable[[], None]) -> None:
         """Subscribe to all topics, those refused again and again; `on_answered` is called after each round."""
+        is_complete = await self._ask_for_more()
         for topic in self._topics:
             if topic not in self.refused:
                 await self._subscribe(topic)
-        if self._is_resumed:
+        if self._is_resumed and is_complete:
             await self._end_unlisted()
         self.is_answered = True
         while True:
             on_answered()
-            if not self.refused:
+            if is_complete and not self.refused:
                 return
             await trio.sleep(self._retry_interval)
-            for topic in list(self.refused):
+            if not is_complete:
+                is_complete = await self._ask_for_more()
+            for topic in [one for one in self._topics if one not in self.subscribed]:
                 await self._subscribe(topic)
+
+    async def _ask_for_more(self) -> bool:
+        """Add the topics that on_subscribe lists; tell whether it answered with a list."""
+        if self._ask is None:
+            return True
+        try:
+            answer = await self._ask()
+        except Exception as error:  # whatever a user's service raises
+            self._note_problem(f"on_subscribe failed: {single(error)}")
+            return False
+        if not isinstance(answer, list | tuple):
+            self._note_problem(f"on_subscribe gave no list of topic names but {answer!r:.100}")
+            return False
+        wrong = [f"{one!r:.100}" for one in answer if not isinstance(one, str) or name_problem(one) is not None]
+        self._note_problem(f"on_subscribe gave what is no topic's name: {', '.join(wrong[:5])}" if wrong else "")
+        for topic in answer:
+            if isinstance(topic, str) and name_problem(topic) is None:
+                self._topics.setdefault(topic, {})
+        self.refused = {topic: reason for topic, reason in self.refused.items() if topic in self._topics}
+        return True
+
+    def _note_problem(self, problem: str) -> None:
+        self.problem = problem
+        if problem:
+            self._log.error("further topics are not known", reason=problem)
 
     def blame(self, closed: LinkClosed) -> dict[str, str]:
         """Return the topic that made the peer end the link, so that the next link does not begin with it."""

@@ -1,7 +1,11 @@
-"""How an outgoing connection logs in: it says hello and waits for the session."""
+"""How an outgoing connection logs in: it says hello and waits for the session, or names itself in the upgrade.
+
+Secrets are read at each login, so that a rotated one is taken up.
+"""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 
 import trio
@@ -10,9 +14,10 @@ from attrs import frozen
 from actors.errors import DialFailed, LinkClosed
 from actors.messages import Denied, Failure, Hello, Message, Welcome
 from actors.ports import Entropy, Link
+from actors.secret import Secret
 from actors.settings import OutgoingSettings
 
-__all__ = ["LinkIdentity", "create_session", "hello_of"]
+__all__ = ["LinkIdentity", "create_session", "hello_of", "is_header_value", "upgrade_headers"]
 
 
 @frozen
@@ -32,23 +37,55 @@ def hello_of(
     Raises:
         DialFailed: When the password cannot be read.
     """
-    try:
-        secret = None if settings.password is None else settings.password.reveal()
-    except (OSError, LookupError) as error:
-        part = "session"
-        raise DialFailed(part, f"the password cannot be read: {error}") from None
+    secret = None if settings.password is None else _reveal(settings.password, "the password", "session")
     return Hello(
         id=entropy.hex_id(),
         username=settings.username,
         secret=secret,
         client_id=f"wsx.out.{entropy.hex_id()[:16]}",
         client_name=f"WSX outconn - {connection}",
+        attrs=settings.attrs,
         cluster=identity.cluster,
         connection=connection,
         server=identity.server,
         incarnation=identity.incarnation,
         counter=counter,
     )
+
+
+def upgrade_headers(settings: OutgoingSettings) -> list[tuple[bytes, bytes]]:
+    """Return the headers that the upgrade at a WebSocket server bears beside its own; see RFC 7617 and RFC 6750.
+
+    Raises:
+        DialFailed: When a secret cannot be read, or cannot be said in a header.
+    """
+    part = "upgrade"
+    headers = {
+        name: _reveal(value, f"the header {name}", part) if isinstance(value, Secret) else value
+        for name, value in settings.headers.items()
+    }
+    if settings.bearer_token is not None:
+        headers["Authorization"] = f"Bearer {_reveal(settings.bearer_token, 'the bearer_token', part)}"
+    elif settings.username is not None and settings.password is not None:
+        credentials = f"{settings.username}:{_reveal(settings.password, 'the password', part)}"
+        headers["Authorization"] = f"Basic {base64.b64encode(credentials.encode()).decode()}"
+    for name, value in headers.items():
+        if not is_header_value(value):
+            raise DialFailed(part, f"what is set of the header {name} cannot be sent in a header", is_denied=True)
+    return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def is_header_value(text: str) -> bool:
+    """Tell whether a header can say a text; see RFC 9110, section 5.5."""
+    is_trimmed = text == text.strip(" \t")
+    return is_trimmed and all(one == "\t" or (" " <= one <= "\xff" and one != "\x7f") for one in text)
+
+
+def _reveal(secret: Secret, what: str, part: str) -> str:
+    try:
+        return secret.reveal()
+    except (OSError, LookupError, UnicodeDecodeError) as error:
+        raise DialFailed(part, f"{what} cannot be read: {error}", is_denied=True) from None
 
 
 async def create_session(

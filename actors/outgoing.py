@@ -2,8 +2,9 @@
 
 The end of a link is no crash: the connection's own loop backs off and dials again. Calls come through the
 mailbox, wait there for a link, and are matched with their answers in the table of pending calls
-(`actors.pending`). What happens on a link is told to hook services by `actors.link_hooks`; frames and sockets are
-the dialer's business.
+(`actors.pending`). What comes over a link is the business of `actors.live_link`, which tells hook services by way of
+`actors.link_hooks`; sockets are the dialer's. With `remote = "websocket"` there is no session: a link is ready when
+the server has taken the upgrade, and frames go both ways (`actors.frames`).
 
 Its state is one of
 
@@ -20,47 +21,27 @@ import datetime
 from collections.abc import Sequence
 
 import trio
-from attrs import define, field
 
 from actors.actor import Actor
-from actors.call import CallResponse, RemoteCall
+from actors.call import Call, CallResponse, RemoteCall
+from actors.connection_config import config_of
 from actors.envelope import Envelope, ask_by
-from actors.errors import AskTimeout, DialFailed, InvokeTimeout, LinkClosed, LinkDown, Overloaded
-from actors.failures import failure_of
+from actors.errors import AskTimeout, DialFailed, InvokeTimeout, LinkClosed, LinkDown
+from actors.frames import FrameSender
 from actors.handling import Handling
-from actors.hooks import Closed, Connected, IncomingRequest, MessageReceived
+from actors.hooks import Closed, Connected, Subscribing
 from actors.link_hooks import LinkHooks
 from actors.link_subscriptions import LinkSubscriptions
+from actors.live_link import LiveLink
 from actors.login import LinkIdentity, create_session, hello_of
-from actors.messages import (
-    NATIVE,
-    Cancel,
-    Deliver,
-    Denied,
-    Failure,
-    Goodbye,
-    Invoke,
-    Message,
-    Reply,
-)
+from actors.messages import NATIVE, Message
 from actors.pending import PendingCalls
 from actors.ports import Clock, Dialer, Entropy, Link, Threads
 from actors.reach import Connection, Reach
 from actors.retry import BackoffState
-from actors.settings import OutgoingSettings
+from actors.settings import OutgoingSettings, Remote
 
 __all__ = ["OutgoingConnection"]
-
-
-@define
-class _LiveLink:
-    """The link of the moment and what belongs to it."""
-
-    link: Link
-    hooks: LinkHooks
-    subscriptions: LinkSubscriptions
-    requests: set[str] = field(factory=set)
-    is_throttled: bool = False
 
 
 class OutgoingConnection(Actor):
@@ -96,7 +77,7 @@ class OutgoingConnection(Actor):
         self._entropy = entropy
         self._clock = clock
         self._threads = threads
-        self._live: _LiveLink | None = None
+        self._live: LiveLink | None = None
         self._hooks: LinkHooks | None = None
         self._hopeless = ""
         self._last_error = ""
@@ -110,6 +91,8 @@ class OutgoingConnection(Actor):
         reach = Reach(self.directory, self._threads, self._entropy, lambda: ("", float("inf")))
         self._conn = Connection(reach, self.actor)
         self._pending = PendingCalls(self.actor, self._entropy)
+        self._frames = FrameSender(self.actor, self.settings.max_message_size, self._entropy)
+        self._config = config_of(self.settings, self.actor)
         self.progress.measure("pending", lambda: len(self._pending))
         self._show("connecting" if self.settings.active else "stopped")
 
@@ -149,7 +132,7 @@ class OutgoingConnection(Actor):
                 await self._dial_and_use(attempt, nursery)
             except (DialFailed, LinkClosed) as error:
                 self._last_error = str(error)
-                rejected = isinstance(error, DialFailed) and error.part == "session"
+                rejected = isinstance(error, DialFailed) and error.is_denied
                 self._log.warning("no link", error=str(error), attempt=attempt)
                 self._dial += 1
             if self.stopping.is_set():
@@ -187,23 +170,28 @@ class OutgoingConnection(Actor):
         dialer = self._dialers[self._dial % len(self._dialers)]
         self._show("connecting", attempt=attempt, address=dialer.address)
         async with dialer.dial() as link:
-            self._show("authenticating", attempt=attempt, address=dialer.address, wire=link.wire)
             settings = self.settings
+            if self._dials_websocket:
+                self._links += 1
+                await self._use(link, Connected(self._config, self._conn, attempt), (), nursery)
+                return
+            self._show("authenticating", attempt=attempt, address=dialer.address, wire=link.wire)
             hello = hello_of(settings, self.actor, self._identity, self._entropy, counter=self._links + 1)
             welcome, first = await create_session(link, hello, address=dialer.address, timeout=settings.dial_timeout)
             self._links += 1
-            connected = Connected(settings, self._conn, attempt, welcome.resumed, welcome.missed)
+            connected = Connected(self._config, self._conn, attempt, welcome.resumed, welcome.missed)
             await self._use(link, connected, first, nursery)
 
     async def _use(self, link: Link, connected: Connected, first: Sequence[Message], nursery: trio.Nursery) -> None:
         """Work with an established link until it ends; tell the hooks."""
-        settings = self.settings
+        settings, on_subscribe = self.settings, self.settings.on_subscribe
         hooks = self._hooks = LinkHooks(
             self.ref,
             settings,
             self._log,
             after=self._hooks,
             handling=self._handling,
+            config=self._config,
             conn=self._conn,
             send=link.send_nowait,
             is_extending=link.wire == NATIVE,
@@ -216,9 +204,21 @@ class OutgoingConnection(Actor):
             skipped=self._skipped,
             retry_interval=settings.backoff.longest,
             invoke=lambda request: self._call_over(link, request),
+            ask=None if on_subscribe is None else lambda: self._ask_for_topics(on_subscribe),
             log=self._log,
         )
-        live = self._live = _LiveLink(link, hooks, subscriptions)
+        subscriptions.is_answered = self._dials_websocket  # which has none
+        live = self._live = LiveLink(
+            link,
+            hooks,
+            subscriptions,
+            settings=settings,
+            pending=self._pending,
+            entropy=self._entropy,
+            progress=self.progress,
+            on_change=self._show_progress,
+            log=self._log,
+        )
         hooks.connected(connected)
         nursery.start_soon(hooks.run)
         self._log.info("link ready", peer=link.peer, wire=link.wire)
@@ -233,83 +233,22 @@ class OutgoingConnection(Actor):
             self._last_error = str(closed)
             self._live = None
             self._pending.fail_all(str(closed))
-            hooks.closed(Closed(settings, self._conn, closed.code, closed.reason, closed.origin))
+            hooks.closed(Closed(self._config, self._conn, closed.code, closed.reason, closed.origin))
             self._log.warning("link lost", code=closed.code, reason=closed.reason, origin=closed.origin)
 
-    async def _work(self, live: _LiveLink, first: Sequence[Message]) -> LinkClosed:
+    async def _work(self, live: LiveLink, first: Sequence[Message]) -> LinkClosed:
         """Subscribe and receive side by side; return how the link ended."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(live.subscriptions.keep, self._show_progress)
             self._wake()
-            closed = await self._receive(live, first)
+            closed = await live.receive(first)
             nursery.cancel_scope.cancel()
         return closed
 
-    async def _receive(self, live: _LiveLink, messages: Sequence[Message]) -> LinkClosed:
-        """Take what comes until the link ends; leave it there while too much waits for hooks."""
-        try:
-            while True:
-                for message in messages:
-                    self._take(live, message)
-                if live.hooks.is_behind:
-                    await self._throttle(live)
-                messages = await live.link.receive()
-        except LinkClosed as closed:
-            return closed
-
-    async def _throttle(self, live: _LiveLink) -> None:
-        """Read nothing more until the hooks have caught up; end the link when that takes too long."""
-        limit = self.settings.max_throttled_time
-        live.is_throttled = True
-        self._show_progress()
-        with trio.move_on_after(limit) as scope:
-            await live.hooks.caught_up()
-        if scope.cancelled_caught:
-            reason = f"hooks were behind for more than {limit:g} s"
-            await live.link.aclose(1013, reason)
-            raise LinkClosed(1013, reason, "local")
-        live.is_throttled = False
-        self._show_progress()
-
-    def _take(self, live: _LiveLink, message: Message) -> None:
-        """Act on one message from the peer, without waiting."""
-        match message:
-            case Reply() | Failure():
-                self.progress.count("handled" if self._pending.answer(message) else "ignored")
-            case Deliver():
-                live.hooks.delivery(message)
-            case Invoke():
-                self._take_request(live, message)
-            case Denied(reason=reason):
-                self._log.warning("denied by the peer", reason=reason)
-            case Cancel(in_reply_to=request_id):
-                live.requests.discard(request_id)
-                if not live.hooks.cancel(request_id):
-                    self.progress.count("ignored")
-            case Goodbye():
-                pass  # the end of the link follows
-            case _:
-                self.progress.count("ignored")
-
-    def _take_request(self, live: _LiveLink, message: Invoke) -> None:
-        def settled(result: object, error: Exception | None) -> None:
-            live.requests.discard(message.id)
-            answer_id = self._entropy.hex_id()
-            if error is None:
-                live.link.send_nowait(Reply(answer_id, message.id, result))
-            else:
-                live.link.send_nowait(failure_of(error, answer_id, message.id))
-
-        if message.id in live.requests:
-            self.progress.count("ignored")
-            return
-        limit = self.settings.max_in_flight
-        if len(live.requests) >= limit:
-            settled(None, Overloaded(f"more than {limit} requests of the server are under way"))
-            return
-        live.requests.add(message.id)
-        request = IncomingRequest(message.id, message.timestamp, message.data)
-        live.hooks.request(MessageReceived(self.settings, self._conn, request), settled)
+    async def _ask_for_topics(self, service: str) -> object:
+        call = Call({"ctx": Subscribing(self._config, self._conn)})
+        timeout = self.settings.hook_timeout
+        return await self.ref("service", service).ask(call, timeout=timeout, cid=self._entropy.hex_id())
 
     # Calls
 
@@ -334,7 +273,8 @@ class OutgoingConnection(Actor):
                         envelope.reply.fail(LinkDown(f"{self.actor!r}: {self._hopeless}"))
                     return
                 if self._live is not None:
-                    await self._pending.send(self._live.link, envelope)
+                    way = self._frames if self._dials_websocket else self._pending
+                    await way.send(self._live.link, envelope)
                     return
                 await self._changed.wait()
 
@@ -347,6 +287,10 @@ class OutgoingConnection(Actor):
         except AskTimeout as error:
             raise InvokeTimeout(str(error)) from None
         return response
+
+    @property
+    def _dials_websocket(self) -> bool:
+        return self.settings.remote is Remote.WEBSOCKET
 
     # What others see
 
@@ -374,10 +318,12 @@ class OutgoingConnection(Actor):
             self._show("ready" if live.subscriptions.is_answered else "subscribing")
 
     def _show(self, state: str, **detail: object) -> None:
-        facts: dict[str, object] = {"address": self.settings.address, **detail}
+        facts: dict[str, object] = {"address": self._config.address, **detail}
         if self._live is not None:
             facts["wire"] = self._live.link.wire
             facts["subscribed"] = sorted(self._live.subscriptions.subscribed)
             if self._live.subscriptions.refused:
                 facts["refused"] = dict(self._live.subscriptions.refused)
+            if self._live.subscriptions.problem:
+                facts["on_subscribe"] = self._live.subscriptions.problem
         self.progress.show(state, **facts)

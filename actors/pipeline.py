@@ -17,7 +17,7 @@ from actors.call import Call
 from actors.channel_events import ChannelEvent
 from actors.envelope import Envelope
 from actors.errors import Forbidden, InvokeTimeout
-from actors.hooks import Closed, Connected, MessageReceived
+from actors.hooks import Closed, Connected, MessageReceived, Subscribing
 from actors.invocation import Invocation, current
 from actors.io import unstructure
 from actors.payload import given_by
@@ -26,7 +26,7 @@ from actors.simple_io import SimpleIODeclaration
 
 __all__ = ["EVENTS", "Pipeline"]
 
-EVENTS = (Connected, MessageReceived, Closed, ChannelEvent)
+EVENTS = (Connected, Subscribing, MessageReceived, Closed, ChannelEvent)
 """The events of links and channels: a handler whose parameter is annotated with one of them is given it as it is."""
 
 FINALIZE_TIMEOUT = 5.0

@@ -75,7 +75,7 @@ class Link(Protocol):
 
     @property
     def wire(self) -> str:
-        """The wire format that was agreed on: `isthmus.1` or `zato`."""
+        """The wire format that was agreed on: `isthmus.1` or `zato`; of another server its sub-protocol, if any."""
         ...
 
     async def receive(self) -> Sequence[Message]:
@@ -97,6 +97,10 @@ class Link(Protocol):
 
         After the link has ended it does nothing: the end shows in `receive`.
         """
+        ...
+
+    async def until_framed(self, message_id: str) -> None:
+        """Wait until a frame has taken a queued message; raise `LinkClosed` when the link has ended before that."""
         ...
 
     def withdraw(self, message_id: str) -> bool:

@@ -26,12 +26,15 @@ from actors.errors import (
     Overloaded,
     ServiceNotFound,
 )
+from actors.link_subscriptions import SUBSCRIBE_SERVICE
 from actors.ports import Entropy, Threads
 from actors.ref import ActorRef, Directory, actor_name
 
 __all__ = ["Client", "Connection", "Out", "Reach", "invoke_service"]
 
 LOCAL_TIMEOUT = 30.0
+CALL_TIMEOUT = 5.0
+PUBLISH_SERVICE = "zato.pubsub.pubapi.publish-message"
 
 
 @frozen
@@ -141,6 +144,12 @@ class Connection:
         """Return a client, to use with `async with` or, in a blocking service, `with`."""
         return Client(self._reach, self.name)
 
+    def invoke(self, message: object, request: object = None, *, timeout: float = CALL_TIMEOUT) -> Any:
+        """Invoke without asking for a client first; see `Client.invoke`."""
+        return self.client().invoke(message, request, timeout=timeout)
+
+    send = invoke
+
 
 @frozen
 class Client:
@@ -165,8 +174,11 @@ class Client:
     ) -> None:
         return None
 
-    def invoke(self, message: object, request: object = None, *, timeout: float = 5.0) -> Any:
-        """Invoke a remote service and return its `CallResponse`.
+    def invoke(self, message: object, request: object = None, *, timeout: float = CALL_TIMEOUT) -> Any:
+        """Invoke a remote service and return its `CallResponse`; or send a frame and return None.
+
+        With `remote = "websocket"`, `message` is one frame: text, bytes, or a dict or list to be sent as JSON. It is
+        sent when this returns, and nothing is known of what becomes of it: what the server says goes to on_message.
 
         Args:
             message: `{"service": name, "request": data}`, the name of a service, or, for a channel mounted
@@ -179,23 +191,50 @@ class Client:
             InvokeTimeout: It was sent, and no answer came in time.
             LinkLost: The link broke meanwhile.
             LinkDown: There was no link in time, or there can be none.
+            BadInput: The message cannot be sent: it is too big, or of a type that is no frame.
             CallError: What the remote answered: `BadInput`, `Forbidden`, `ServiceNotFound`, `RemoteError`...
         """
         data = {"service": message, "request": request} if isinstance(message, str) else message
-        return self._reach.bridge(lambda: self._invoke(data, timeout))
+        return self._call(RemoteCall(data, message if request is None else None), timeout)
 
     send = invoke
 
-    def invoke_service(self, name: str, request: object = None, *, timeout: float = 5.0) -> Any:
+    def invoke_service(self, name: str, request: object = None, *, timeout: float = CALL_TIMEOUT) -> Any:
         """Invoke a remote service by name; see `invoke`."""
-        return self.invoke(name, request, timeout=timeout)
+        return self._call(RemoteCall({"service": name, "request": request}), timeout)
 
-    async def _invoke(self, data: object, timeout: float) -> CallResponse:
-        call = RemoteCall(data)
+    def subscribe(self, topic: str, *, timeout: float = CALL_TIMEOUT, **options: Any) -> Any:
+        """Subscribe over this connection; messages go to its on_message, the response's data has the `sub_key`.
+
+        The subscription is not kept where the remote does not keep it beyond a link: list topics under `subscribe`.
+
+        Args:
+            topic: A topic of the remote cluster.
+            timeout: Seconds to wait for the answer.
+            options: What may be set of a subscription, by the names of clusters.toml.
+        """
+        return self.invoke_service(SUBSCRIBE_SERVICE, {"topic_name": topic, **options}, timeout=timeout)
+
+    def publish(self, topic: str, data: object, *, timeout: float = CALL_TIMEOUT, **options: Any) -> Any:
+        """Publish to a topic of the remote cluster; the response's data has the `msg_id`.
+
+        Args:
+            topic: A topic of the remote cluster.
+            data: What is published. Zato turns what is not text into Python's own notation of it.
+            timeout: Seconds to wait for the answer.
+            options: `priority`, `expiration`, `correl_id` and what else the remote takes.
+        """
+        request = {"topic_name": topic, "data": data, **options}
+        return self.invoke_service(PUBLISH_SERVICE, request, timeout=timeout)
+
+    def _call(self, call: RemoteCall, timeout: float) -> Any:
+        return self._reach.bridge(lambda: self._ask(call, timeout))
+
+    async def _ask(self, call: RemoteCall, timeout: float) -> CallResponse | None:
         wait = self._reach.time_left(timeout)
         target = self._reach.ref("outgoing", self.connection)
         try:
-            response: CallResponse = await target.ask(
+            response: CallResponse | None = await target.ask(
                 call, timeout=wait, cid=self._reach.position()[0], wait_for_room=False
             )
         except ActorNotFound:

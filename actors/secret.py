@@ -5,7 +5,29 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 
-__all__ = ["Secret"]
+__all__ = ["HIDDEN", "Secret", "masked_address"]
+
+HIDDEN = "***"
+"""What stands in the place of a secret wherever it would be shown."""
+
+
+def masked_address(text: str) -> str:
+    """Return an address as it may be printed: the values of its query string, and credentials before the host, hidden.
+
+    Which parameters are secret cannot be known from their names, so all values are hidden.
+    """
+    place, mark, query = text.partition("?")
+    scheme, slashes, rest = place.partition("://")
+    host, slash, path = rest.partition("/")
+    credentials, at, host = host.rpartition("@")
+    hidden = HIDDEN if credentials else ""
+    parameters = "&".join(_masked_parameter(one) for one in query.split("&")) if query else ""
+    return f"{scheme}{slashes}{hidden}{at}{host}{slash}{path}{mark}{parameters}"
+
+
+def _masked_parameter(text: str) -> str:
+    key, equals, _value = text.partition("=")
+    return f"{key}={HIDDEN}" if equals else HIDDEN
 
 
 class Secret:
@@ -38,10 +60,10 @@ class Secret:
         return hmac.compare_digest(self.reveal().encode(), candidate.encode())
 
     def __repr__(self) -> str:
-        return "***"
+        return HIDDEN
 
     def __str__(self) -> str:
-        return "***"
+        return HIDDEN
 
     def __reduce__(self) -> str:
         msg = "a secret cannot be serialised"

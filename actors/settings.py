@@ -18,6 +18,7 @@ __all__ = [
     "ActiveStatus",
     "ChannelSettings",
     "Compat",
+    "DataFormat",
     "DeliverFrom",
     "DeliveryOptions",
     "DeliverySettings",
@@ -50,7 +51,14 @@ class Compat(Enum):
 class Remote(Enum):
     """What an outgoing connection dials."""
 
-    CLUSTER = "cluster"
+    CLUSTER = "cluster"  # a channel of Isthmus or Zato
+    WEBSOCKET = "websocket"  # any WebSocket server: frames go both ways, and there is no session
+
+
+class DataFormat(Enum):
+    """What frames are read as."""
+
+    JSON = "json"
 
 
 class OnNoSubs(Enum):
@@ -191,16 +199,22 @@ class DeliveryOptions:
 
 @frozen
 class OutgoingSettings:
-    """A channel to dial and keep a link to."""
+    """A channel, or another WebSocket server, to dial and keep a link to."""
 
-    address: str
+    address: str  # with a query string where the server wants one
     other_addresses: tuple[str, ...] = ()  # tried in turn after `address`
     active: bool = True
     remote: Remote = Remote.CLUSTER
     username: str | None = None
     password: Secret | None = field(default=None, repr=False)
+    bearer_token: Secret | None = field(default=None, repr=False)  # websocket: in place of username and password
+    headers: dict[str, Any] = field(factory=dict, repr=False)  # websocket: of the upgrade; texts or secrets
+    subprotocols: tuple[str, ...] = ()  # websocket: to offer
+    data_format: DataFormat | None = None  # websocket: what frames are read as; None: text or bytes, as they came
+    attrs: dict[str, str] = field(factory=dict)  # cluster: what the channel is told of this client
     subscribe: tuple[str, ...] = ()
     subscriptions: dict[str, DeliveryOptions] = field(factory=dict)
+    on_subscribe: str | None = None  # gives a list of further topics to subscribe to
     on_connect: str | None = None
     on_message: str | None = None
     on_close: str | None = None
@@ -213,8 +227,10 @@ class OutgoingSettings:
     ping_interval: float = 10.0
     ping_timeout: float = 5.0
     pings_missed_threshold: int = 1
+    socket_read_timeout: float | None = None  # nothing received, not even a pong; None: the heartbeat decides
+    socket_write_timeout: float | None = None  # the peer takes no bytes of what waits for it; None: as long as it likes
     max_message_size: int = MIB
-    max_waiting: int = 1000  # calls that wait for a link
+    max_waiting: int = 1000  # calls and frames that wait for a link
     max_in_flight: int = 1000  # requests of the server
     max_unhandled: int = 10_000  # messages that wait for on_message before the link is throttled
     max_throttled_time: float = 60.0

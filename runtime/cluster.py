@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -16,7 +18,7 @@ from actors.channel import Channel, Gate, SessionTable
 from actors.delivery import TOPICS
 from actors.endpoint import Endpoint
 from actors.handling import Handling
-from actors.login import LinkIdentity
+from actors.login import LinkIdentity, upgrade_headers
 from actors.mailbox import MailboxLimits
 from actors.message_log import MessageLogs
 from actors.outgoing import OutgoingConnection
@@ -33,7 +35,7 @@ from actors.ports import (
 )
 from actors.service import Service
 from actors.service_hooks import may_be_deployed, tell_deployed
-from actors.settings import MIB, ChannelSettings, DeliveryOptions, OutgoingSettings, SubscriptionSettings
+from actors.settings import MIB, ChannelSettings, DeliveryOptions, OutgoingSettings, Remote, SubscriptionSettings
 from actors.subscriber import Subscriber
 from actors.supervision import ChildSpec
 from actors.topic import TopicPorts
@@ -51,7 +53,7 @@ from runtime.store.browse import StoreBrowser
 from runtime.store.sqlite import SqliteStore
 from runtime.supervisor import Supervisor
 from runtime.transport import Address, LinkOptions, Network, WebSocketDialer, WebSocketListener
-from runtime.wire import NativeWire, Role, Wire, ZatoClientWire, ZatoServerWire
+from runtime.wire import NativeWire, PlainWire, Role, Wire, ZatoClientWire, ZatoServerWire
 
 __all__ = ["Cluster", "Ports", "Stores"]
 
@@ -275,23 +277,30 @@ class Cluster:
         )
 
     def _outgoing(self, name: str, settings: OutgoingSettings) -> ChildSpec:
+        is_websocket = settings.remote is Remote.WEBSOCKET
         options = LinkOptions(
             ping_interval=settings.ping_interval,
             ping_timeout=settings.ping_timeout,
             pings_missed_threshold=settings.pings_missed_threshold,
             max_message_size=settings.max_message_size,
             handshake_timeout=settings.dial_timeout,
+            read_timeout=math.inf if settings.socket_read_timeout is None else settings.socket_read_timeout,
+            write_timeout=math.inf if settings.socket_write_timeout is None else settings.socket_write_timeout,
         )
 
         def make_wire(subprotocol: str | None) -> Wire:
+            if is_websocket:
+                return PlainWire(subprotocol)
             if subprotocol is None:
                 return ZatoClientWire(timestamp=self._timestamp)
             return NativeWire(Role.CLIENT, timestamp=self._timestamp, max_message_size=settings.max_message_size)
 
+        dialer = partial(WebSocketDialer, entropy=self._ports.entropy)
+        if is_websocket:
+            headers = partial(upgrade_headers, settings)
+            dialer = partial(dialer, subprotocols=settings.subprotocols, headers=headers)
         dialers = [
-            WebSocketDialer(
-                self._ports.network, Address.parse(address), make_wire, options, entropy=self._ports.entropy
-            )
+            dialer(self._ports.network, Address.parse(address), make_wire, options)
             for address in (settings.address, *settings.other_addresses)
         ]
         handling = Handling(self._ports.stores.handled)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from runtime.transport import WebSocketDialer
+
 
 @pytest.fixture(params=["isthmus.1", "zato"])
 def wire(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both wire formats: without the offer of its sub-protocol, a channel speaks Zato's."""
     if request.param == "zato":
-        monkeypatch.setattr("runtime.transport.dialer.WebSocketDialer.__init__.__kwdefaults__", {"subprotocols": ()})
+        monkeypatch.setitem(WebSocketDialer.__init__.__kwdefaults__, "subprotocols", ())
     return str(request.param)

@@ -15,6 +15,7 @@ from actors.session_context import STORE_CONTEXT
 from actors.settings import OnFull, TopicSettings
 from actors.subscribing import subscription_options
 from runtime.config.problems import KeyPath, Problems, key_text, nearest
+from runtime.config.remotes import check_remote
 from runtime.config.schema import ClusterSettings, Configuration
 from runtime.transport.network import Address
 
@@ -60,7 +61,9 @@ def check_clusters(clusters: dict[str, ClusterSettings], problems: Problems, sta
             for key, definition in cluster.security.items():
                 _check_secret(definition.password, (*where, "security", key, "password"), problems)
             for key, outgoing in cluster.outgoing.items():
-                _check_secret(outgoing.password, (*where, "outgoing", key, "password"), problems)
+                for secret in ("password", "bearer_token"):
+                    _check_secret(getattr(outgoing, secret), (*where, "outgoing", key, secret), problems)
+                _check_secrets_within(outgoing.headers, (*where, "outgoing", key, "headers"), problems)
             for key, value in cluster.config.items():
                 _check_secrets_within(value, (*where, "config", key), problems)
             for key in cluster.channels:
@@ -168,7 +171,8 @@ def _check_outgoing(cluster: ClusterSettings, name: str, where: KeyPath, problem
     settings = cluster.outgoing[name]
     for address in (settings.address, *settings.other_addresses):
         _address(address, where, problems)
-    for key in ("subscribe", "subscriptions"):
+    check_remote(settings, where, problems)
+    for key in ("subscribe", "subscriptions", "on_subscribe"):
         if getattr(settings, key) and settings.on_message is None and not problems.has_any(where, "on_message"):
             problems.add((*where, key), "messages need an on_message hook, which says what becomes of them")
     for topic, options in settings.subscriptions.items():
@@ -229,7 +233,8 @@ def check_service_names(
     named += [(("channels", name, "hook_service"), channel.hook_service) for name, channel in settings.channels.items()]
     for name, outgoing in settings.outgoing.items():
         named += [
-            (("outgoing", name, hook), getattr(outgoing, hook)) for hook in ("on_connect", "on_message", "on_close")
+            (("outgoing", name, hook), getattr(outgoing, hook))
+            for hook in ("on_subscribe", "on_connect", "on_message", "on_close")
         ]
     named += [(("subscriptions", name, "service"), one.service) for name, one in settings.subscriptions.items()]
     named += [(("endpoints", name, "service"), endpoint.service) for name, endpoint in settings.endpoints.items()]

@@ -73,7 +73,7 @@ class SimulatedCluster:
         hook_names = {
             name
             for outgoing in self.settings.outgoing.values()
-            for name in (outgoing.on_connect, outgoing.on_message, outgoing.on_close)
+            for name in (outgoing.on_subscribe, outgoing.on_connect, outgoing.on_message, outgoing.on_close)
         }
 
         def record(event: Any) -> None:

@@ -20,6 +20,7 @@ __all__ = ["BufferedStream"]
 
 HIGH_WATER = 64 * 1024
 CONTROL_ROOM = 256 * 1024
+CHUNK = 256 * 1024
 FLUSH_TIMEOUT = 2.0
 _CLOSE_FRAME = b"\x88"
 
@@ -50,6 +51,7 @@ class BufferedStream(trio.abc.Stream):
         """Whether a close frame is among what was appended: the library appends each frame by itself."""
         self.farewell: Callable[[], bytes] = bytes
         """Gives what is still to be said when the stream is closed."""
+        self._taken_at = trio.current_time()
         self.last_received_at = trio.current_time()
         self.ended = trio.Event()
         """Set when nothing more will be received."""
@@ -58,6 +60,11 @@ class BufferedStream(trio.abc.Stream):
     def has_room(self) -> bool:
         """Tell whether a message may be framed now."""
         return len(self._buffer) + self._in_flight < HIGH_WATER
+
+    @property
+    def stalled_for(self) -> float:
+        """Return for how many seconds bytes have waited of which the transport took none."""
+        return trio.current_time() - self._taken_at if self._in_flight else 0.0
 
     async def wait_room(self) -> None:
         """Wait until a message may be framed; return at once when the stream is broken or closed."""
@@ -95,7 +102,10 @@ class BufferedStream(trio.abc.Stream):
             self._in_flight = len(data)
             self._has_data = trio.Event()
             try:
-                await self._transport.send_all(data)
+                with memoryview(data) as waiting:
+                    for start in range(0, len(data), CHUNK):
+                        self._taken_at = trio.current_time()
+                        await self._transport.send_all(waiting[start : start + CHUNK])
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                 self._break(str(error))
             finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -20,6 +20,10 @@ from runtime.wire import NATIVE_SUBPROTOCOL
 __all__ = ["WebSocketDialer"]
 
 
+MAX_BODY = 500
+_DENIED = (401, 403)
+
+
 class WebSocketDialer:
     """Makes links to one address; implements `actors.ports.Dialer`.
 
@@ -30,6 +34,7 @@ class WebSocketDialer:
         options: Limits and intervals.
         entropy: Unique payloads for pings.
         subprotocols: What to offer.
+        headers: Gives what the upgrade bears beside its own headers, at each dial; raises `DialFailed`.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class WebSocketDialer:
         *,
         entropy: Entropy,
         subprotocols: Sequence[str] = (NATIVE_SUBPROTOCOL,),
+        headers: Callable[[], list[tuple[bytes, bytes]]] = list,
     ) -> None:
         self._network = network
         self._address = address
@@ -48,6 +54,7 @@ class WebSocketDialer:
         self._options = options
         self._entropy = entropy
         self._subprotocols = subprotocols
+        self._headers = headers
 
     @property
     def address(self) -> str:
@@ -65,7 +72,8 @@ class WebSocketDialer:
         except ConnectionRejected as error:
             body = (error.body or b"").decode(errors="replace").strip()
             part = "upgrade"
-            raise DialFailed(part, f"{self._address}: HTTP {error.status_code} {body}".rstrip()) from None
+            reason = f"{self._address}: HTTP {error.status_code} {body:.{MAX_BODY}}".rstrip()
+            raise DialFailed(part, reason, is_denied=error.status_code in _DENIED) from None
         except HandshakeError as error:
             part = "upgrade"
             raise DialFailed(part, f"{self._address}: {error}") from None
@@ -79,6 +87,7 @@ class WebSocketDialer:
 
     async def _upgrade(self, nursery: trio.Nursery, stream: BufferedStream) -> WebSocketConnection:
         address = self._address
+        headers = self._headers()
         host = f"[{address.host}]" if ":" in address.host else address.host
         reason = f"no answer within {self._options.handshake_timeout:g} s"
         with trio.move_on_after(self._options.handshake_timeout):
@@ -90,6 +99,7 @@ class WebSocketDialer:
                     f"{host}:{address.port}",
                     address.path,
                     subprotocols=self._subprotocols,
+                    extra_headers=headers,
                     max_message_size=self._options.max_message_size,
                     receive_buffer_size=RECEIVE_BUFFER,
                 ),

@@ -7,6 +7,7 @@ upgrading is that of `runtime.transport.dialer` and `listener`.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -21,6 +22,7 @@ from actors.messages import Denied, Goodbye, Invoke, Message, Welcome
 from actors.ports import Entropy
 from runtime.transport.buffered import BufferedStream
 from runtime.transport.framing import Framer, size_of
+from runtime.transport.patience import until_out_of_patience
 from runtime.wire.protocol import Frame, Violation, Wire
 
 __all__ = ["LinkOptions", "WebSocketLink"]
@@ -48,6 +50,8 @@ class LinkOptions:
     pings_missed_threshold: int = 1
     max_message_size: int = 1024 * 1024
     handshake_timeout: float = 10.0
+    read_timeout: float = math.inf
+    write_timeout: float = math.inf
 
 
 def _aged(message: Message, queued_at: float) -> Message:
@@ -118,7 +122,7 @@ class WebSocketLink:
 
     @property
     def wire(self) -> str:
-        """The wire format: `isthmus.1` or `zato`."""
+        """The wire format; see `Link.wire`."""
         return self._wire.name
 
     # What actors use
@@ -148,6 +152,13 @@ class WebSocketLink:
         if self._end is None:
             self._outbox.append((message, trio.current_time()))
             self._notify_outbox()
+
+    async def until_framed(self, message_id: str) -> None:
+        """Wait until a frame has taken a queued message; see `Link.until_framed`."""
+        while any(getattr(message, "id", None) == message_id for message, _queued_at in self._outbox):
+            if self._end is not None:
+                raise LinkClosed(self._end.code, self._end.reason, self._end.origin)
+            await self._outbox_changed.wait()
 
     def withdraw(self, message_id: str) -> bool:
         """Take back a message that is in no frame yet; see `Link.withdraw`."""
@@ -196,6 +207,7 @@ class WebSocketLink:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write_for_ever)
             nursery.start_soon(self._watch_heartbeat)
+            nursery.start_soon(self._watch_socket)
             await self._read_until_closed()
             if self._own_close is not None:
                 await self._own_close_done.wait()
@@ -363,6 +375,17 @@ class WebSocketLink:
                     _log.warning("pings missed", peer=self._peer, missed=missed)
                     await self._give_up(_PINGS_MISSED, "Pings missed")
                     return
+
+    async def _watch_socket(self) -> None:
+        options = self._options
+        reason = await until_out_of_patience(
+            self._stream,
+            read_timeout=options.read_timeout,
+            write_timeout=options.write_timeout,
+            is_throttled=lambda: self.is_throttled,
+        )
+        _log.warning("out of patience", peer=self._peer, reason=reason)
+        await self._give_up(_ABNORMAL, reason)
 
     async def _give_up(self, code: int, reason: str) -> None:
         """End the link of a peer that does not answer: a close frame where it can be sent at once, then nothing."""

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import trio
 from attrs import frozen
 
+from actors.secret import masked_address
+
 __all__ = ["Address", "Network"]
 
 
@@ -30,15 +32,19 @@ class Address:
         """
         parts = urlsplit(text)
         if parts.scheme not in ("ws", "wss") or not parts.hostname:
-            msg = f"expected ws://HOST:PORT/PATH or wss://HOST:PORT/PATH, got {text!r}"
+            msg = f"expected ws://HOST:PORT/PATH or wss://HOST:PORT/PATH, got {masked_address(text)!r}"
+            raise ValueError(msg)
+        if "@" in parts.netloc:
+            msg = f"expected no credentials in an address, got {masked_address(text)!r}: use username and password"
             raise ValueError(msg)
         port = parts.port or (443 if parts.scheme == "wss" else 80)
         path = parts.path or "/"
         return cls(parts.scheme, parts.hostname, port, f"{path}?{parts.query}" if parts.query else path)
 
     def __str__(self) -> str:
+        """Return it as it may be printed: what stands in the query string is hidden."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}{self.path}"
+        return masked_address(f"{self.scheme}://{host}:{self.port}{self.path}")
 
 
 class Network(Protocol):

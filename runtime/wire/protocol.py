@@ -45,7 +45,7 @@ class Wire(Protocol):
 
     @property
     def name(self) -> str:
-        """The format: `isthmus.1` or `zato`."""
+        """The format: `isthmus.1` or `zato`, or for plain frames the sub-protocol, if any."""
         ...
 
     def receive(self, frame: Frame) -> list[Message | Violation]:

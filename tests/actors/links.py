@@ -62,6 +62,12 @@ class FakeLink:
         if self.ended is None:
             self.queued.append(message)
 
+    async def until_framed(self, message_id: str) -> None:
+        while any(getattr(message, "id", None) == message_id for message in self.queued):
+            if self.ended is not None:
+                raise LinkClosed(self.ended.code, self.ended.reason, self.ended.origin)
+            await self._changed.wait()
+
     def withdraw(self, message_id: str) -> bool:
         for message in self.queued:
             if getattr(message, "id", None) == message_id:

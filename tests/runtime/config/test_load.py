@@ -160,7 +160,7 @@ def test_one_wrong_value_hides_no_other(tmp_path: Path) -> None:
         "clusters.emea.endpoints.apac.channel: expected text, got 4",
         "clusters.emea.endpoints.apac.publish: expected text, got 1",
         "clusters.emea.topics.\"/customer/new\".guaranteed: expected true or false, got 'yes'",
-        "clusters.apac.outgoing.\"My WSX Outconn\".remote: expected one of 'cluster', got 5",
+        "clusters.apac.outgoing.\"My WSX Outconn\".remote: expected one of 'cluster', 'websocket', got 5",
         'clusters.apac.outgoing."My WSX Outconn".username: expected text, got 1',
     ]
 
