@@ -128,6 +128,7 @@ class RemoteCall:
     data: Any
     frame: Any = None
     was_sent: bool = False
+    obstacle: str = "no link"
     last_error: str = field(default="")
 
 

@@ -267,12 +267,13 @@ class OutgoingConnection(Actor):
             if envelope.reply is not None:
                 envelope.reply.on_abandoned(scope.cancel)
             while envelope.is_wanted:
-                call.last_error = self._last_error
+                call.obstacle, call.last_error = "no link", self._last_error
                 if self._hopeless:
                     if envelope.reply is not None:
                         envelope.reply.fail(LinkDown(f"{self.actor!r}: {self._hopeless}"))
                     return
                 if self._live is not None:
+                    call.obstacle = "no room on the link"
                     way = self._frames if self._dials_websocket else self._pending
                     await way.send(self._live.link, envelope)
                     return

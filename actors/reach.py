@@ -250,6 +250,6 @@ class Client:
             if call.was_sent:
                 msg = f"{self.connection!r}: sent, and no answer within {wait:g} s"
                 raise InvokeTimeout(msg) from None
-            msg = f"{self.connection!r}: no link within {wait:g} s; last error: {call.last_error or 'none'}"
+            msg = f"{self.connection!r}: {call.obstacle} within {wait:g} s; last error: {call.last_error or 'none'}"
             raise LinkDown(msg) from None
         return response

@@ -51,8 +51,7 @@ class WebSocketServer:
                     self.received.append(await socket.get_message())
                 await trio.sleep_forever()
             except ConnectionClosed:
-                pass
-            nursery.cancel_scope.cancel()
+                pass  # the library's own task ends when the closing is done
         await trio.aclose_forcefully(stream)
 
     def header(self, name: str) -> list[str]:

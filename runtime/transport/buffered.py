@@ -20,7 +20,7 @@ __all__ = ["BufferedStream"]
 
 HIGH_WATER = 64 * 1024
 CONTROL_ROOM = 256 * 1024
-CHUNK = 256 * 1024
+CHUNK = 64 * 1024
 FLUSH_TIMEOUT = 2.0
 _CLOSE_FRAME = b"\x88"
 
@@ -62,8 +62,13 @@ class BufferedStream(trio.abc.Stream):
         return len(self._buffer) + self._in_flight < HIGH_WATER
 
     @property
+    def is_broken(self) -> bool:
+        """Tell whether nothing can be sent any more because the transport or the peer failed."""
+        return self._broken is not None
+
+    @property
     def stalled_for(self) -> float:
-        """Return for how many seconds bytes have waited of which the transport took none."""
+        """Return for how many seconds the transport has been at the same bytes, at most `CHUNK` of them."""
         return trio.current_time() - self._taken_at if self._in_flight else 0.0
 
     async def wait_room(self) -> None:

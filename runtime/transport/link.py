@@ -322,6 +322,8 @@ class WebSocketLink:
             await self._stream.wait_room()
             if self._peer_left:
                 continue
+            if self._stream.is_broken:
+                return  # what waits can be withdrawn; the reader learns of the end
             batch = [_aged(message, queued_at) for message, queued_at in self._outbox]
             self._outbox.clear()
             self._is_writing = True

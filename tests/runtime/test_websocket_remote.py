@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 from structlog.testing import capture_logs
-from trio_websocket import ConnectionClosed
+from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from actors import BadInput, LinkDown, LinkLost, MessageReceived, Overloaded, Service
 from actors.secret import Secret
@@ -209,7 +209,7 @@ async def test_each_way_a_frame_cannot_be_sent_has_its_error(network: MemoryNetw
     network.refuse("server")
     network.cut()
     await cluster.until("outgoing", FEED, "backoff")
-    with pytest.raises(LinkDown, match="no link within 3 s; last error: .*connection refused"):
+    with pytest.raises(LinkDown, match=r"no link within 3 s; last error: .*connection refused"):
         await send("late", timeout=3.0)
     network.heal()
     await cluster.until("outgoing", FEED, "ready")
@@ -225,12 +225,14 @@ async def test_a_frame_that_waits_for_room_is_lost_with_the_link_or_taken_back_i
     server, cluster = await running(nursery, network, [], ping_interval=3600.0, max_waiting=2)
     server.is_reading = False
     outcomes: list[str] = []
+    errors: list[str] = []
 
     async def send(name: str, timeout: float) -> None:
         try:
             await cluster.invoke("test.sends", {"frames": [name.ljust(200_000)], "timeout": timeout})
             outcomes.append(f"{name} sent")
         except (LinkDown, LinkLost, Overloaded) as error:
+            errors.append(str(error))
             outcomes.append(f"{name} {type(error).__name__} {getattr(error, 'sent', '')}".rstrip())
 
     for number in range(8):
@@ -238,6 +240,7 @@ async def test_a_frame_that_waits_for_room_is_lost_with_the_link_or_taken_back_i
     first_late = next(place for place, one in enumerate(outcomes) if "LinkDown" in one)
     assert 0 < first_late < 8
     assert all("LinkDown" in one for one in outcomes[first_late:])
+    assert "no room on the link within 2 s" in errors[0]
     outcomes.clear()
     async with trio.open_nursery() as senders:
         for number in range(4):
@@ -266,7 +269,7 @@ async def test_the_upgrade_offers_bears_and_shows_what_it_should(network: Memory
         cluster = await start(nursery, network, "apac", settings(**upgrade), [recorder(events)])
         entry = await cluster.until("outgoing", FEED, "ready")
         await until(lambda: events)
-    assert server.requests[0].subprotocols == ("a.1", "b.2")
+    assert server.requests[0].proposed_subprotocols == ("a.1", "b.2")
     assert server.header("X-Key") == ["s3cret"]
     assert server.header("X-Plain") == ["plain"]
     assert server.header("Authorization") == [f"Basic {base64.b64encode('joe:pässword'.encode()).decode()}"]
@@ -327,15 +330,13 @@ async def test_its_heartbeat_pings_with_an_empty_object(
 ) -> None:
     """After each silent ping_interval, `{}`, with a space more for each ping still out; the last one ends the link."""
     payloads: list[bytes] = []
+    ping = WebSocketConnection.ping
 
-    def note(_socket: Any, event: Any) -> Any:
-        payloads.append(bytes(event.payload))
-        return answer(_socket, event)
+    async def noted(socket: WebSocketConnection, payload: bytes) -> None:
+        payloads.append(payload)
+        await ping(socket, payload)
 
-    from trio_websocket import WebSocketConnection  # noqa: PLC0415
-
-    answer = WebSocketConnection._handle_ping_event
-    monkeypatch.setattr(WebSocketConnection, "_handle_ping_event", note)
+    monkeypatch.setattr(WebSocketConnection, "ping", noted)
     server, cluster = await running(nursery, network, [], ping_interval=45.0, pings_missed_threshold=3)
     await trio.sleep(100)
     assert payloads == [b"{}", b"{}"]

@@ -206,3 +206,84 @@ def test_only_what_is_started_needs_its_secrets(tmp_path: Path, monkeypatch: pyt
     assert load(path, ["emea"])
     with pytest.raises(ConfigurationError, match="ISTHMUS_TEST_NOT_SET is not set"):
         load(path, ["apac"])
+
+
+WEBSOCKET = """
+[clusters.apac]
+[clusters.apac.outgoing.Feed]
+address = "ws://feed.example:8080/v1?key=hidden"
+remote = "websocket"
+"""
+
+
+def test_a_connection_to_any_websocket_server_has_its_own_keys(tmp_path: Path) -> None:
+    """Each is read; headers may be in the open or secrets."""
+    path = tmp_path / "clusters.toml"
+    keys = """
+subprotocols = ["a.1", "b.2"]
+bearer_token = "local:token"
+data_format = "json"
+socket_read_timeout = 60
+socket_write_timeout = 5
+headers = { X-Key = "local:key", X-Plain = "as it is" }
+"""
+    path.write_text(WEBSOCKET + keys)
+    outgoing = load(path).clusters["apac"].outgoing["Feed"]
+    assert outgoing.subprotocols == ("a.1", "b.2")
+    assert (outgoing.socket_read_timeout, outgoing.socket_write_timeout) == (60.0, 5.0)
+    assert outgoing.headers["X-Plain"] == "as it is"
+    assert len(outgoing.headers["X-Key"].reveal()) == 64
+    assert "hidden" not in "".join(problems_of(WEBSOCKET.replace("ws://", "http://"), tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ('subscribe = ["/a"]', "subscribe: only a connection with remote = 'cluster' has this, not 'websocket'"),
+        ('on_subscribe = "a.b"', "on_subscribe: only a connection with remote = 'cluster' has this"),
+        ('attrs = {a = "1"}', "attrs: only a connection with remote = 'cluster' has this"),
+        ('remote = "cluster"\nsubprotocols = ["a"]', "subprotocols: only a connection with remote = 'websocket'"),
+        ('remote = "cluster"\nbearer_token = "local:a"', "bearer_token: only a connection with remote = 'websocket'"),
+        ('remote = "cluster"\nheaders = {a = "b"}', "headers: only a connection with remote = 'websocket' has this"),
+        ('remote = "cluster"\nattrs = {a = "x;y"}', "attrs.a: an attribute is key = value"),
+        ('remote = "cluster"\nattrs = {"a=b" = "x"}', 'attrs."a=b": an attribute is key = value'),
+        ('headers = {"X Y" = "b"}', "cannot be the name of a header"),
+        ('headers = {Host = "b"}', "headers.Host: the upgrade sets this header itself"),
+        ('headers = {Sec-WebSocket-Key = "b"}', "the upgrade sets this header itself"),
+        ('headers = {a = "b", A = "b"}', "headers.A: the header is given twice"),
+        ('headers = {a = "b\\nc"}', "headers.a: expected text that a header can say, or a secret"),
+        ("headers = {a = 7}", "headers.a: expected text that a header can say, or a secret, got 7"),
+        ('headers = {a = "$ISTHMUS_TEST_NOT_SET"}', "headers.a: the secret '$ISTHMUS_TEST_NOT_SET' cannot be read"),
+        ('bearer_token = "in the open"', 'bearer_token: expected "$NAME"'),
+        ('bearer_token = "$ISTHMUS_TEST_NOT_SET"', "bearer_token: the secret '$ISTHMUS_TEST_NOT_SET' cannot be read"),
+        (
+            'bearer_token = "local:a"\nheaders = {authorization = "x"}',
+            "Feed: one of these says who dials, not several: bearer_token, a header Authorization",
+        ),
+        (
+            'username = "a"\npassword = "local:a"\nbearer_token = "local:b"',
+            "not several: username and password, bearer",
+        ),
+        ('subprotocols = ["a b"]', "subprotocols: 'a b' cannot be the name of a sub-protocol"),
+        ('subprotocols = ["isthmus.1"]', "'isthmus.1' is what clusters speak; expected remote = 'cluster'"),
+        ('subprotocols = ["a", "a"]', "subprotocols: a sub-protocol is named twice"),
+        ('data_format = "xml"', "data_format: expected one of 'json', got 'xml'"),
+        ("socket_read_timeout = 10", "socket_read_timeout: expected more than ping_interval, 10 s"),
+        ("socket_write_timeout = 0", "socket_write_timeout: expected more than 0 seconds"),
+    ],
+)
+def test_what_makes_no_sense_for_a_remote_is_said(tmp_path: Path, keys: str, expected: str) -> None:
+    """Keys of the other kind of remote, and what an upgrade or a session cannot say, are errors by name."""
+    text = WEBSOCKET.replace('remote = "websocket"\n', "") if "remote =" in keys else WEBSOCKET
+    [problem] = problems_of(text + keys + "\n", tmp_path)
+    assert expected in problem
+
+
+def test_a_service_that_lists_topics_must_exist_and_needs_someone_who_receives(tmp_path: Path) -> None:
+    """on_subscribe is a service, and as with listed topics there must be an on_message."""
+    path = tmp_path / "clusters.toml"
+    named = WEBSOCKET.replace("websocket", "cluster") + 'on_subscribe = "a.lister"\n'
+    assert "on_subscribe: messages need an on_message hook" in problems_of(named, tmp_path)[0]
+    path.write_text(named + 'on_message = "a.receiver"\n')
+    [problem] = check_service_names(load(path), "apac", ["a.receiver", "a.listener"])
+    assert "on_subscribe: there is no service 'a.lister'; did you mean 'a.listener'?" in problem
