@@ -173,7 +173,7 @@ def _check_outgoing(cluster: ClusterSettings, name: str, where: KeyPath, problem
         _address(address, where, problems)
     check_remote(settings, where, problems)
     for key in ("subscribe", "subscriptions", "on_subscribe"):
-        if getattr(settings, key) and settings.on_message is None and not problems.has_any(where, "on_message"):
+        if getattr(settings, key) and settings.on_message is None and not problems.has_any(where, "on_message", key):
             problems.add((*where, key), "messages need an on_message hook, which says what becomes of them")
     for topic, options in settings.subscriptions.items():
         _check_delivery(options.given, (*where, "subscriptions", topic), problems)

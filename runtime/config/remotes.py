@@ -42,15 +42,16 @@ def _check_attrs(settings: OutgoingSettings, where: KeyPath, problems: Problems)
 
 
 def _check_headers(settings: OutgoingSettings, where: KeyPath, problems: Problems) -> None:
-    names = [name.lower() for name in settings.headers]
+    names: set[str] = set()
     for name, value in settings.headers.items():
         path = (*where, "headers", name)
         if _TOKEN.fullmatch(name) is None:
             problems.add(path, f"{name!r} cannot be the name of a header")
         elif name.lower() in _OWN_HEADERS or name.lower().startswith("sec-websocket-"):
             problems.add(path, "the upgrade sets this header itself")
-        elif names.count(name.lower()) > 1:
+        elif name.lower() in names:
             problems.add(path, "the header is given twice")
+        names.add(name.lower())
         if not isinstance(value, Secret) and not (isinstance(value, str) and is_header_value(value)):
             problems.add(path, f"expected text that a header can say, or a secret, got {value!r}")
     ways = {
