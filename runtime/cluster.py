@@ -45,6 +45,7 @@ from runtime.admin.messages import store_services
 from runtime.admin.services import admin_services
 from runtime.admin.sessions import SESSION_SERVICES
 from runtime.admin.store import backup_services
+from runtime.config.names import connection_name
 from runtime.config.schema import ClusterSettings
 from runtime.deployer import Deployer, Deployment
 from runtime.registry import Registry
@@ -241,7 +242,7 @@ class Cluster:
         inner = [self._topics()]
         inner += [ChildSpec.of(cls) for cls in (*self._own_classes, *self._classes)]
         inner += [self._subscriber(name, one) for name, one in settings.subscriptions.items()]
-        inner += [self._outgoing(name, one) for name, one in settings.outgoing.items()]
+        inner += [self._outgoing(connection_name(name), one) for name, one in settings.outgoing.items()]
         if settings.hot_deploy and self._ports.deployment is not None:
             inner.append(self._deployer(self._ports.deployment))
         doors = [self._channel(name, one) for name, one in settings.channels.items()]

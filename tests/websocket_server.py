@@ -28,6 +28,7 @@ class WebSocketServer:
     received: list[str | bytes] = field(factory=list)
     greeting: list[str | bytes] = field(factory=list)
     is_reading: bool = True
+    reads_again: trio.Event = field(factory=trio.Event)
 
     async def start(self) -> None:
         """Listen; returns once it does."""
@@ -47,9 +48,10 @@ class WebSocketServer:
             try:
                 for frame in self.greeting:
                     await socket.send_message(frame)
-                while self.is_reading:
+                while True:
+                    if not self.is_reading:
+                        await self.reads_again.wait()
                     self.received.append(await socket.get_message())
-                await trio.sleep_forever()
             except ConnectionClosed:
                 pass  # the library's own task ends when the closing is done
         await trio.aclose_forcefully(stream)

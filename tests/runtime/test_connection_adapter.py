@@ -86,10 +86,15 @@ async def test_each_event_reaches_its_method_and_the_result_is_the_answer(
 
 
 async def test_methods_that_are_not_overridden_are_not_called(
-    wire: str, network: MemoryNetwork, nursery: trio.Nursery
+    wire: str, network: MemoryNetwork, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An adapter of one method may serve all three events; a request then is answered with nothing."""
     closed: list[Any] = []
+
+    def called(_adapter: ConnectionAdapter, _ctx: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(ConnectionAdapter, "on_message_received", called)
 
     class Adapter(ConnectionAdapter):
         name = "test.adapter"

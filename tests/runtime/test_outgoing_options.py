@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import trio
 
 from actors import Backoff, Forbidden, LinkLost, NotFound, Service, Subscribing
 from actors.secret import masked_address
+from runtime.config.schema import ClusterSettings
 from runtime.testing import MemoryNetwork, SimulatedCluster
 from runtime.transport import Address
 from tests.runtime.test_two_clusters import Relay, recorder, until
@@ -65,6 +68,11 @@ async def subscribing(
     return emea, apac
 
 
+def topics_of(cluster: SimulatedCluster) -> set[str]:
+    """Return which topics are subscribed to."""
+    return {one["detail"]["topic"] for one in cluster.actors() if one["kind"] == "subscription"}
+
+
 async def test_a_service_adds_topics_to_those_listed(wire: str, network: MemoryNetwork, nursery: trio.Nursery) -> None:
     """What on_subscribe lists is subscribed to at each link, once each; what is no topic's name is named and left out."""
     events: list[Any] = []
@@ -106,15 +114,15 @@ async def test_what_a_service_listed_before_is_kept_while_it_cannot_be_asked(
     network.cut()
     await apac.until("outgoing", CONNECTION, "backoff")
     await apac.until("outgoing", CONNECTION, "ready")
+    assert topics_of(emea) == {MORE, NEW}
     await emea.publish(MORE, "hello")
     await until(lambda: any(one.type == "message" for one in events))
-    await trio.sleep(31)
     assert apac.entry("outgoing", CONNECTION)["detail"]["subscribed"] == [MORE, NEW]
     network.cut()
     await apac.until("outgoing", CONNECTION, "backoff")
     entry = await apac.until("outgoing", CONNECTION, "ready")
     assert entry["detail"]["subscribed"] == [NEW]
-    assert {one["detail"].get("topic") for one in emea.actors() if one["kind"] == "subscription"} == {NEW}
+    assert topics_of(emea) == {NEW}
 
 
 async def test_a_silent_peer_ends_the_link_after_socket_read_timeout(
@@ -223,6 +231,29 @@ async def test_hooks_see_the_settings_without_secrets(network: MemoryNetwork, nu
     assert (config.name, config["username"], config.remote, config.password) == (CONNECTION, "apac", "cluster", "***")
     assert config.backoff.longest == 30.0
     assert "right" not in str(config)
+
+
+@pytest.mark.parametrize("address", ["10.1.2.3", None])
+async def test_a_connections_name_may_stand_for_this_machine(
+    network: MemoryNetwork, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch, address: str | None
+) -> None:
+    """`.Zato_Sys_Current_IP` at its end is the address from which this machine speaks, or its own where to nobody."""
+
+    class Socket(socket.socket):
+        def connect(self, _address: object) -> None:
+            if address is None:
+                raise OSError(errno.ENETUNREACH, "no network")
+
+        def getsockname(self) -> tuple[str | None, int]:
+            return address, 9
+
+    monkeypatch.setattr("runtime.config.names.socket.socket", Socket)
+    [settings] = apac_settings(hooks=False, active=False).outgoing.values()
+    named = ClusterSettings(outgoing={f"{name}.Zato_Sys_Current_IP": settings for name in ("a", "a.b")})
+    apac = await start(nursery, network, "apac", named)
+    names = [one["name"] for one in apac.actors() if one["kind"] == "outgoing"]
+    shown = address or "127.0.0.1"
+    assert names == [f"a.{shown}", f"a.b.{shown}"]
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,13 @@ async def test_a_frame_that_waits_for_room_is_lost_with_the_link_or_taken_back_i
     assert 0 < first_late < 8
     assert all("LinkDown" in one for one in outcomes[first_late:])
     assert "no room on the link within 2 s" in errors[0]
+    server.reads_again.set()
+    await trio.sleep(10)
+    assert [one.strip() for one in server.received] == [f"f{number}" for number in range(first_late)]
+    server.reads_again = trio.Event()
+    await send("f8", 2.0)  # taken although the server does not look at the next one
+    while "LinkDown" not in outcomes[-1]:
+        await send("g", 2.0)
     outcomes.clear()
     async with trio.open_nursery() as senders:
         for number in range(4):
