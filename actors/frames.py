@@ -36,6 +36,11 @@ def frame_of(data: object) -> str | bytes:
         BadInput: When it is anything else, or JSON cannot say it.
     """
     if isinstance(data, str):
+        try:
+            data.encode()
+        except UnicodeEncodeError as error:
+            msg = f"a text frame cannot say it: {error}"
+            raise BadInput(msg) from None
         return data
     if isinstance(data, bytes | bytearray | memoryview):
         return bytes(data)
@@ -66,7 +71,7 @@ def data_of(frame: str | bytes, data_format: DataFormat | None) -> object:
 
 def size_in_bytes(frame: str | bytes) -> int:
     """Return a frame's bytes; text has more of them than characters."""
-    return len(frame.encode(errors="replace")) if isinstance(frame, str) else len(frame)
+    return len(frame.encode()) if isinstance(frame, str) else len(frame)
 
 
 @frozen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -254,7 +255,7 @@ async def test_both_ends_ping(nursery: trio.Nursery) -> None:
     async with server.running():
         await client.start(nursery, server, ping_interval=0.05, ping_timeout=5.0)
         await client.next("connect")
-        assert [await server.next("pinged") for _ in range(5)] == [b"{}"] * 5
+        assert [json.loads(await server.next("pinged")) for _ in range(5)] == [{}] * 5
         await client.send("alive")
         assert await client.next("message") == "alive"
 
