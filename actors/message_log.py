@@ -172,6 +172,9 @@ class _LoggedLink:
         self._link.send_nowait(message)
         self._log.note(Direction.SENT, message)
 
+    async def until_framed(self, message_id: str) -> None:
+        await self._link.until_framed(message_id)
+
     def withdraw(self, message_id: str) -> bool:
         return self._link.withdraw(message_id)
 

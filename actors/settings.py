@@ -211,7 +211,7 @@ class OutgoingSettings:
     headers: dict[str, Any] = field(factory=dict, repr=False)  # websocket: of the upgrade; texts or secrets
     subprotocols: tuple[str, ...] = ()  # websocket: to offer
     data_format: DataFormat | None = None  # websocket: what frames are read as; None: text or bytes, as they came
-    attrs: dict[str, str] = field(factory=dict)  # cluster: what the channel is told of this client
+    attrs: dict[str, Any] = field(factory=dict)  # cluster: what the channel is told of this client
     subscribe: tuple[str, ...] = ()
     subscriptions: dict[str, DeliveryOptions] = field(factory=dict)
     on_subscribe: str | None = None  # gives a list of further topics to subscribe to

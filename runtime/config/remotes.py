@@ -18,7 +18,7 @@ _ONLY_FOR: dict[Remote, tuple[str, ...]] = {
 }
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _OWN_HEADERS = ("host", "connection", "upgrade", "content-length", "transfer-encoding")
-_SEPARATORS = "=;#\n\r"
+_SEPARATORS = ";#\n\r"
 
 
 def check_remote(settings: OutgoingSettings, where: KeyPath, problems: Problems) -> None:
@@ -36,9 +36,11 @@ def check_remote(settings: OutgoingSettings, where: KeyPath, problems: Problems)
 
 def _check_attrs(settings: OutgoingSettings, where: KeyPath, problems: Problems) -> None:
     for key, value in settings.attrs.items():
-        if not key.strip() or any(one in key + value.replace("=", "") for one in _SEPARATORS):
-            message = "an attribute is key = value, with neither ';', '#' nor line breaks in it, and no '=' in the key"
-            problems.add((*where, "attrs", key), message)
+        path = (*where, "attrs", key)
+        if not isinstance(value, str | int | bool):
+            problems.add(path, f"expected text, a whole number, or true or false, got {value!r}")
+        elif not key.strip() or "=" in key or any(one in f"{key}{value}" for one in _SEPARATORS):
+            problems.add(path, "an attribute has neither ';', '#' nor line breaks in it, and no '=' in its name")
 
 
 def _check_headers(settings: OutgoingSettings, where: KeyPath, problems: Problems) -> None:

@@ -33,7 +33,7 @@ class ShowsCaller(Service):
 async def test_a_channel_is_told_who_its_client_is(wire: str, network: MemoryNetwork, nursery: trio.Nursery) -> None:
     """The attributes that are set, and the id and the name by which Zato knows outgoing connections."""
     await start(nursery, network, "emea", emea_settings(), [ShowsCaller])
-    attrs = {"site": "north = 1", "role": "front"}
+    attrs = {"site": "north = 1", "priority": 3, "is_main": True}
     apac = await start(nursery, network, "apac", apac_settings(hooks=False, attrs=attrs), [Relay])
     shown = await apac.invoke("test.relay", {"message": "test.shows-caller"})
     assert shown["attrs"] == attrs
