@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -18,7 +16,7 @@ from actors.channel import Channel, Gate, SessionTable
 from actors.delivery import TOPICS
 from actors.endpoint import Endpoint
 from actors.handling import Handling
-from actors.login import LinkIdentity, upgrade_headers
+from actors.login import LinkIdentity
 from actors.mailbox import MailboxLimits
 from actors.message_log import MessageLogs
 from actors.outgoing import OutgoingConnection
@@ -35,7 +33,7 @@ from actors.ports import (
 )
 from actors.service import Service
 from actors.service_hooks import may_be_deployed, tell_deployed
-from actors.settings import MIB, ChannelSettings, DeliveryOptions, OutgoingSettings, Remote, SubscriptionSettings
+from actors.settings import MIB, ChannelSettings, DeliveryOptions, OutgoingSettings, SubscriptionSettings
 from actors.subscriber import Subscriber
 from actors.supervision import ChildSpec
 from actors.topic import TopicPorts
@@ -48,13 +46,14 @@ from runtime.admin.store import backup_services
 from runtime.config.names import connection_name
 from runtime.config.schema import ClusterSettings
 from runtime.deployer import Deployer, Deployment
+from runtime.dialing import dialers_of
 from runtime.registry import Registry
 from runtime.security import BasicGate
 from runtime.store.browse import StoreBrowser
 from runtime.store.sqlite import SqliteStore
 from runtime.supervisor import Supervisor
-from runtime.transport import Address, LinkOptions, Network, WebSocketDialer, WebSocketListener
-from runtime.wire import NativeWire, PlainWire, Role, Wire, ZatoClientWire, ZatoServerWire
+from runtime.transport import Address, LinkOptions, Network, WebSocketListener
+from runtime.wire import NativeWire, Role, Wire, ZatoServerWire
 
 __all__ = ["Cluster", "Ports", "Stores"]
 
@@ -278,32 +277,8 @@ class Cluster:
         )
 
     def _outgoing(self, name: str, settings: OutgoingSettings) -> ChildSpec:
-        is_websocket = settings.remote is Remote.WEBSOCKET
-        options = LinkOptions(
-            ping_interval=settings.ping_interval,
-            ping_timeout=settings.ping_timeout,
-            pings_missed_threshold=settings.pings_missed_threshold,
-            max_message_size=settings.max_message_size,
-            handshake_timeout=settings.dial_timeout,
-            read_timeout=math.inf if settings.socket_read_timeout is None else settings.socket_read_timeout,
-            write_timeout=math.inf if settings.socket_write_timeout is None else settings.socket_write_timeout,
-        )
-
-        def make_wire(subprotocol: str | None) -> Wire:
-            if is_websocket:
-                return PlainWire(subprotocol)
-            if subprotocol is None:
-                return ZatoClientWire(timestamp=self._timestamp)
-            return NativeWire(Role.CLIENT, timestamp=self._timestamp, max_message_size=settings.max_message_size)
-
-        dialer = partial(WebSocketDialer, entropy=self._ports.entropy)
-        if is_websocket:
-            headers = partial(upgrade_headers, settings)
-            dialer = partial(dialer, subprotocols=settings.subprotocols, headers=headers)
-        dialers = [
-            dialer(self._ports.network, Address.parse(address), make_wire, options)
-            for address in (settings.address, *settings.other_addresses)
-        ]
+        ports = self._ports
+        dialers = dialers_of(settings, ports.network, entropy=ports.entropy, timestamp=self._timestamp)
         handling = Handling(self._ports.stores.handled)
         return ChildSpec(
             OutgoingConnection.kind,
@@ -312,9 +287,9 @@ class Cluster:
                 settings,
                 dialers=dialers,
                 identity=self._identity,
-                entropy=self._ports.entropy,
-                clock=self._ports.clock,
-                threads=self._ports.threads,
+                entropy=ports.entropy,
+                clock=ports.clock,
+                threads=ports.threads,
                 handling=handling,
             ),
             mailbox=MailboxLimits(max_count=settings.max_waiting),
