@@ -4,7 +4,8 @@ on_connect comes first; on_message starts when it has ended, one delivery of a s
 different ones side by side; the end of the link cancels what still runs, and on_close comes after all others.
 Each session has one on_connect and one on_close: one whose link is lost before the service got to on_connect has
 it run to its end all the same. The hooks of the next link wait for this one's `done`. Frames of a WebSocket server are
-handled one after the other, and those that had come are handled before on_close, since nobody sends them again.
+handled one after the other, and those that had come are handled before on_close, within `max_throttled_time`, since
+nobody sends them again.
 """
 
 from __future__ import annotations
@@ -169,7 +170,8 @@ class LinkHooks:
             await self._link_ended.wait()
             if not self._connect_run.has_begun:
                 await self._connect_ended.wait()
-            await self._frames.wait_handled()  # nobody sends them again
+            with trio.move_on_after(self._settings.max_throttled_time):  # or links that come and go would add up
+                await self._frames.wait_handled()  # nobody sends them again
             nursery.cancel_scope.cancel()
         await self._close()
 

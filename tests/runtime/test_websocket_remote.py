@@ -158,17 +158,17 @@ async def test_a_hook_that_is_behind_pauses_the_reading_and_can_still_send(
 async def test_many_bytes_pause_the_reading_however_few_frames_they_are(
     network: MemoryNetwork, nursery: trio.Nursery
 ) -> None:
-    """Memory is bounded by bytes, too; a hook that never catches up costs the link."""
-    opened = trio.Event()
+    """Memory is bounded by bytes, too; a hook that never catches up costs the link, and then the frames."""
+    events: list[Any] = []
 
     class Waits(Service):
         name = "hooks.waits"
 
         async def handle(self) -> None:
-            await opened.wait()
+            await trio.sleep_forever()
 
     names = {"on_message": "hooks.waits", "hook_timeout": 3600.0, "max_throttled_time": 30.0}
-    server, cluster = await running(nursery, network, [], Waits, **names)
+    server, cluster = await running(nursery, network, events, Waits, **names)
 
     async def flood() -> None:
         try:
@@ -182,7 +182,12 @@ async def test_many_bytes_pause_the_reading_however_few_frames_they_are(
     assert cluster.entry("outgoing", FEED)["counts"]["frames"] < 25
     entry = await cluster.until("outgoing", FEED, "backoff")
     assert "1013 hooks were behind" in entry["detail"]["reason"]
-    opened.set()
+    began = trio.current_time()
+    with capture_logs() as logs:
+        await until(lambda: [one.type for one in events][:2] == ["connect", "close"])
+    assert 29 < trio.current_time() - began < 31
+    [lost] = [one for one in logs if one["event"] == "frames were not handled"]
+    assert lost["count"] > 10
 
 
 async def test_each_way_a_frame_cannot_be_sent_has_its_error(network: MemoryNetwork, nursery: trio.Nursery) -> None:
