@@ -23,6 +23,7 @@ from actors.ports import Entropy
 from runtime.transport.buffered import BufferedStream
 from runtime.transport.framing import Framer, size_of
 from runtime.transport.patience import until_out_of_patience
+from runtime.transport.pings import Pings
 from runtime.wire.protocol import Frame, Violation, Wire
 
 __all__ = ["LinkOptions", "WebSocketLink"]
@@ -95,8 +96,6 @@ class WebSocketLink:
         self._framer = Framer(wire, options.max_message_size, entropy, peer)
         self._peer = peer
         self._options = options
-        self._entropy = entropy
-        self._on_pong = on_pong
         self._is_peer_busy = is_peer_busy
         self._inbox: deque[tuple[Message, int]] = deque()
         self._inbox_bytes = 0
@@ -109,7 +108,9 @@ class WebSocketLink:
         self._gone_at = float("inf")
         self._has_session = False
         self._close_requested: LinkClosed | None = None
-        self._pings: set[trio.CancelScope] = set()
+        self._pings = Pings(
+            socket, lambda: wire.ping_payload(entropy.hex_id()), timeout=options.ping_timeout, on_pong=on_pong
+        )
         self._own_close: LinkClosed | None = None
         self._own_close_done = trio.Event()
         self._is_cut_short = False
@@ -172,7 +173,7 @@ class WebSocketLink:
     async def is_alive(self) -> bool:
         """Ping the peer and tell whether anything came back; see `Link.is_alive`."""
         asked_at = trio.current_time()
-        return await self._ping() or self._stream.last_received_at > asked_at
+        return await self._pings.ping() or self._stream.last_received_at > asked_at
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Flush, say goodbye and close, all within a bound; see `Link.aclose`."""
@@ -218,8 +219,7 @@ class WebSocketLink:
             self._end = end
             self._notify_inbox()
             self._notify_outbox()
-            for ping in self._pings:
-                ping.cancel()
+            self._pings.end()
 
     def _notify_inbox(self) -> None:
         self._inbox_changed.set()
@@ -400,21 +400,3 @@ class WebSocketLink:
                 pass  # the peer was faster
             await self._socket.aclose(code, reason)
         self._stream.abort(reason)
-
-    async def _ping(self) -> bool:
-        """Ping with a payload of its own and a deadline of its own; tell whether the pong came."""
-        if self._end is not None:
-            return False
-        payload = self._wire.ping_payload(self._entropy.hex_id())
-        with trio.move_on_after(self._options.ping_timeout) as ping:
-            self._pings.add(ping)
-            try:
-                await self._socket.ping(payload)
-            except ConnectionClosed:
-                return False
-            finally:
-                self._pings.discard(ping)
-            if self._on_pong is not None:
-                self._on_pong()
-            return True
-        return False
