@@ -5,9 +5,9 @@ from actors.builtin.gateway import WebSocketsGateway
 from actors.bunch import Bunch
 from actors.call import CallResponse
 from actors.channel_events import ChannelEvent
+from actors.connection_adapter import ConnectionAdapter, OnClosed, OnConnected, OnMessageReceived, WSXAdapter
 from actors.element_objects import Dict, DictList
 from actors.elements import CSV, UTC, UUID, AsIs, Bool, Date, DateTime, Decimal, Float, Int, List, Opaque, Secret, Text
-from actors.connection_adapter import ConnectionAdapter, OnClosed, OnConnected, OnMessageReceived, WSXAdapter
 from actors.errors import (
     ActorCrashed,
     ActorNotFound,
