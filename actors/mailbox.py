@@ -105,9 +105,13 @@ class Mailbox:
 
     async def get(self) -> Envelope:
         """Wait for an envelope and take it out; cancellation takes nothing."""
+        await self.wait()
+        return self._take()
+
+    async def wait(self) -> None:
+        """Wait until something waits, and leave it there: a `get` that follows at once returns it without waiting."""
         while not self._waiting:
             await self._receivers.park()
-        return self._take()
 
     async def drain(self) -> None:
         """Wait until something waits, then lend all of it: `take_lent` hands it out without waiting."""

@@ -74,7 +74,10 @@ class Workers:
 
     async def _work(self, nursery: trio.Nursery) -> None:
         """Handle requests one after the other; the last idle worker calls in another before it starts one."""
-        while not self._stopping.is_set():
+        while True:
+            await self._mailbox.wait()
+            if self._stopping.is_set():
+                return  # what came together with the wish to stop is the next instance's
             envelope = await self._mailbox.get()
             self._idle -= 1
             if not self._idle and self._count < self._concurrency:

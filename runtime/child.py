@@ -35,7 +35,7 @@ class Child:
     has_run: trio.Event = field(factory=_already_set)
     ended: trio.Event = field(factory=trio.Event)
     released: trio.Event | None = None
-    has_new_spec: bool = False
+    is_changing: bool = False
     instance: Actor | None = None
 
     @property

@@ -120,20 +120,26 @@ class Supervisor:
         name this starts it. Cancellation leaves a running child: of the old spec or of the new one.
         """
         child = self._children.get(actor_name(spec.kind, spec.name))
-        if child is not None and (child.stop_asked.is_set() or child.spec.restart is Restart.TEMPORARY):
+        if child is not None and child.spec.restart is Restart.TEMPORARY:
             await self._stop(child, child.spec.shutdown_timeout)
-            child = None
-        if child is None:
+        elif child is not None and not child.stop_asked.is_set():
+            await self._change(child, spec)
+        if child is None or child.stop_asked.is_set():
+            if child is not None:
+                await child.ended.wait()
             await self._start(spec, is_ordered=False).is_up.wait()
-            return
+
+    async def _change(self, child: Child, spec: ChildSpec) -> None:
+        """End a child's instance and let the next one be of another spec, unless the child is stopped meanwhile."""
         held = hold(child)
+        child.is_changing = True
         try:
             await end_instance(child)
-            child.spec, child.has_new_spec = spec, True
+            child.spec = spec
             child.entry.mailbox.limits = spec.mailbox
             child.backoff = BackoffState(spec.backoff)
         finally:
-            if child.released is held:
+            if child.released is held and not child.stop_asked.is_set():
                 child.is_wanted_now.set()
                 child.is_wanted_now = trio.Event()
                 await release(child)
@@ -206,14 +212,16 @@ class Supervisor:
             if child.released is not None:
                 await child.released.wait()
                 continue
-            if child.has_new_spec:
-                child.has_new_spec = False
+            if child.is_changing:
+                child.is_changing = False
                 await children.stop_all()
             started_at = trio.current_time()
             try:
                 error = await self._run_instance(child, children)
             finally:
                 child.backoff.succeeded_for(trio.current_time() - started_at)
+            if child.is_changing:
+                continue  # the version that follows waits for nothing
             if not wants_restart(child, error):
                 break
             await self._wait_for_restart(child, error)

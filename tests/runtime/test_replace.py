@@ -241,3 +241,65 @@ async def test_a_cancelled_replacement_leaves_a_running_actor(root: Supervisor, 
             await root.replace(ChildSpec.of(Second))
             assert await root_ref.ask("version") == 2
         await root.stop("actor", "one")
+
+
+@pytest.mark.parametrize("restart", [Restart.PERMANENT, Restart.TRANSIENT])
+async def test_a_replacement_cancelled_while_the_old_version_ends_costs_no_restart(
+    root: Supervisor, registry: Registry, restart: Restart
+) -> None:
+    """The old version is started anew at once, even one that is not started again when it ends in order."""
+
+    class Slow(Versioned):
+        name = "one"
+
+        async def run(self) -> None:
+            if not lives:
+                lives.append("first")
+                await self.stopping.wait()
+                await may_end.wait()
+            else:
+                lives.append("again")
+                await super().run()
+
+    lives: list[str] = []
+    may_end = trio.Event()
+    root.start(ChildSpec("actor", "one", Slow, restart=restart))
+    await trio.testing.wait_all_tasks_blocked()
+    with trio.move_on_after(1):
+        await root.replace(ChildSpec.of(Second))
+    may_end.set()
+    assert await ref(registry).ask("version") == 1
+    assert lives == ["first", "again"]
+    assert entry(registry)["restarts"] == 0
+    await root.stop_all()
+
+
+async def test_a_request_that_comes_together_with_the_new_version_is_answered(nursery: trio.Nursery) -> None:
+    """A worker that it has woken leaves it to the new version."""
+
+    class Old(Service):
+        name = "versioned"
+
+        async def handle(self) -> int:
+            return 1
+
+    class New(Old):
+        name = "versioned"
+
+        async def handle(self) -> int:
+            return 2
+
+    services = Supervised(nursery, {})
+    services.start(Old)
+    answers: list[int] = []
+
+    async def ask() -> None:
+        answers.append(await services.ask("versioned"))
+
+    for number in range(50):
+        async with trio.open_nursery() as asking:
+            await trio.testing.wait_all_tasks_blocked()
+            asking.start_soon(ask)
+            asking.start_soon(services.root.replace, ChildSpec.of(New if number % 2 else Old))
+    assert len(answers) == 50
+    await services.root.stop_all()
