@@ -9,24 +9,20 @@ import platform
 import sys
 import tempfile
 from collections.abc import Collection, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 
 import trio
 from attrs import field, frozen
 
-from tests.bench.disk import Disk
+from tests.bench.groups import DELIVERY, Group, Place, chosen, names
 from tests.bench.install import Installer
-from tests.bench.isthmus import Isthmus
-from tests.bench.peer import JETSTREAM, REDIS, Kind, Peer
 from tests.bench.profiling import Profiler
 from tests.bench.results import Results
-from tests.bench.rows import DISK, ISTHMUS, ROWS, Contestant, Load, MeasureFailed, Skipped
+from tests.bench.rows import Contestant, Load, MeasureFailed, Skipped
 
-PEERS: dict[str, Kind] = {kind.name: kind for kind in (REDIS, JETSTREAM)}
 DISK_FOLDER = "/var/tmp"  # noqa: S108  # a folder of its own is made in it; /tmp may be memory, which syncs nothing
-CONTESTANTS = (ISTHMUS, *PEERS, DISK)
 
 
 @frozen
@@ -49,49 +45,37 @@ class Plan:
     installer: Installer = field(factory=Installer)
     profiler: Profiler = field(factory=Profiler)
 
-    def results(self) -> Results:
-        """Return what the figures will stand in."""
-        rows = [row for row in ROWS if row.name in self.only] or ROWS
-        names = [name for name in CONTESTANTS if name in self.only] or CONTESTANTS
-        return Results(rows, list(names))
 
-
-async def measure(plan: Plan) -> Results:
-    """Run the contestants side by side and measure them in turns; each round begins with another one."""
-    results = plan.results()
+async def measure(plan: Plan, group: Group = DELIVERY) -> Results:
+    """Run a group's contestants side by side and measure them in turns; each round begins with another one."""
+    results = group.results(plan.only)
+    folder = plan.folder / group.name
+    await trio.Path(folder).mkdir()
     async with AsyncExitStack() as stack:
-        contestants = await _open(plan, results, stack)
+        contestants = await _open(group, results, Place(folder, plan.installer, plan.profiler, stack))
         results.contestants = [one.name for one in contestants]
         for number in range(plan.rounds):
-            _say(f"round {number + 1} of {plan.rounds}")
+            _say(f"{group.name}: round {number + 1} of {plan.rounds}")
             first = number % max(1, len(contestants))
-            await _round([*contestants[first:], *contestants[:first]], plan.load, results)
+            await _round([*contestants[first:], *contestants[:first]], plan.load, group, results)
     return results
 
 
-async def _open(plan: Plan, results: Results, stack: AsyncExitStack) -> list[Contestant]:
-    found: list[Contestant] = []
+async def _open(group: Group, results: Results, place: Place) -> list[Contestant]:
     for name in results.contestants:
-        folder = plan.folder / name
         try:
-            if name == DISK:
-                found.append(Disk(plan.folder))
-            elif name == ISTHMUS:
-                found.append(await stack.enter_async_context(Isthmus.open(folder, plan.profiler)))
-            else:
-                peer = Peer.open(PEERS[name], folder, plan.installer)
-                found.append(await stack.enter_async_context(peer))
+            place.opened.append(await group.open(name, place))
         except Skipped as reason:
             results.facts.append(f"{name} is skipped: {reason}")
         except MeasureFailed as error:
             results.failures.append(f"{name}: {error}")
         else:
-            results.facts += [f"{name}: {fact}" for fact in found[-1].facts]
-    return found
+            results.facts += [f"{name}: {fact}" for fact in place.opened[-1].facts]
+    return place.opened
 
 
-async def _round(contestants: Sequence[Contestant], load: Load, results: Results) -> None:
-    for row in ROWS:
+async def _round(contestants: Sequence[Contestant], load: Load, group: Group, results: Results) -> None:
+    for row in group.rows:
         for one in contestants:
             if not (one.knows(row) and results.wants(row, one.name)):
                 continue
@@ -106,12 +90,13 @@ def _say(text: str) -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    names = [*(row.name for row in ROWS), *CONTESTANTS]
-    parser = argparse.ArgumentParser(prog="bench", description="Measure guaranteed delivery beside its peers.")
+    choices = names()
+    parser = argparse.ArgumentParser(prog="bench", description="Measure calls and guaranteed delivery beside peers.")
     parser.add_argument("--rounds", type=int, default=5, help="how many figures of each kind (default: 5)")
     parser.add_argument("--messages", type=int, default=50_000, help="what waits for a subscriber (default: 50000)")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long is published at most (default: 3)")
-    parser.add_argument("--only", action="append", default=[], choices=names, metavar="NAME", help=", ".join(names))
+    parser.add_argument("--call-seconds", type=float, default=1.0, help="how long is called for a figure (default: 1)")
+    parser.add_argument("--only", action="append", default=[], choices=choices, metavar="NAME", help=", ".join(choices))
     parser.add_argument("--folder", default=DISK_FOLDER, help=f"where all files go (default: {DISK_FOLDER})")
     parser.add_argument("--no-install", action="store_true", help="skip peers that are not installed")
     parser.add_argument("--profile", type=Path, metavar="FOLDER", help="record Isthmus by py-spy, into this folder")
@@ -136,19 +121,38 @@ def main() -> int:
     except Skipped as reason:
         print(f"bench: no profile: {reason}", file=sys.stderr)
         return 2
-    load = Load(arguments.messages, arguments.seconds)
+    load = Load(arguments.messages, arguments.seconds, arguments.call_seconds)
     with tempfile.TemporaryDirectory(prefix="isthmus-bench-", dir=arguments.folder) as folder:
         plan = Plan(load, arguments.rounds, Path(folder), arguments.only, installer, profiler)
-        results = trio.run(partial(measure, plan))
-    machine = f"{os.cpu_count()} processors, {platform.system()} {platform.release()}"
-    results.facts.insert(0, f"{machine}; {arguments.rounds} rounds, {arguments.messages} messages of 300 bytes")
+        found = {group.name: trio.run(partial(measure, plan, group)) for group in chosen(arguments.only)}
+    facts = [f"{_machine()}; {arguments.rounds} rounds"]
+    facts += [f"{arguments.messages} messages of 300 bytes; calls of 250 bytes as JSON, {load.call_seconds:g} s each"]
     if arguments.profile is not None:
-        results.facts.append("measured under py-spy, which costs speed: not for comparison")
+        facts.append("measured under py-spy, which costs speed: not for comparison")
     if arguments.json:
-        print(json.dumps(results.as_json(), indent=2))
+        print(json.dumps({"facts": facts} | {name: one.as_json() for name, one in found.items()}, indent=2))
     else:
-        print("\n".join([*results.facts, "", results.table(), *(f"FAILED: {one}" for one in results.failures)]))
-    return bool(results.failures)
+        print("\n".join(facts))
+        for name, results in found.items():
+            _print(name, results)
+    return any(results.failures for results in found.values())
+
+
+def _machine() -> str:
+    """Return what the figures depend on and the program does not."""
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    processor = platform.processor() or platform.machine()
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        processor = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), processor)
+    return f"{os.cpu_count()} processors, {processor}, {platform.system()} {platform.release()}; load now {load}"
+
+
+def _print(name: str, results: Results) -> None:
+    parts = [*results.facts, "", results.table()]
+    if verdicts := results.verdicts():
+        parts += ["", verdicts]
+    print("\n".join(["", f"== {name}", *parts, *(f"FAILED: {one}" for one in results.failures)]))
 
 
 if __name__ == "__main__":

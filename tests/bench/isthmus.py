@@ -7,13 +7,10 @@ subscribes again and the time begins.
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +19,11 @@ from attrs import define, field
 
 from actors.errors import CallError
 from runtime.admin.client import AdminClient, NotRunning, connect
+from tests.bench.clusters import Clusters
 from tests.bench.profiling import Profiler
-from tests.bench.rows import BATCH, FSYNC, ISTHMUS, MOST_SUBSCRIBERS, ROWS, Load, MeasureFailed, Row, check_counts
-from tests.bench.servers import ANSWERS_WITHIN, STARTS_WITHIN, not_started, running, together
-from tests.processes import COMMAND, ROOT, free_port
+from tests.bench.rows import BATCH, FSYNC, MOST_SUBSCRIBERS, ROWS, Load, MeasureFailed, Row, check_counts
+from tests.bench.servers import ANSWERS_WITHIN, together
+from tests.processes import free_port
 
 HUB, REMOTE = "hub", "remote"
 SUBSCRIBERS = tuple(f"subscriber-{number}" for number in range(1, MOST_SUBSCRIBERS + 1))
@@ -87,30 +85,22 @@ def configuration(port: int) -> str:
 
 
 @define
-class Isthmus:
+class Isthmus(Clusters):
     """The clusters, in a folder of their own; `open` runs them."""
 
-    folder: Path
-    profiler: Profiler
-    name: str = ISTHMUS
-    facts: list[str] = field(factory=list)
-    pids: dict[str, int] = field(factory=dict)
     subscribed: set[str] = field(factory=set)
 
     @classmethod
     @asynccontextmanager
     async def open(cls, folder: Path, profiler: Profiler) -> AsyncGenerator[Isthmus, None]:
         """Run the hub and the remote publisher as long as the block."""
-        await trio.Path(folder).mkdir()
-        await trio.Path(folder / "clusters.toml").write_text(configuration(free_port()))
-        one = cls(folder, profiler)
-        one.facts.append(f"Isthmus {version('isthmus')}, Python {platform.python_version()}; default configuration")
+        one = await cls.prepared(folder, profiler, configuration(free_port()))
         async with one.started([HUB]), one.started([REMOTE]):
             yield one
 
     def knows(self, row: Row) -> bool:
         """Tell whether it publishes or delivers."""
-        return row != FSYNC
+        return row in ROWS and row != FSYNC
 
     async def measure(self, row: Row, load: Load) -> float:
         """Return how many messages a second were confirmed, or delivered and acknowledged."""
@@ -118,46 +108,6 @@ class Isthmus:
             return await (self._deliver(row, load) if row.is_delivery else self._publish(row, load))
         except (NotRunning, CallError) as error:
             msg = f"{type(error).__name__}: {error}"
-            raise MeasureFailed(msg) from error
-
-    # The processes
-
-    def _data_dir(self, cluster: str) -> Path:
-        return self.folder / ".isthmus" / cluster
-
-    @asynccontextmanager
-    async def started(self, clusters: Sequence[str]) -> AsyncGenerator[None, None]:
-        """Run clusters, each with its link, as long as the block."""
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        async with AsyncExitStack() as stack:
-            processes = {}
-            for cluster in clusters:
-                command = [*COMMAND, "run", "--cluster", cluster, "--config", str(self.folder / "clusters.toml")]
-                log = self.folder / f"{cluster}.log"
-                processes[cluster] = await stack.enter_async_context(running(command, log, environment))
-                self.pids[cluster] = processes[cluster].pid
-            for cluster, process in processes.items():
-                await self._until_ready(cluster, process)
-            yield
-
-    async def _until_ready(self, cluster: str, process: trio.Process) -> None:
-        service = "zato.ping" if cluster == HUB else "bench.ready"
-        with trio.move_on_after(STARTS_WITHIN):
-            while process.poll() is None:
-                try:
-                    async with connect(self._data_dir(cluster)) as admin:
-                        await admin.invoke(service)
-                        return
-                except (NotRunning, CallError):
-                    await trio.sleep(0.05)
-        raise MeasureFailed(not_started(process, self.folder / f"{cluster}.log"))
-
-    async def _ask(self, cluster: str, service: str, request: object) -> Any:
-        try:
-            async with connect(self._data_dir(cluster)) as admin:
-                return await admin.invoke(service, request, timeout=ANSWERS_WITHIN)
-        except (NotRunning, CallError) as error:
-            msg = f"{cluster}: {type(error).__name__}: {error}"
             raise MeasureFailed(msg) from error
 
     # The figures
@@ -172,7 +122,7 @@ class Isthmus:
     async def _publish_some(self, row: Row, messages: int, seconds: float, publishers: int) -> Any:
         order = {"topic": _topic(row), "messages": messages, "seconds": seconds, "publishers": publishers}
         order["is_remote"] = row.is_remote
-        return await self._ask(REMOTE if row.is_remote else HUB, "bench.publish", order)
+        return await self.ask(REMOTE if row.is_remote else HUB, "bench.publish", order)
 
     async def _deliver(self, row: Row, load: Load) -> float:
         clusters = SUBSCRIBERS[: row.workers]
@@ -184,7 +134,7 @@ class Isthmus:
         if filled["confirmed"] != load.messages:
             msg = f"only {filled['confirmed']} of {load.messages} messages were published in time"
             raise MeasureFailed(msg)
-        async with self.started(clusters), connect(self._data_dir(HUB)) as admin:
+        async with self.started(clusters), connect(self.data_dir(HUB)) as admin:
             measured = {name: self.pids[name] for name in (HUB, *clusters)}
             async with self.profiler.watch(row.name, measured):
                 answers = await self._subscribe(row, clusters, load.messages)
@@ -195,7 +145,7 @@ class Isthmus:
     async def _subscribe(self, row: Row, clusters: Sequence[str], messages: int) -> list[Any]:
         """Have clusters subscribe and wait for so many messages each."""
         order = {"topic": _topic(row), "messages": messages}
-        answers = await together(*(partial(self._ask, one, "bench.subscriber", order) for one in clusters))
+        answers = await together(*(partial(self.ask, one, "bench.subscriber", order) for one in clusters))
         check_counts(answers, messages)
         return answers
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from attrs import define, field
+from attrs import asdict, define, field
 
+from tests.bench.call_rows import Target
 from tests.bench.rows import DISK, FSYNC, ISTHMUS, Row
 
 
@@ -17,6 +18,7 @@ class Results:
 
     rows: Sequence[Row]
     contestants: list[str] = field(factory=list)
+    targets: Sequence[Target] = ()
     rates: dict[tuple[str, str], list[float]] = field(factory=dict)
     facts: list[str] = field(factory=list)
     failures: list[str] = field(factory=list)
@@ -55,14 +57,35 @@ class Results:
         lines = [["a second", *shown, *(f"{ISTHMUS}/{peer}" for peer in compared)]]
         for row in self.rows:
             if row != FSYNC:
-                cells = [self._cell(row.name if name == ISTHMUS else row.peers_row, name) for name in shown]
+                places = [(row.name if name == ISTHMUS else row.peers_row, name) for name in shown]
+                cells = [self._cell(*place, row.decimals) for place in places]
                 lines.append([row.title, *cells, *(_times(self.ratio(row, peer)) for peer in compared)])
         disk = self._cell(FSYNC.name, DISK)
         return "\n".join([*([f"{DISK}: {FSYNC.title}: {disk} a second", ""] if disk else []), *_aligned(lines)])
 
-    def _cell(self, row: str, contestant: str) -> str:
+    def _cell(self, row: str, contestant: str, decimals: int = 0) -> str:
         rates = self.rates.get((row, contestant))
-        return f"{median(rates):,.0f} ({min(rates):,.0f} to {max(rates):,.0f})" if rates else ""
+        if not rates:
+            return ""
+        middle, least, most = (f"{rate:,.{decimals}f}" for rate in (median(rates), min(rates), max(rates)))
+        return f"{middle} ({least} to {most})"
+
+    def verdicts(self) -> str:
+        """Return a line for each target of which there are the figures: what was had, and whether that reaches it."""
+        lines = [["target", "had", "at least", ""]]
+        for target in self.targets:
+            found = self._had(target)
+            if found is not None:
+                beside = f"{ISTHMUS}/{target.peer}" if target.peer else "a second"
+                verdict = "reached" if found >= target.least else "not reached"
+                lines.append([f"{target.row}, {beside}", f"{found:,.2f}", f"{target.least:,.2f}", verdict])
+        return "\n".join(_aligned(lines)) if len(lines) > 1 else ""
+
+    def _had(self, target: Target) -> float | None:
+        rows = {row.name: row for row in self.rows}
+        if target.row not in rows:
+            return None
+        return self.ratio(rows[target.row], target.peer) if target.peer else self.median(target.row, ISTHMUS)
 
     def as_json(self) -> dict[str, Any]:
         """Return everything, for other programs."""
@@ -70,6 +93,7 @@ class Results:
             "facts": self.facts,
             "failures": self.failures,
             "rows": [self._row_as_json(row) for row in self.rows],
+            "targets": [{**asdict(target), "had": self._had(target)} for target in self.targets],
         }
 
     def _row_as_json(self, row: Row) -> dict[str, Any]:

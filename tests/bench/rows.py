@@ -39,6 +39,11 @@ class Row:
     like: str = ""
 
     @property
+    def decimals(self) -> int:
+        """How many digits the table shows after the point."""
+        return 0
+
+    @property
     def peers_row(self) -> str:
         """The row that has the peers' figures."""
         return self.like or self.name
@@ -66,10 +71,14 @@ class Load:
     Args:
         messages: What waits for each subscriber, and what is published at most.
         seconds: How long is published, at most.
+        call_seconds: How long is called.
+        calls: How many calls there are, at most.
     """
 
     messages: int = 50_000
     seconds: float = 3.0
+    call_seconds: float = 1.0
+    calls: int = 10_000_000
 
 
 class Skipped(Exception):

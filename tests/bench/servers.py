@@ -108,6 +108,11 @@ class Worker:
         self._log = log
         self._rest = b""
 
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
     async def ask(self, **order: object) -> dict[str, Any]:
         """Give an order and return the answer.
 

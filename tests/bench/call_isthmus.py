@@ -1,0 +1,115 @@
+"""Calls of Isthmus as they are measured: a hub that answers, and for each wire a cluster that calls it over a link."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+
+from tests.bench.call_peer import WARM_UP
+from tests.bench.call_rows import BARE, WIRES, ZATO_WIRE, CallRow
+from tests.bench.clusters import Clusters
+from tests.bench.pinning import pinned
+from tests.bench.profiling import Profiler
+from tests.bench.rows import Load, Row
+from tests.processes import free_port
+
+HUB = "hub"
+
+_HUB = """
+[clusters.hub]
+services = ["tests.bench.call_services"]
+
+[clusters.hub.security.peer]
+username = "peer"
+password = "local:bench"
+
+[clusters.hub.channels.gateway]
+address = "{address}"
+service = "helpers.web-sockets-gateway"
+security = "peer"
+services_allowed = ["bench.*"]
+"""
+
+_PEER = """
+[clusters.{name}]
+services = ["tests.bench.services", "tests.bench.call_services"]
+
+[clusters.{name}.outgoing.hub]
+address = "{address}"
+remote = "cluster"
+username = "peer"
+password = "local:bench"
+"""
+
+
+def configuration(port: int) -> str:
+    """Return a clusters.toml; all that it does not name has its default."""
+    address = f"ws://127.0.0.1:{port}/bench"
+    return _HUB.format(address=address) + "".join(_PEER.format(name=name, address=address) for name in WIRES)
+
+
+@define
+class IsthmusCalls(Clusters):
+    """The clusters, in a folder of their own; `open` runs them."""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, folder: Path, profiler: Profiler) -> AsyncGenerator[IsthmusCalls, None]:
+        """Run the clusters as long as the block."""
+        one = await cls.prepared(folder, profiler, configuration(free_port()))
+        one.commands = {ZATO_WIRE: [sys.executable, "-P", "-m", "tests.bench.zato_cluster"]}
+        async with AsyncExitStack() as stack:
+            for cluster in (HUB, *WIRES):
+                await stack.enter_async_context(one.started([cluster]))
+            yield one
+
+    def knows(self, row: Row) -> bool:
+        """Tell whether it is about calls, over a link or from actor to actor."""
+        return isinstance(row, CallRow)
+
+    async def measure(self, row: Row, load: Load) -> float:
+        """Return how many a second were answered, or a percentile of the latency."""
+        assert isinstance(row, CallRow)
+        if row.is_local:
+            async with self.profiler.watch(row.name, {HUB: self.pids[HUB]}):
+                return await self.measure_local(row, load, is_bare=False)
+        measured = {name: self.pids[name] for name in (HUB, row.wire)}
+        with pinned(measured.values()) if row.is_pinned else nullcontext():
+            rate = await self._call(row, load, min(WARM_UP, load.call_seconds)) / 2 if row.percentile else 0.0
+            async with self.profiler.watch(row.name, measured):
+                return await self._call(row, load, load.call_seconds, rate)
+
+    async def measure_local(self, row: CallRow, load: Load, *, is_bare: bool) -> float:
+        """Return how many messages a second went from task to task, to an actor or over a bare channel."""
+        order = {"row": row.name, "is_bare": is_bare, "seconds": load.call_seconds}
+        return float(await self.ask(HUB, "bench.local", order))
+
+    async def _call(self, row: CallRow, load: Load, seconds: float, rate: float = 0.0) -> float:
+        order: dict[str, Any] = {"service": "bench.waiting-echo" if row.suspends else "bench.echo"}
+        order |= {"callers": row.workers, "messages": load.calls, "seconds": seconds}
+        order |= {"rate": rate, "percentile": row.percentile}
+        found = await self.ask(row.wire, "bench.call", order)
+        return float(found["latency" if rate else "rate"])
+
+
+@define
+class Bare:
+    """Trio's channel and event between two tasks, in the process in which actors are measured."""
+
+    clusters: IsthmusCalls
+    name: str = BARE
+    facts: list[str] = field(factory=lambda: ["a memory channel and an event, two tasks, in the hub's process"])
+
+    def knows(self, row: Row) -> bool:
+        """Tell whether the row is about messages from task to task."""
+        return isinstance(row, CallRow) and row.is_local and not row.like
+
+    async def measure(self, row: Row, load: Load) -> float:
+        """Return how many messages a second there were."""
+        assert isinstance(row, CallRow)
+        return await self.clusters.measure_local(row, load, is_bare=True)

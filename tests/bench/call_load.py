@@ -1,0 +1,90 @@
+"""How every contestant calls: the payload, when the next call is due, and how long the calls took."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from attrs import define, field
+
+from tests.bench.rows import MeasureFailed, Quota
+
+
+def _payload() -> dict[str, Any]:
+    payload = {"customer_id": 123456, "name": "Jane Roe", "tags": ["gold", "emea"], "is_active": True, "text": ""}
+    return payload | {"text": "x" * (250 - len(json.dumps(payload)))}
+
+
+PAYLOAD = _payload()
+"""What is sent and answered everywhere: 250 bytes as JSON."""
+
+
+def check_answer(answer: object) -> None:
+    """See that a handler gave back what it was given.
+
+    Raises:
+        MeasureFailed: When it did not.
+    """
+    if answer != PAYLOAD:
+        msg = f"the answer is not the payload: {answer!r:.200}"
+        raise MeasureFailed(msg)
+
+
+@define
+class Calls(Quota):
+    """The calls that are still to make, by all callers together, as fast as they can or at a rate.
+
+    At a rate, a call's latency counts from when it was due, so that waiting for a caller to be free counts, too.
+
+    Args:
+        rate: How many a second; 0 for as many as can be.
+    """
+
+    rate: float = 0.0
+    latencies: list[float] = field(factory=list)
+    _taken: int = 0
+
+    def next_due(self) -> float | None:
+        """Return when the next call is due; None when there are no more."""
+        if not self.rate:
+            return self.began_at if self.take() else None
+        due = self.began_at + self._taken / self.rate
+        self._taken += 1
+        return due if due < self.began_at + self.seconds else None
+
+    def note_answer(self, due: float) -> None:
+        """Count a call that was answered."""
+        self.confirmed += 1
+        if self.rate:
+            self.latencies.append(time.monotonic() - due)
+
+    def outcome(self, percentile: int) -> dict[str, float]:
+        """Return calls a second, and a percentile of the latencies in milliseconds where these were taken."""
+        found = self.result()
+        rate = found["confirmed"] / found["seconds"]
+        return {"rate": rate, "latency": 1000 * percentile_of(self.latencies, percentile) if self.rate else 0.0}
+
+
+def percentile_of(values: Sequence[float], percentile: int) -> float:
+    """Return the value that so many of a hundred do not exceed.
+
+    Raises:
+        MeasureFailed: When there are no values.
+    """
+    if not values:
+        raise MeasureFailed("no call was answered in time")
+    return sorted(values)[max(0, -(-len(values) * percentile // 100) - 1)]
+
+
+async def keep_calling(
+    calls: Calls, call: Callable[[], Awaitable[Any]], sleep: Callable[[float], Awaitable[None]]
+) -> None:
+    """Be one of the callers, on any event loop, until there are no more calls."""
+    while (due := calls.next_due()) is not None:
+        wait = due - time.monotonic()
+        if wait > 0:
+            await sleep(wait)
+        await call()
+        calls.note_answer(due)
