@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import sys
 import tempfile
 from collections.abc import Collection, Sequence
@@ -52,7 +53,7 @@ async def measure(plan: Plan, group: Group = DELIVERY) -> Results:
     folder = plan.folder / group.name
     await trio.Path(folder).mkdir()
     async with AsyncExitStack() as stack:
-        contestants = await _open(group, results, Place(folder, plan.installer, plan.profiler, stack))
+        contestants = await _open(group, results, Place(folder, plan.load, plan.installer, plan.profiler, stack))
         results.contestants = [one.name for one in contestants]
         for number in range(plan.rounds):
             _say(f"{group.name}: round {number + 1} of {plan.rounds}")
@@ -96,6 +97,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=50_000, help="what waits for a subscriber (default: 50000)")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long is published at most (default: 3)")
     parser.add_argument("--call-seconds", type=float, default=1.0, help="how long is called for a figure (default: 1)")
+    parser.add_argument("--links", type=int, default=1000, help="how many links do nothing at once (default: 1000)")
     parser.add_argument("--only", action="append", default=[], choices=choices, metavar="NAME", help=", ".join(choices))
     parser.add_argument("--folder", default=DISK_FOLDER, help=f"where all files go (default: {DISK_FOLDER})")
     parser.add_argument("--no-install", action="store_true", help="skip peers that are not installed")
@@ -121,7 +123,8 @@ def main() -> int:
     except Skipped as reason:
         print(f"bench: no profile: {reason}", file=sys.stderr)
         return 2
-    load = Load(arguments.messages, arguments.seconds, arguments.call_seconds)
+    _allow_many_files()
+    load = Load(arguments.messages, arguments.seconds, arguments.call_seconds, arguments.links)
     with tempfile.TemporaryDirectory(prefix="isthmus-bench-", dir=arguments.folder) as folder:
         plan = Plan(load, arguments.rounds, Path(folder), arguments.only, installer, profiler)
         found = {group.name: trio.run(partial(measure, plan, group)) for group in chosen(arguments.only)}
@@ -136,6 +139,13 @@ def main() -> int:
         for name, results in found.items():
             _print(name, results)
     return any(results.failures for results in found.values())
+
+
+def _allow_many_files() -> None:
+    """Let the processes have as many files and sockets as the system allows."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with suppress(OSError, ValueError):  # some systems call the most infinite, and refuse it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _machine() -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from attrs import define, field
 
-from tests.bench.call_peer import WARM_UP
-from tests.bench.call_rows import BARE, WIRES, ZATO_WIRE, CallRow
+from tests.bench.call_load import HalfLoad
+from tests.bench.call_rows import BARE, MOST_CALLERS, NATIVE_WIRE, WIRES, ZATO_WIRE, CallRow
+from tests.bench.call_services import Caller, Echo, Local, WaitingEcho
 from tests.bench.clusters import Clusters
 from tests.bench.pinning import pinned
 from tests.bench.profiling import Profiler
@@ -57,6 +58,11 @@ def configuration(port: int) -> str:
 class IsthmusCalls(Clusters):
     """The clusters, in a folder of their own; `open` runs them."""
 
+    half_load: HalfLoad = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.half_load = HalfLoad(partial(self._call, NATIVE_WIRE, Echo.name, MOST_CALLERS))
+
     @classmethod
     @asynccontextmanager
     async def open(cls, folder: Path, profiler: Profiler) -> AsyncGenerator[IsthmusCalls, None]:
@@ -78,23 +84,23 @@ class IsthmusCalls(Clusters):
         if row.is_local:
             async with self.profiler.watch(row.name, {HUB: self.pids[HUB]}):
                 return await self.measure_local(row, load, is_bare=False)
+        if row.percentile:
+            return await self.half_load.latency(row.percentile, load.call_seconds)
+        service = WaitingEcho.name if row.suspends else Echo.name
         measured = {name: self.pids[name] for name in (HUB, row.wire)}
         with pinned(measured.values()) if row.is_pinned else nullcontext():
-            rate = await self._call(row, load, min(WARM_UP, load.call_seconds)) / 2 if row.percentile else 0.0
             async with self.profiler.watch(row.name, measured):
-                return await self._call(row, load, load.call_seconds, rate)
+                return float((await self._call(row.wire, service, row.workers, load.call_seconds, 0.0))["rate"])
 
     async def measure_local(self, row: CallRow, load: Load, *, is_bare: bool) -> float:
         """Return how many messages a second went from task to task, to an actor or over a bare channel."""
         order = {"row": row.name, "is_bare": is_bare, "seconds": load.call_seconds}
-        return float(await self.ask(HUB, "bench.local", order))
+        return float(await self.ask(HUB, Local.name, order))
 
-    async def _call(self, row: CallRow, load: Load, seconds: float, rate: float = 0.0) -> float:
-        order: dict[str, Any] = {"service": "bench.waiting-echo" if row.suspends else "bench.echo"}
-        order |= {"callers": row.workers, "messages": load.calls, "seconds": seconds}
-        order |= {"rate": rate, "percentile": row.percentile}
-        found = await self.ask(row.wire, "bench.call", order)
-        return float(found["latency" if rate else "rate"])
+    async def _call(self, wire: str, service: str, callers: int, seconds: float, rate: float) -> dict[str, float]:
+        order = {"service": service, "callers": callers, "seconds": seconds, "rate": rate}
+        found: dict[str, float] = await self.ask(wire, Caller.name, order)
+        return found
 
 
 @define

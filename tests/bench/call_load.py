@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Self
 
 from attrs import define, field
 
 from tests.bench.rows import MeasureFailed, Quota
+
+PERCENTILES = (50, 99)
+
+WARM_UP = 0.5
+"""Seconds in which it is found out how many calls a second can be had."""
 
 
 def _payload() -> dict[str, Any]:
@@ -46,6 +52,11 @@ class Calls(Quota):
     latencies: list[float] = field(factory=list)
     _taken: int = 0
 
+    @classmethod
+    def limited_by(cls, seconds: float, rate: float) -> Self:
+        """Return as many calls as there can be in so many seconds."""
+        return cls(sys.maxsize, seconds, rate=rate)
+
     def next_due(self) -> float | None:
         """Return when the next call is due; None when there are no more."""
         if not self.rate:
@@ -60,11 +71,12 @@ class Calls(Quota):
         if self.rate:
             self.latencies.append(time.monotonic() - due)
 
-    def outcome(self, percentile: int) -> dict[str, float]:
-        """Return calls a second, and a percentile of the latencies in milliseconds where these were taken."""
+    def outcome(self) -> dict[str, float]:
+        """Return calls a second or, where they were at a rate, percentiles of their latencies in milliseconds."""
+        if self.rate:
+            return {str(one): 1000 * percentile_of(self.latencies, one) for one in PERCENTILES}
         found = self.result()
-        rate = found["confirmed"] / found["seconds"]
-        return {"rate": rate, "latency": 1000 * percentile_of(self.latencies, percentile) if self.rate else 0.0}
+        return {"rate": found["confirmed"] / found["seconds"]}
 
 
 def percentile_of(values: Sequence[float], percentile: int) -> float:
@@ -76,6 +88,25 @@ def percentile_of(values: Sequence[float], percentile: int) -> float:
     if not values:
         raise MeasureFailed("no call was answered in time")
     return sorted(values)[max(0, -(-len(values) * percentile // 100) - 1)]
+
+
+@define
+class HalfLoad:
+    """The latencies of a contestant at half of the load that it can bear.
+
+    Args:
+        call: Calls for so many seconds, at a rate or, where that is 0, as fast as can be; returns the outcome.
+    """
+
+    call: Callable[[float, float], Awaitable[Mapping[str, float]]]
+    _left: dict[str, float] = field(factory=dict)
+
+    async def latency(self, percentile: int, seconds: float) -> float:
+        """Return a percentile in milliseconds; those that are asked for one after the other are of the same calls."""
+        if str(percentile) not in self._left:
+            most = await self.call(min(WARM_UP, seconds), 0.0)
+            self._left = dict(await self.call(seconds, most["rate"] / 2))
+        return self._left.pop(str(percentile))
 
 
 async def keep_calling(

@@ -5,21 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import trio
-from attrs import define, frozen
+from attrs import define, field, frozen
 
-from tests.bench.call_rows import GRPC, NAIVE, NATS, REDIS, CallRow
+from tests.bench.call_load import HalfLoad
+from tests.bench.call_rows import GRPC, MOST_CALLERS, NAIVE, NATS, REDIS, CallRow
 from tests.bench.install import Installer
 from tests.bench.pinning import pinned
 from tests.bench.rows import Load, Row
 from tests.bench.servers import Worker, running, until_listening, worker
 from tests.processes import ROOT, free_port
-
-WARM_UP = 0.5
-"""Seconds in which it is found out how many calls a second half of the load is."""
 
 
 @frozen
@@ -72,6 +71,10 @@ class CallPeer:
     facts: list[str]
     caller: Worker
     pids: list[int]
+    half_load: HalfLoad = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.half_load = HalfLoad(partial(self._call, MOST_CALLERS))
 
     @property
     def name(self) -> str:
@@ -113,13 +116,10 @@ class CallPeer:
     async def measure(self, row: Row, load: Load) -> float:
         """Return how many calls a second were answered, or a percentile of the latency."""
         assert isinstance(row, CallRow)
+        if row.percentile:
+            return await self.half_load.latency(row.percentile, load.call_seconds)
         with pinned(self.pids) if row.is_pinned else nullcontext():
-            if not row.percentile:
-                return await self._call(row, load, load.call_seconds)
-            rate = await self._call(row, load, min(WARM_UP, load.call_seconds)) / 2
-            return await self._call(row, load, load.call_seconds, rate)
+            return (await self._call(row.workers, load.call_seconds, 0.0))["rate"]
 
-    async def _call(self, row: CallRow, load: Load, seconds: float, rate: float = 0.0) -> float:
-        order = {"callers": row.workers, "messages": load.calls, "seconds": seconds}
-        found = await self.caller.ask(do="call", rate=rate, percentile=row.percentile, **order)
-        return float(found["latency" if rate else "rate"])
+    async def _call(self, callers: int, seconds: float, rate: float) -> dict[str, float]:
+        return await self.caller.ask(do="call", callers=callers, seconds=seconds, rate=rate)

@@ -69,11 +69,11 @@ class Caller(Service):
                 return await client.invoke(service, PAYLOAD, timeout=30.0)
 
             check_answer(_bare((await call()).data))
-            calls = Calls(order["messages"], order["seconds"], rate=order["rate"])
+            calls = Calls.limited_by(order["seconds"], order["rate"])
             async with trio.open_nursery() as nursery:
                 for _ in range(order["callers"]):
                     nursery.start_soon(keep_calling, calls, call, trio.sleep)
-        return calls.outcome(order["percentile"])
+        return calls.outcome()
 
 
 def _bare(data: Any) -> Any:

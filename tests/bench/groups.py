@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Protocol
 
+import trio
 from attrs import field, frozen
 
 from tests.bench.call_isthmus import Bare, IsthmusCalls
@@ -15,10 +16,11 @@ from tests.bench.call_rows import BARE, CALL_CONTESTANTS, CALL_ROWS, TARGETS, Ta
 from tests.bench.disk import Disk
 from tests.bench.install import Installer
 from tests.bench.isthmus import Isthmus
+from tests.bench.links import LINK_CONTESTANTS, LINK_ROWS, LINK_TARGETS, IsthmusLinks, NaiveLinks
 from tests.bench.peer import JETSTREAM, REDIS, Kind, Peer
 from tests.bench.profiling import Profiler
 from tests.bench.results import Results
-from tests.bench.rows import DISK, ISTHMUS, ROWS, Contestant, Row, Skipped
+from tests.bench.rows import DISK, ISTHMUS, ROWS, Contestant, Load, Row, Skipped
 
 PEERS: dict[str, Kind] = {kind.name: kind for kind in (REDIS, JETSTREAM)}
 
@@ -28,6 +30,7 @@ class Place:
     """Where a contestant is opened, and by what."""
 
     folder: Path
+    load: Load
     installer: Installer
     profiler: Profiler
     stack: AsyncExitStack
@@ -86,9 +89,18 @@ async def _open_calls(name: str, place: Place) -> Contestant:
     return await place.stack.enter_async_context(CallPeer.open(CALL_PEERS[name], folder, place.installer))
 
 
+async def _open_links(name: str, place: Place) -> Contestant:
+    folder, links = place.folder / name, place.load.links
+    if name == ISTHMUS:
+        return await place.stack.enter_async_context(IsthmusLinks.open(folder, place.profiler, links))
+    await trio.Path(folder).mkdir()
+    return NaiveLinks(folder, links)
+
+
 DELIVERY = Group("delivery", ROWS, (ISTHMUS, *PEERS, DISK), _open_delivery)
 CALLS = Group("calls", CALL_ROWS, CALL_CONTESTANTS, _open_calls, TARGETS)
-GROUPS = (CALLS, DELIVERY)
+LINKS = Group("links", LINK_ROWS, LINK_CONTESTANTS, _open_links, LINK_TARGETS)
+GROUPS = (CALLS, LINKS, DELIVERY)
 
 
 def chosen(only: Collection[str]) -> list[Group]:

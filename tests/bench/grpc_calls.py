@@ -33,7 +33,7 @@ async def _serve() -> None:
     await server.wait_for_termination()
 
 
-async def call(*, callers: int, messages: int, seconds: float, rate: float, percentile: int) -> dict[str, float]:
+async def call(*, callers: int, seconds: float, rate: float) -> dict[str, float]:
     """Call over one channel."""
     async with grpc.aio.insecure_channel(ADDRESS) as channel:
         method = channel.unary_unary(
@@ -44,9 +44,9 @@ async def call(*, callers: int, messages: int, seconds: float, rate: float, perc
             return await method(PAYLOAD)
 
         check_answer(await request())
-        calls = Calls(messages, seconds, rate=rate)
+        calls = Calls.limited_by(seconds, rate)
         await asyncio.gather(*(keep_calling(calls, request, asyncio.sleep) for _ in range(callers)))
-        return calls.outcome(percentile)
+        return calls.outcome()
 
 
 if __name__ == "__main__":

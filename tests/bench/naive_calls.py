@@ -57,17 +57,17 @@ class _Client:
         return self._answers.pop(number)
 
 
-async def call(*, callers: int, messages: int, seconds: float, rate: float, percentile: int) -> dict[str, float]:
+async def call(*, callers: int, seconds: float, rate: float) -> dict[str, float]:
     """Call over one connection."""
     async with open_websocket_url(f"ws://127.0.0.1:{PORT}") as socket, trio.open_nursery() as receiving:
         client = _Client(socket)
         receiving.start_soon(client.receive)
         check_answer(await client.call())
-        calls = Calls(messages, seconds, rate=rate)
+        calls = Calls.limited_by(seconds, rate)
         async with trio.open_nursery() as nursery:
             for _ in range(callers):
                 nursery.start_soon(keep_calling, calls, client.call, trio.sleep)
-        outcome = calls.outcome(percentile)
+        outcome = calls.outcome()
         receiving.cancel_scope.cancel()
     return outcome
 

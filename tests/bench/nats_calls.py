@@ -28,7 +28,7 @@ async def _serve() -> None:
     await asyncio.Event().wait()
 
 
-async def call(*, callers: int, messages: int, seconds: float, rate: float, percentile: int) -> dict[str, float]:
+async def call(*, callers: int, seconds: float, rate: float) -> dict[str, float]:
     """Call over one connection, once the one who answers is there."""
     client = await nats.connect(ADDRESS)
     try:
@@ -39,9 +39,9 @@ async def call(*, callers: int, messages: int, seconds: float, rate: float, perc
 
         await _until_served(client)
         check_answer(await request())
-        calls = Calls(messages, seconds, rate=rate)
+        calls = Calls.limited_by(seconds, rate)
         await asyncio.gather(*(keep_calling(calls, request, asyncio.sleep) for _ in range(callers)))
-        return calls.outcome(percentile)
+        return calls.outcome()
     finally:
         await client.close()
 

@@ -16,10 +16,10 @@ from tests.bench.orders import serve
 PORT = int(sys.argv[1])
 
 
-async def call(*, callers: int, messages: int, seconds: float, rate: float, percentile: int) -> dict[str, float]:
+async def call(*, callers: int, seconds: float, rate: float) -> dict[str, float]:
     """Send pipelines over one connection, without an event loop."""
     with redis.Redis(port=PORT) as client:
-        calls = Calls(messages, seconds, rate=rate)
+        calls = Calls.limited_by(seconds, rate)
         pipeline = client.pipeline(transaction=False)
         while calls.take():
             calls.messages -= callers - 1
@@ -28,7 +28,7 @@ async def call(*, callers: int, messages: int, seconds: float, rate: float, perc
             answers = [json.loads(answer) for answer in pipeline.execute()]
             calls.confirmed += len(answers)
         check_answer(answers[0])
-        return calls.outcome(percentile)
+        return calls.outcome()
 
 
 if __name__ == "__main__":

@@ -72,13 +72,14 @@ class Results:
 
     def verdicts(self) -> str:
         """Return a line for each target of which there are the figures: what was had, and whether that reaches it."""
-        lines = [["target", "had", "at least", ""]]
+        lines = [["target", "had", "", "wanted", ""]]
         for target in self.targets:
             found = self._had(target)
             if found is not None:
                 beside = f"{ISTHMUS}/{target.peer}" if target.peer else "a second"
-                verdict = "reached" if found >= target.least else "not reached"
-                lines.append([f"{target.row}, {beside}", f"{found:,.2f}", f"{target.least:,.2f}", verdict])
+                verdict = "reached" if target.is_reached_by(found) else "not reached"
+                side = "at most" if target.is_most else "at least"
+                lines.append([f"{target.row}, {beside}", f"{found:,.2f}", side, f"{target.limit:,.2f}", verdict])
         return "\n".join(_aligned(lines)) if len(lines) > 1 else ""
 
     def _had(self, target: Target) -> float | None:

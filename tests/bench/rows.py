@@ -72,13 +72,13 @@ class Load:
         messages: What waits for each subscriber, and what is published at most.
         seconds: How long is published, at most.
         call_seconds: How long is called.
-        calls: How many calls there are, at most.
+        links: How many links there are at once where links are measured.
     """
 
     messages: int = 50_000
     seconds: float = 3.0
     call_seconds: float = 1.0
-    calls: int = 10_000_000
+    links: int = 1000
 
 
 class Skipped(Exception):
