@@ -55,8 +55,9 @@ async def measure(plan: Plan, group: Group = DELIVERY) -> Results:
     async with AsyncExitStack() as stack:
         contestants = await _open(group, results, Place(folder, plan.load, plan.installer, plan.profiler, stack))
         results.contestants = [one.name for one in contestants]
-        for number in range(plan.rounds):
-            _say(f"{group.name}: round {number + 1} of {plan.rounds}")
+        rounds = min(plan.rounds, group.most_rounds)
+        for number in range(rounds):
+            _say(f"{group.name}: round {number + 1} of {rounds}")
             first = number % max(1, len(contestants))
             await _round([*contestants[first:], *contestants[:first]], plan.load, group, results)
     return results

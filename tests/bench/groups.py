@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -53,6 +54,7 @@ class Group:
         contestants: The names of those who are.
         open: Opens one.
         targets: Which ratios are to be reached.
+        most_rounds: How many rounds there are at most, where a figure takes long and differs little.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Group:
     contestants: Sequence[str]
     open: Open
     targets: Sequence[Target] = ()
+    most_rounds: int = sys.maxsize
 
     def results(self, only: Collection[str]) -> Results:
         """Return what the figures will stand in."""
@@ -99,7 +102,7 @@ async def _open_links(name: str, place: Place) -> Contestant:
 
 DELIVERY = Group("delivery", ROWS, (ISTHMUS, *PEERS, DISK), _open_delivery)
 CALLS = Group("calls", CALL_ROWS, CALL_CONTESTANTS, _open_calls, TARGETS)
-LINKS = Group("links", LINK_ROWS, LINK_CONTESTANTS, _open_links, LINK_TARGETS)
+LINKS = Group("links", LINK_ROWS, LINK_CONTESTANTS, _open_links, LINK_TARGETS, most_rounds=2)
 GROUPS = (CALLS, LINKS, DELIVERY)
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.bench.__main__ import Plan, measure
+from tests.bench.call_load import PAYLOAD, Calls, check_answer, keep_calling, percentile_of
+from tests.bench.call_rows import CALL_ROWS, TARGETS, Target
+from tests.bench.groups import CALLS, DELIVERY, GROUPS, LINKS, chosen
 from tests.bench.install import Installer
+from tests.bench.pinning import pinned
 from tests.bench.results import Results
 from tests.bench.rows import ROWS, Load, MeasureFailed, Quota, Row, check_counts
 from tests.bench.servers import together, worker
@@ -99,6 +105,85 @@ async def test_a_worker_s_failure_is_told_after_all_others_have_answered(tmp_pat
             await together(lambda: one.ask(do="fail"), lambda: other.ask(do="echo", text="lost"))
         assert await other.ask(do="echo", text="next") == {"text": "next"}
         assert await one.ask(do="echo", text="on") == {"text": "on"}
+
+
+def test_a_target_is_reached_or_not() -> None:
+    """What was had is told beside what was wanted; a target without figures is left out."""
+    rows = [row for row in CALL_ROWS if row.name in ("call-256", "ask")]
+    found = Results(rows, ["isthmus", "naive", "nats"], TARGETS)
+    for contestant, rate in (("isthmus", 900.0), ("naive", 100.0), ("nats", 450.0)):
+        found.add(rows[0], contestant, rate)
+    lines = [line.split() for line in found.verdicts().splitlines()]
+    assert lines[1:] == [
+        ["call-256,", "isthmus/naive", "9.00", "at", "least", "8.50", "reached"],
+        ["call-256,", "isthmus/nats", "2.00", "at", "least", "2.50", "not", "reached"],
+    ]
+    assert Target("link-memory", "naive", 1.5, is_most=True).is_reached_by(1.4)
+    assert not Target("link-memory", "naive", 1.5, is_most=True).is_reached_by(1.6)
+
+
+def test_what_is_chosen_decides_about_the_groups() -> None:
+    """A group, a row of it, or one of its contestants; everything where nothing is named."""
+    assert chosen([]) == list(GROUPS)
+    assert chosen(["calls"]) == chosen(["call-256", "isthmus"]) == [CALLS]
+    assert chosen(["disk"]) == [DELIVERY]
+    assert chosen(["isthmus"]) == list(GROUPS)
+
+
+def test_the_payload_has_250_bytes() -> None:
+    """As JSON, as every contestant sends it."""
+    assert len(json.dumps(PAYLOAD)) == 250
+    with pytest.raises(MeasureFailed, match="not the payload"):
+        check_answer({})
+
+
+def test_percentiles_are_values_that_were_measured() -> None:
+    """The least value that so many of a hundred do not exceed."""
+    values = [float(value) for value in range(100, 0, -1)]
+    assert [percentile_of(values, percentile) for percentile in (50, 99, 100)] == [50.0, 99.0, 100.0]
+    assert percentile_of([7.0], 50) == 7.0
+
+
+async def test_a_latency_counts_from_when_the_call_was_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits because callers are busy is not left out; here one call takes as long as three are due in."""
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    calls = Calls(0, 0.2, began_at=0.0, rate=100.0)
+    await keep_calling(calls, lambda: sleep(0.03), sleep)
+    assert calls.confirmed == len(calls.latencies) == 20
+    assert calls.latencies[-1] == pytest.approx(20 * 0.03 - 0.19)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux pins processes")
+def test_pinned_processes_share_a_processor_for_a_while() -> None:
+    """All threads of them, and only until the end of the block."""
+    usual = os.sched_getaffinity(0)
+    with pinned([os.getpid()]):
+        assert os.sched_getaffinity(0) == {min(usual)}
+    assert os.sched_getaffinity(0) == usual
+
+
+async def test_every_row_of_calls_gets_a_figure(tmp_path: Path) -> None:
+    """Real processes call over both wires, beside the naive way, and the tables say what was reached."""
+    plan = Plan(Load(call_seconds=0.05), 1, tmp_path, ["isthmus", "naive", "trio"], Installer(may_install=False))
+    found = await measure(plan, CALLS)
+    assert found.failures == []
+    assert {row for row, name in found.rates if name == "isthmus"} == {row.name for row in CALL_ROWS}
+    assert {row for row, name in found.rates if name == "trio"} == {"ask", "tell"}
+    assert all(rate > 0 for rates in found.rates.values() for rate in rates)
+    assert "call-zato-256, isthmus/naive" in found.verdicts()
+
+
+async def test_every_row_of_links_gets_a_figure(tmp_path: Path) -> None:
+    """Real clusters have links that do nothing, lose them all and have them again."""
+    found = await measure(Plan(Load(links=20), 1, tmp_path, ["links"], Installer(may_install=False)), LINKS)
+    assert found.failures == []
+    assert sorted(found.rates) == [("link-memory", "isthmus"), ("link-memory", "naive"), ("reconnect", "isthmus")]
 
 
 async def test_every_row_of_isthmus_gets_a_figure(tmp_path: Path) -> None:
