@@ -1,1 +1,1 @@
-"""Measures guaranteed delivery beside the disk, Redis Streams and NATS JetStream, interleaved in one run."""
+"""Measures calls, links and guaranteed delivery beside the disk, Redis, NATS and gRPC, interleaved in one run."""

@@ -181,7 +181,7 @@ async def test_every_row_of_calls_gets_a_figure(tmp_path: Path) -> None:
 
 async def test_every_row_of_links_gets_a_figure(tmp_path: Path) -> None:
     """Real clusters have links that do nothing, lose them all and have them again."""
-    found = await measure(Plan(Load(links=20), 1, tmp_path, ["links"], Installer(may_install=False)), LINKS)
+    found = await measure(Plan(Load(links=5), 1, tmp_path, ["links"], Installer(may_install=False)), LINKS)
     assert found.failures == []
     assert sorted(found.rates) == [("link-memory", "isthmus"), ("link-memory", "naive"), ("reconnect", "isthmus")]
 
