@@ -7,6 +7,7 @@ its peer may stay.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import trio
@@ -22,12 +23,13 @@ from actors.errors import ActorError, Forbidden
 from actors.message_log import MessageLogs
 from actors.messages import NATIVE, Hello, Welcome
 from actors.ports import Arrival, Clock, Entropy, Listener, SubscriptionStore
+from actors.ref import actor_name
 from actors.retry import BackoffState
 from actors.session import Session
 from actors.settings import ChannelSettings, Compat
 from actors.supervision import Backoff, Children, ChildSpec
 
-__all__ = ["Channel", "Gate", "SessionTable"]
+__all__ = ["Channel", "Gate", "KnownPeer", "SessionTable"]
 
 
 class Gate(Protocol):
@@ -39,7 +41,7 @@ class Gate(Protocol):
 
 
 @define
-class _Known:
+class KnownPeer:
     """The session of a native peer, to tell a newer link of it by."""
 
     session: str
@@ -50,8 +52,14 @@ class _Known:
 class SessionTable:
     """The sessions of a channel, over its restarts: of native peers by identity, and of clients by pub_client_id."""
 
-    known: dict[PeerIdentity, _Known] = field(factory=dict)
+    known: dict[PeerIdentity, KnownPeer] = field(factory=dict)
     clients: dict[str, ConnectedClient] = field(factory=dict)
+
+    def know(self, identity: PeerIdentity, known: KnownPeer, *, limit: int, is_there: Callable[[str], bool]) -> None:
+        """Remember a peer's session; beyond a limit those that have ended are forgotten first."""
+        if len(self.known) >= limit:
+            self.known = {key: one for key, one in self.known.items() if is_there(one.session)}
+        self.known[identity] = known
 
 
 class Channel(Actor):
@@ -160,7 +168,8 @@ class Channel(Actor):
                 if older.incarnation != hello.incarnation and admit.replaces != older.session:
                     return Older(older.session)
                 self._close(older.session)
-            self._table.known[identity] = _Known(admit.newcomer.session, hello.incarnation)
+            known = KnownPeer(admit.newcomer.session, hello.incarnation)
+            self._table.know(identity, known, limit=self._settings.max_sessions, is_there=self._is_there)
         caller = evolve(
             admit.newcomer,
             identity=identity,
@@ -197,7 +206,7 @@ class Channel(Actor):
         return settings.unsub_on_wsx_close
 
     def _is_there(self, session: str) -> bool:
-        return session in self.directory.names("session")
+        return self.directory.find_mailbox(actor_name("session", session)) is not None
 
     def _close(self, session: str) -> None:
         try:

@@ -31,17 +31,21 @@ FORGET_AFTER = 24 * 60 * 60.0
 
 @frozen
 class Verdict:
-    """What became of the messages of a delivery: the handled ones, those that were not, why all of them were not."""
+    """What became of the messages of a delivery: the handled ones, those that were not, why all of them were not.
+
+    `result` is what the service returned.
+    """
 
     delivery: Deliver
     handled: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     refused: str | None = None
+    result: Any = None
 
     def answer(self, answer_id: str) -> Acknowledge | Refuse:
         """Return what the sender is told."""
         if self.refused is None and not self.refusals:
-            return Acknowledge(answer_id, self.delivery.id)
+            return Acknowledge(answer_id, self.delivery.id, data=self.result)
         return Refuse(answer_id, self.delivery.id, self.refused or "", messages=list(self.refusals))
 
 
@@ -141,7 +145,8 @@ class Handling:
             return Verdict(delivery, refused=reason)  # who of them is to blame shows when they come one by one
         refusals = [*settlement.refused.values(), *(Refusal(_id_of(one), reason) for one in failed)]
         refused = {refusal.msg_id for refusal in refusals}
-        return Verdict(delivery, tuple(_id_of(one) for one in listed if _id_of(one) not in refused), tuple(refusals))
+        handled = tuple(_id_of(one) for one in listed if _id_of(one) not in refused)
+        return Verdict(delivery, handled, tuple(refusals), result=settlement.result)
 
     async def record(self, verdict: Verdict) -> Verdict:
         """Keep on disk which messages were handled; return what is to be answered then."""

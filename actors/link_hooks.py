@@ -209,7 +209,7 @@ class LinkHooks:
     ) -> Exception | None:
         request = IncomingRequest(delivery.id, delivery.timestamp, messages)
         event = MessageReceived(self._config, self._conn, request, settlement)
-        _result, error = await self._invoke(str(self._settings.on_message), event, run)
+        settlement.result, error = await self._invoke(str(self._settings.on_message), event, run)
         return error
 
     def _answer_delivery(self, verdict: Verdict) -> None:

@@ -182,7 +182,7 @@ class Deliver(_Base, frozen=True, array_like=True, tag="deliver"):
 
 
 class Acknowledge(_Base, frozen=True, array_like=True, tag="acknowledge"):
-    """All messages of the delivery `in_reply_to` were handled; `data` is what a Zato client's handler returned."""
+    """All messages of the delivery `in_reply_to` were handled; `data` is what the handler returned."""
 
     id: str
     in_reply_to: str

@@ -15,6 +15,7 @@ from actors.secret import Secret
 from actors.supervision import Backoff
 
 __all__ = [
+    "ADMIN_CHANNEL",
     "ActiveStatus",
     "ChannelSettings",
     "Compat",
@@ -34,6 +35,9 @@ __all__ = [
 ]
 
 MIB = 1024 * 1024
+
+ADMIN_CHANNEL = "admin"
+"""The name of the channel that carries administration."""
 
 
 class Compat(Enum):

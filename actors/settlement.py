@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import define, field
 
 from actors.messages import Refusal
@@ -11,11 +13,12 @@ __all__ = ["Settlement"]
 
 @define(eq=False)
 class Settlement:
-    """What a hook says of single messages, by their ids."""
+    """What a hook says of single messages, by their ids, and what it returned."""
 
     known: frozenset[str] = frozenset()
     acknowledged: set[str] = field(factory=set)
     refused: dict[str, Refusal] = field(factory=dict)
+    result: Any = None
 
     def acknowledge(self, msg_id: str) -> None:
         """Have a message acknowledged, whatever becomes of the others."""

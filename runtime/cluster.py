@@ -33,7 +33,7 @@ from actors.ports import (
 )
 from actors.service import Service
 from actors.service_hooks import may_be_deployed, tell_deployed
-from actors.settings import MIB, ChannelSettings, DeliveryOptions, OutgoingSettings, SubscriptionSettings
+from actors.settings import ADMIN_CHANNEL, MIB, ChannelSettings, DeliveryOptions, OutgoingSettings, SubscriptionSettings
 from actors.subscriber import Subscriber
 from actors.supervision import ChildSpec
 from actors.topic import TopicPorts
@@ -304,7 +304,7 @@ class Cluster:
         return self._make_channel(name, settings, self._ports.network, gate, endpoint)
 
     def _admin_channel(self, network: Network) -> ChildSpec:
-        return self._make_channel("admin", _ADMIN, network, None, None, is_admin=True)
+        return self._make_channel(ADMIN_CHANNEL, _ADMIN, network, None, None, is_admin=True)
 
     def _make_channel(
         self,

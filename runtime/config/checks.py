@@ -12,7 +12,7 @@ from actors.catalogue import name_problem
 from actors.errors import BadInput
 from actors.secret import Secret
 from actors.session_context import STORE_CONTEXT
-from actors.settings import OnFull, TopicSettings
+from actors.settings import ADMIN_CHANNEL, OnFull, TopicSettings
 from actors.subscribing import subscription_options
 from runtime.config.problems import KeyPath, Problems, key_text, nearest
 from runtime.config.remotes import check_remote
@@ -121,6 +121,8 @@ def _check_channel(
     bound: dict[int, list[tuple[str, KeyPath]]],
 ) -> None:
     settings = cluster.channels[name]
+    if name == ADMIN_CHANNEL:
+        problems.add(where, f"the channel of the admin socket is called {name!r}; choose another name")
     if settings.security not in (None, "none", *cluster.security):
         problems.add(
             (*where, "security"),

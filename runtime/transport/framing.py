@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import structlog
 
-from actors.messages import Deliver, Failure, Invoke, Message, Refuse, Reply
+from actors.messages import Acknowledge, Deliver, Failure, Invoke, Message, Refuse, Reply
 from actors.ports import Entropy
 from runtime.wire.protocol import Frame, Wire
 
@@ -65,15 +66,17 @@ class Framer:
             case Failure():
                 text = f"The error cannot be sent: {reason}"
                 return self._frame_instead(Failure(message.id, message.in_reply_to, message.status, text, message.kind))
+            case Acknowledge(data=data) if data is not None:
+                return self._frame_instead(msgspec.structs.replace(message, data=None))  # the result is left out
             case Invoke():
                 self.own_answers.append(Failure(self._entropy.hex_id(), message.id, 400, reason, "BadInput"))
             case Deliver():
                 self.own_answers.append(Refuse(self._entropy.hex_id(), message.id, reason))
         return []
 
-    def _frame_instead(self, failure: Failure) -> list[Frame]:
+    def _frame_instead(self, message: Message) -> list[Frame]:
         """Frame what the peer is told instead; nothing where the session does not allow that either."""
         try:
-            return self._wire.send([failure])
+            return self._wire.send([message])
         except ValueError:
             return []

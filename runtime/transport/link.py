@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import structlog
@@ -74,8 +74,6 @@ class WebSocketLink:
         peer: The peer's address, to print.
         options: Limits and intervals.
         entropy: Unique payloads for pings.
-        on_pong: Called when the peer answered a ping.
-        is_peer_busy: Tells whether the peer may answer no ping because of what it works on.
     """
 
     def __init__(
@@ -87,8 +85,6 @@ class WebSocketLink:
         peer: str,
         options: LinkOptions,
         entropy: Entropy,
-        on_pong: Callable[[], None] | None = None,
-        is_peer_busy: Callable[[], bool] | None = None,
     ) -> None:
         self._socket = socket
         self._stream = stream
@@ -96,7 +92,6 @@ class WebSocketLink:
         self._framer = Framer(wire, options.max_message_size, entropy, peer)
         self._peer = peer
         self._options = options
-        self._is_peer_busy = is_peer_busy
         self._inbox: deque[tuple[Message, int]] = deque()
         self._inbox_bytes = 0
         self._inbox_changed = trio.Event()
@@ -108,9 +103,7 @@ class WebSocketLink:
         self._gone_at = float("inf")
         self._has_session = False
         self._close_requested: LinkClosed | None = None
-        self._pings = Pings(
-            socket, lambda: wire.ping_payload(entropy.hex_id()), timeout=options.ping_timeout, on_pong=on_pong
-        )
+        self._pings = Pings(socket, wire, entropy, timeout=options.ping_timeout)
         self._own_close: LinkClosed | None = None
         self._own_close_done = trio.Event()
         self._is_cut_short = False
@@ -371,7 +364,7 @@ class WebSocketLink:
                 missed = 0
             elif self._end is not None:
                 return
-            elif not (self.is_throttled or (self._is_peer_busy is not None and self._is_peer_busy())):
+            elif not (self.is_throttled or self._wire.is_peer_busy()):
                 missed += 1
                 if missed >= options.pings_missed_threshold:
                     _log.warning("pings missed", peer=self._peer, missed=missed)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
+
+from actors.ports import Entropy
+from runtime.wire.protocol import Wire
 
 __all__ = ["Pings"]
 
@@ -15,23 +16,16 @@ class Pings:
 
     Args:
         socket: The upgraded connection.
-        make_payload: Gives each ping a payload that no other has.
+        wire: Gives what a ping carries, and is told of pongs.
+        entropy: Tells pings apart.
         timeout: Seconds to wait for a pong.
-        on_pong: Called when the peer answered one.
     """
 
-    def __init__(
-        self,
-        socket: WebSocketConnection,
-        make_payload: Callable[[], bytes],
-        *,
-        timeout: float,
-        on_pong: Callable[[], None] | None,
-    ) -> None:
+    def __init__(self, socket: WebSocketConnection, wire: Wire, entropy: Entropy, *, timeout: float) -> None:
         self._socket = socket
-        self._make_payload = make_payload
+        self._wire = wire
+        self._entropy = entropy
         self._timeout = timeout
-        self._on_pong = on_pong
         self._under_way: set[trio.CancelScope] = set()
         self._is_over = False
 
@@ -42,13 +36,12 @@ class Pings:
         with trio.move_on_after(self._timeout) as ping:
             self._under_way.add(ping)
             try:
-                await self._socket.ping(self._make_payload())
+                await self._socket.ping(self._wire.ping_payload(self._entropy.hex_id()))
             except ConnectionClosed:
                 return False
             finally:
                 self._under_way.discard(ping)
-            if self._on_pong is not None:
-                self._on_pong()
+            self._wire.pong_came()
             return True
         return False
 

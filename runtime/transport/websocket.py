@@ -70,8 +70,6 @@ async def open_link(
                         peer=peer_of(transport),
                         options=options,
                         entropy=entropy,
-                        on_pong=getattr(wire, "extend_token", None),
-                        is_peer_busy=getattr(wire, "is_peer_busy", None),
                     )
                     internals.start_soon(link.run)
                 yield link

@@ -94,6 +94,13 @@ class NativeWire:
         """Say nothing: the close frame says it; see `Wire.last_words`."""
         return []
 
+    def pong_came(self) -> None:
+        """Do nothing; see `Wire.pong_came`."""
+
+    def is_peer_busy(self) -> bool:
+        """Tell that nothing keeps the peer from answering; see `Wire.is_peer_busy`."""
+        return False
+
     def receive(self, frame: Frame) -> list[Message | Violation]:
         """Take in one frame; see `Wire.receive`."""
         if self._session.is_closed:

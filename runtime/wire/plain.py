@@ -45,3 +45,10 @@ class PlainWire:
     def last_words(self, reason: str) -> list[Frame]:
         """Say nothing: the close frame says it; see `Wire.last_words`."""
         return []
+
+    def pong_came(self) -> None:
+        """Do nothing; see `Wire.pong_came`."""
+
+    def is_peer_busy(self) -> bool:
+        """Tell that nothing keeps the peer from answering; see `Wire.is_peer_busy`."""
+        return False

@@ -67,3 +67,11 @@ class Wire(Protocol):
     def last_words(self, reason: str) -> list[Frame]:
         """Give the frames, if any, that tell a peer which answers no pings why the link ends, before the close."""
         ...
+
+    def pong_came(self) -> None:
+        """Take note that the peer answered a ping."""
+        ...
+
+    def is_peer_busy(self) -> bool:
+        """Tell whether the peer may answer no ping because of what it works on."""
+        ...

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
 from actors.call import Caller, PeerIdentity, RemoteCall
+from actors.channel import KnownPeer, SessionTable
 from actors.client_calls import ClientCalls
 from actors.clients import ConnectedClient, FindClients
 from actors.envelope import Envelope, HandlerRun, ReplySlot
@@ -168,3 +169,16 @@ def test_what_comes_after_a_run_comes_once_and_at_its_end() -> None:
     run.end()
     run.when_ended(lambda: called.append("later"))
     assert called == ["before", "after", "later"]
+
+
+def test_peers_that_are_gone_are_forgotten_when_there_are_too_many() -> None:
+    """However many names peers log in under, a channel remembers those that are there and no more than it may have."""
+    table = SessionTable()
+    alive = {"gateway/ws.0"}
+    for number in range(100):
+        identity = PeerIdentity("apac", "cluster", f"connection {number}")
+        known = KnownPeer(f"gateway/ws.{number}", "")
+        table.know(identity, known, limit=10, is_there=alive.__contains__)
+        assert len(table.known) <= 10
+        assert table.known[identity] == known
+    assert PeerIdentity("apac", "cluster", "connection 0") in table.known

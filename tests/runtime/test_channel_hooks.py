@@ -192,7 +192,7 @@ async def test_a_peer_without_a_session_is_heard_of_when_it_goes(
 
 
 async def test_an_answer_to_messages_is_heard_of(wire: str, network: MemoryNetwork, nursery: Any) -> None:
-    """Each delivery that a client acknowledged, with what its handler returned where the wire can say that."""
+    """Each delivery that a client acknowledged, with what its handler returned."""
     heard: list[ChannelEvent] = []
 
     class Receives(Service):
@@ -212,7 +212,27 @@ async def test_an_answer_to_messages_is_heard_of(wire: str, network: MemoryNetwo
     assert event.msg.sub_key == subscription["sub_key"]
     assert event.msg.in_reply_to
     assert event.hook_type == "wsx_on_pubsub_response"
-    assert event.msg.data is None  # an outgoing connection answers deliveries with nothing but that they were handled
+    assert event.msg.data == {"thanks": True}
+
+
+async def test_a_result_that_is_too_large_is_left_out_and_the_messages_are_handled(
+    wire: str, network: MemoryNetwork, nursery: Any
+) -> None:
+    """What on_message returns cannot keep its messages from being acknowledged."""
+    heard: list[ChannelEvent] = []
+
+    class Receives(Service):
+        name = "hooks.all"
+
+        async def handle(self) -> Any:
+            return "x" * 2_000_000
+
+    emea = await listening(nursery, network, [recording(heard, "on_pubsub_response")])
+    apac = await start(nursery, network, "apac", apac_settings(subscribe=(TOPIC,)), [Receives])
+    await apac.until("outgoing", CONNECTION, "ready")
+    await emea.publish(TOPIC, "one")
+    await until(lambda: heard)
+    assert [event.msg.data for event in heard if event.msg is not None] == [None]
 
 
 async def test_what_a_zato_client_returned_for_messages_is_in_the_event(network: MemoryNetwork, nursery: Any) -> None:

@@ -42,6 +42,9 @@ class ZatoClientWire:
         """Return what a ping carries; see `Wire.ping_payload`."""
         return ping_payload(unique, self._timestamp())
 
+    def pong_came(self) -> None:
+        """Do nothing; see `Wire.pong_came`."""
+
     def last_words(self, reason: str) -> list[Frame]:
         """Say nothing: a client has no words for it; see `Wire.last_words`."""
         return []
@@ -87,10 +90,10 @@ class ZatoClientWire:
                 return encode(meta, data={})
             case Invoke():
                 return encode(meta | {"action": "invoke-service"}, data=message.data)
-            case Reply():
+            case Reply() | Acknowledge():
                 meta |= {"action": "client-response", "in_reply_to": message.in_reply_to}
                 return encode(meta, data={"response": message.data})
-            case Failure() | Acknowledge():
+            case Failure():
                 meta |= {"action": "client-response", "in_reply_to": message.in_reply_to}
                 return encode(meta, data={"response": None})
             case _:

@@ -73,6 +73,14 @@ class ZatoServerWire:
         """Let the token live on: it was used, or the peer answered a ping."""
         self._expires_at = self._now() + self._token_ttl
 
+    def pong_came(self) -> None:
+        """Let the token live on; see `Wire.pong_came`."""
+        self.extend_token()
+
+    def is_peer_busy(self) -> bool:
+        """Tell that nothing keeps the peer from answering; see `Wire.is_peer_busy`."""
+        return False
+
     def ping_payload(self, unique: str) -> bytes:
         """Return what a ping carries; see `Wire.ping_payload`."""
         return ping_payload(unique, self._timestamp())

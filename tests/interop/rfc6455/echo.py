@@ -34,6 +34,12 @@ class EchoWire:
     def ping_payload(self, unique: str) -> bytes:
         return unique.encode()
 
+    def pong_came(self) -> None:
+        """Nothing follows from it."""
+
+    def is_peer_busy(self) -> bool:
+        return False
+
     def last_words(self, _reason: str) -> list[Frame]:
         return []
 

@@ -71,6 +71,7 @@ def test_all_problems_come_at_once_with_their_lines(tmp_path: Path) -> None:
         ("[clusters.apac]", '[clusters.emea.endpoints.b]\nchannel = "gateway"\n[clusters.apac]', "has an endpoint"),
         ("guaranteed = true", 'guaranteed = true\non_full = "drop"', "a guaranteed topic drops nothing"),
         ("guaranteed = true", "delivery = {delivery_batch_size = 0}", "a whole number from 1 on"),
+        ("[clusters.emea.channels.gateway]", "[clusters.emea.channels.admin]", "choose another name"),
         ('security = "apac"', 'security = "apac"\ndata_format = "xml"', "channels speak 'json' only, not 'xml'"),
         ('security = "apac"', 'security = "apac"\nextra_properties = {StoreCtx = 1}', "StoreCtx: expected true or"),
         ('security = "apac"', 'security = "apac"\nextra_properties = {a = "$ISTHMUS_NOT_SET"}', "is not set"),
