@@ -49,7 +49,7 @@ def _made_interpreter() -> Path:
     _run("making it", sys.executable, "-m", "venv", str(environment))
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     # the older packages build with what is in the environment: nothing newer is fetched for that
-    _run("installing", *pip, "setuptools<70", "wheel")
+    _run("installing", *pip, "setuptools<70", "wheel", "packaging")
     _run("installing", *pip, "--no-build-isolation", "-r", str(REQUIREMENTS))
     stamp.write_text(wanted)
     return python
