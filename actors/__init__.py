@@ -3,11 +3,16 @@
 from actors.actor import Actor
 from actors.builtin.gateway import WebSocketsGateway
 from actors.bunch import Bunch
-from actors.call import CallResponse
-from actors.channel_events import ChannelEvent
-from actors.connection_adapter import ConnectionAdapter, OnClosed, OnConnected, OnMessageReceived, WSXAdapter
-from actors.element_objects import Dict, DictList
-from actors.elements import CSV, UTC, UUID, AsIs, Bool, Date, DateTime, Decimal, Float, Int, List, Opaque, Secret, Text
+from actors.channels.channel_events import ChannelEvent
+from actors.channels.wsx_hook import WSXHook
+from actors.connections.connection_adapter import (
+    ConnectionAdapter,
+    OnClosed,
+    OnConnected,
+    OnMessageReceived,
+    WSXAdapter,
+)
+from actors.connections.hooks import Closed, Connected, MessageReceived, Subscribing
 from actors.errors import (
     ActorCrashed,
     ActorNotFound,
@@ -33,15 +38,31 @@ from actors.errors import (
     TooManyRequests,
     Unauthorized,
 )
-from actors.function_service import service
-from actors.hooks import Closed, Connected, MessageReceived, Subscribing
 from actors.mailbox import MailboxLimits, Overflow
-from actors.model import Model, dict_, list_, optional
-from actors.pubsub_hook import HookAction, PubSubHook
 from actors.ref import ActorRef
-from actors.service import Service
+from actors.services.call import CallResponse
+from actors.services.element_objects import Dict, DictList
+from actors.services.elements import (
+    CSV,
+    UTC,
+    UUID,
+    AsIs,
+    Bool,
+    Date,
+    DateTime,
+    Decimal,
+    Float,
+    Int,
+    List,
+    Opaque,
+    Secret,
+    Text,
+)
+from actors.services.function_service import service
+from actors.services.model import Model, dict_, list_, optional
+from actors.services.service import Service
 from actors.supervision import Backoff, ChildSpec, Intensity, Restart, Strategy
-from actors.wsx_hook import WSXHook
+from actors.topics.pubsub_hook import HookAction, PubSubHook
 
 __all__ = [
     "CSV",

@@ -157,7 +157,7 @@ class Cancel(_Base, frozen=True, array_like=True, tag="cancel"):
 class Delivered(msgspec.Struct, frozen=True, array_like=True):
     """A message within a `Deliver`: how often it may have been delivered, this time included, and what was published.
 
-    `body` is an `actors.publication.Published` as it was encoded once, when it was published.
+    `body` is an `actors.topics.publication.Published` as it was encoded once, when it was published.
     """
 
     delivery_count: int

@@ -12,11 +12,11 @@ from typing import Protocol, TypeVar
 
 from attrs import frozen
 
-from actors.call import PeerIdentity
 from actors.errors import CallError
 from actors.messages import Message
-from actors.publication import Publish, SubscriptionRecord, Taken
+from actors.services.call import PeerIdentity
 from actors.settings import TopicSettings
+from actors.topics.publication import Publish, SubscriptionRecord, Taken
 
 T = TypeVar("T")
 

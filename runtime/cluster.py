@@ -11,15 +11,11 @@ from attrs import evolve, frozen
 
 from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
-from actors.catalogue import Catalogue, service_of
-from actors.channel import Channel, Gate, SessionTable
-from actors.delivery import TOPICS
-from actors.endpoint import Endpoint
-from actors.handling import Handling
-from actors.login import LinkIdentity
+from actors.channels.channel import Channel, Gate, SessionTable
+from actors.channels.message_log import MessageLogs
+from actors.connections.login import LinkIdentity
+from actors.connections.outgoing import OutgoingConnection
 from actors.mailbox import MailboxLimits
-from actors.message_log import MessageLogs
-from actors.outgoing import OutgoingConnection
 from actors.ports import (
     Clock,
     Entropy,
@@ -31,13 +27,17 @@ from actors.ports import (
     TopicList,
     TopicStore,
 )
-from actors.service import Service
-from actors.service_hooks import may_be_deployed, tell_deployed
+from actors.services.service import Service
+from actors.services.service_hooks import may_be_deployed, tell_deployed
 from actors.settings import ADMIN_CHANNEL, MIB, ChannelSettings, DeliveryOptions, OutgoingSettings, SubscriptionSettings
-from actors.subscriber import Subscriber
 from actors.supervision import ChildSpec
-from actors.topic import TopicPorts
-from actors.topics import Topics
+from actors.topics.catalogue import Catalogue, service_of
+from actors.topics.delivery import TOPICS
+from actors.topics.endpoint import Endpoint
+from actors.topics.handling import Handling
+from actors.topics.subscriber import Subscriber
+from actors.topics.topic import TopicPorts
+from actors.topics.topics import Topics
 from runtime.admin.message_log import message_log_services
 from runtime.admin.messages import store_services
 from runtime.admin.services import admin_services

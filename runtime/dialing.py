@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from actors.login import upgrade_headers
+from actors.connections.login import upgrade_headers
 from actors.ports import Dialer, Entropy
 from actors.settings import OutgoingSettings, Remote
 from runtime.transport import Address, LinkOptions, Network, WebSocketDialer

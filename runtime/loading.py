@@ -20,7 +20,7 @@ from types import ModuleType
 
 from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
-from actors.service import Service
+from actors.services.service import Service
 
 __all__ = ["check_declarations", "load_classes", "module_files", "package_of", "path_of"]
 

@@ -10,7 +10,7 @@ __all__ = ["BasicGate"]
 
 
 class BasicGate:
-    """A user name and a password; implements `actors.channel.Gate`.
+    """A user name and a password; implements `actors.channels.channel.Gate`.
 
     Args:
         definition: The security definition to check against.

@@ -15,8 +15,8 @@ import trio
 
 from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
-from actors.catalogue import Catalogue
 from actors.errors import ConfigurationError
+from actors.topics.catalogue import Catalogue
 from runtime.cluster import Cluster, Ports, Stores
 from runtime.config import Configuration, check_service_names, examine
 from runtime.data_dir import AlreadyRunning

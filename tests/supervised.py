@@ -8,8 +8,8 @@ from typing import Any
 import trio
 
 from actors import Actor, ActorRef, ChildSpec, Service
-from actors.call import Call
 from actors.ref import actor_name
+from actors.services.call import Call
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
 from runtime.registry import Registry
 from runtime.supervisor import Supervisor

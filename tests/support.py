@@ -8,9 +8,9 @@ from typing import Any
 import trio
 
 from actors.actor import Actor
-from actors.catalogue import Catalogue
 from actors.secret import Secret
 from actors.settings import ChannelSettings, Compat, EndpointSettings, OutgoingSettings, SecuritySettings, TopicSettings
+from actors.topics.catalogue import Catalogue
 from runtime.cluster import Cluster, Ports, Stores
 from runtime.config.schema import ClusterSettings
 from runtime.deployer import Deployment

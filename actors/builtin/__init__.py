@@ -12,7 +12,7 @@ from actors.builtin.pubsub import (
     Unsubscription,
 )
 from actors.builtin.zato import Echo, Ping
-from actors.service import Service
+from actors.services.service import Service
 
 __all__ = ["BUILTIN_SERVICES"]
 

@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 import trio
 
-from actors.call import Call, Caller
-from actors.endpoint import first_match
 from actors.errors import NOT_ALLOWED, BadInput, Forbidden
 from actors.messages import NATIVE
-from actors.reach import invoke_service
-from actors.service import Service
+from actors.services.call import Call, Caller
+from actors.services.reach import invoke_service
+from actors.services.service import Service
 from actors.settings import Compat
+from actors.topics.endpoint import first_match
 
 __all__ = ["ADMIN_PREFIX", "PubSubGateway", "ServiceGateway", "WebSocketsGateway"]
 

@@ -8,7 +8,7 @@ from typing import Any
 from actors.builtin.zato import Echo
 from actors.errors import BadInput
 from actors.redaction import shown
-from actors.service import Service
+from actors.services.service import Service
 
 __all__ = ["HelperEcho", "InputLogger", "JsonRawRequestLogger", "RawRequestLogger"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.admission import ListSubscriptions
+from actors.channels.admission import ListSubscriptions
 from actors.errors import BadInput
-from actors.publication import Publish
-from actors.service import Service
-from actors.topic_access import (
+from actors.services.service import Service
+from actors.topics.publication import Publish
+from actors.topics.topic_access import (
     get_messages,
     may_publish,
     publish,

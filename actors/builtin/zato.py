@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.service import Service
+from actors.services.service import Service
 
 __all__ = ["Echo", "Ping"]
 

@@ -7,9 +7,9 @@ from typing import Any
 from attrs import asdict
 
 from actors.builtin.gateway import ADMIN_PREFIX
+from actors.channels.message_log import Direction, LoggedMessage, MessageLog, MessageLogs
 from actors.errors import BadInput, NotFound
-from actors.message_log import Direction, LoggedMessage, MessageLog, MessageLogs
-from actors.service import Service
+from actors.services.service import Service
 
 __all__ = ["message_log_services"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from actors.builtin.gateway import ADMIN_PREFIX
-from actors.delivery import GetRecord, NewMessages, SetOptions, Unsubscribe
 from actors.errors import ActorNotFound, BadInput, NotFound
-from actors.publication import SubscriptionRecord
-from actors.service import Service
-from actors.subscribing import subscription_options
+from actors.services.service import Service
+from actors.topics.delivery import GetRecord, NewMessages, SetOptions, Unsubscribe
+from actors.topics.publication import SubscriptionRecord
+from actors.topics.subscribing import subscription_options
 from runtime.store.browse import StoreBrowser
 
 __all__ = ["store_services"]

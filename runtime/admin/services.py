@@ -9,7 +9,7 @@ import trio
 
 from actors.builtin.gateway import ADMIN_PREFIX
 from actors.errors import BadInput
-from actors.service import Service
+from actors.services.service import Service
 from runtime.registry import Registry
 
 __all__ = ["admin_services"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from actors.builtin.gateway import ADMIN_PREFIX
 from actors.errors import BadInput
-from actors.service import Service
+from actors.services.service import Service
 
 __all__ = ["SESSION_SERVICES"]
 

@@ -11,7 +11,7 @@ from attrs import asdict
 
 from actors.builtin.gateway import ADMIN_PREFIX
 from actors.errors import BadInput, StoreFailed
-from actors.service import Service
+from actors.services.service import Service
 from runtime.store.backup import back_up
 from runtime.store.integrity import DamagedStore
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import attrs
 
-from actors.catalogue import name_problem
+from actors.channels.session_context import STORE_CONTEXT
 from actors.errors import BadInput
 from actors.secret import Secret
-from actors.session_context import STORE_CONTEXT
 from actors.settings import ADMIN_CHANNEL, OnFull, TopicSettings
-from actors.subscribing import subscription_options
+from actors.topics.catalogue import name_problem
+from actors.topics.subscribing import subscription_options
 from runtime.config.problems import KeyPath, Problems, key_text, nearest
 from runtime.config.remotes import check_remote
 from runtime.config.schema import ClusterSettings, Configuration

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from actors.login import is_header_value
+from actors.connections.login import is_header_value
 from actors.secret import Secret
 from actors.settings import OutgoingSettings, Remote
 from runtime.config.problems import KeyPath, Problems

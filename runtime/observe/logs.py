@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import structlog
 
-from actors.payload import Input, without_secrets
+from actors.services.payload import Input, without_secrets
 
 __all__ = ["configure"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from actors.errors import BadInput, Conflict, NotFound
-from actors.publication import NEVER, Publish, Published, Stored, iso_time, published_of
+from actors.topics.publication import NEVER, Publish, Published, Stored, iso_time, published_of
 from runtime.store.ledger import Ledger
 from runtime.store.schema import MAX_PLACE, key_of
 from runtime.store.sqlite import SqliteStore

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from actors.errors import Overloaded
 from actors.ports import Cleaned
-from actors.publication import Stored, published_of
+from actors.topics.publication import Stored, published_of
 from runtime.store.ledger import Ledger
 from runtime.store.places import Places
 from runtime.store.publishing import forget_old_ids

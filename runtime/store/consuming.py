@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from actors.publication import Stored, Taken
+from actors.topics.publication import Stored, Taken
 from runtime.store.ledger import Ledger
 from runtime.store.queue import MAX_HELD, Order
 from runtime.store.state import SubscriptionState

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from actors.publication import Published
+from actors.topics.publication import Published
 from runtime.store.integrity import checksum
 from runtime.store.places import Places
 

@@ -14,12 +14,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 import msgspec
 from attrs import evolve
 
-from actors.call import PeerIdentity
-from actors.catalogue import Catalogue, dead_letter_topic
 from actors.errors import Overloaded
 from actors.ports import Entropy
-from actors.publication import Published, Stored, SubscriptionRecord, published_of
+from actors.services.call import PeerIdentity
 from actors.settings import TopicSettings
+from actors.topics.catalogue import Catalogue, dead_letter_topic
+from actors.topics.publication import Published, Stored, SubscriptionRecord, published_of
 from runtime.store.places import Places
 from runtime.store.queue import QueueHead
 from runtime.store.schema import MAX_PLACE, checksum, key_of, place_of

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import msgspec
 
 from actors.errors import BadInput, CallError, Conflict, Overloaded, StoreFailed
-from actors.publication import Publish, Published, Stored
 from actors.settings import OnFull, TopicSettings
+from actors.topics.publication import Publish, Published, Stored
 from runtime.store.ledger import Ledger
 from runtime.store.schema import MAX_PLACE, key_of
 from runtime.store.state import SubscriptionState, TopicState

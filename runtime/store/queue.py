@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from actors.in_order import InOrder
-from actors.publication import Stored
+from actors.topics.in_order import InOrder
+from actors.topics.publication import Stored
 
 __all__ = ["MAX_HELD", "QueueHead"]
 

@@ -16,13 +16,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from actors.call import PeerIdentity
-from actors.catalogue import Catalogue
 from actors.errors import CallError
-from actors.handled import HANDLED_WINDOW
 from actors.ports import Cleaned, Clock, Entropy
-from actors.publication import Publish, SubscriptionRecord, Taken
+from actors.services.call import PeerIdentity
 from actors.settings import TopicSettings
+from actors.topics.catalogue import Catalogue
+from actors.topics.handled import HANDLED_WINDOW
+from actors.topics.publication import Publish, SubscriptionRecord, Taken
 from runtime.store import cleaning, consuming, publishing, subscribing
 from runtime.store.group import GroupCommit, StoreThread
 from runtime.store.ledger import Ledger

@@ -7,8 +7,8 @@ from enum import Enum
 
 from attrs import define, field
 
-from actors.publication import Stored, SubscriptionRecord
 from actors.settings import ActiveStatus, DeliverFrom, DeliverySettings
+from actors.topics.publication import Stored, SubscriptionRecord
 from runtime.store.places import Places
 from runtime.store.queue import QueueHead
 

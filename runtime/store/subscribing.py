@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from actors.publication import SubscriptionRecord
 from actors.settings import DeliverFrom
+from actors.topics.publication import SubscriptionRecord
 from runtime.store.ledger import FIRST, Ledger
 from runtime.store.places import Places
 from runtime.store.queue import QueueHead

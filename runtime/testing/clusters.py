@@ -11,11 +11,11 @@ from typing import Any
 import trio
 
 from actors.actor import Actor
-from actors.call import Call
-from actors.catalogue import Catalogue
-from actors.publication import Publish
 from actors.ref import ActorRef, actor_name
-from actors.service import Service
+from actors.services.call import Call
+from actors.services.service import Service
+from actors.topics.catalogue import Catalogue
+from actors.topics.publication import Publish
 from runtime.cluster import Cluster, Ports, Stores
 from runtime.config import ClusterSettings
 from runtime.server import load_all

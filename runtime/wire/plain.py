@@ -1,7 +1,7 @@
 """No format at all: the frames of a WebSocket server that is no channel, as they are.
 
 There is no session and nothing is a violation. What an `Invoke` carries is the frame; nothing answers it. What is
-said in frames is the business of `actors.frames` and of hooks.
+said in frames is the business of `actors.connections.frames` and of hooks.
 """
 
 from __future__ import annotations

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
-from actors.call import Caller, PeerIdentity, RemoteCall
-from actors.channel import KnownPeer, SessionTable
-from actors.client_calls import ClientCalls
-from actors.clients import ConnectedClient, FindClients
+from actors.channels.channel import KnownPeer, SessionTable
+from actors.channels.client_calls import ClientCalls
+from actors.channels.clients import ConnectedClient, FindClients
 from actors.envelope import Envelope, HandlerRun, ReplySlot
 from actors.errors import LinkLost, Overloaded
 from actors.messages import Invoke, Reply
+from actors.services.call import Caller, PeerIdentity, RemoteCall
 from runtime.testing import SeededEntropy
 from tests.actors.links import FakeLink
 

@@ -9,9 +9,9 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors import BadInput, LinkLost, MessageReceived
-from actors.call import RemoteCall
+from actors.connections.frames import FrameLane, FrameSender
 from actors.envelope import Envelope, ReplySlot
-from actors.frames import FrameLane, FrameSender
+from actors.services.call import RemoteCall
 from runtime.testing import SeededEntropy
 from tests.actors.links import FakeLink
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.envelope import Envelope, HandlerRun, ReplySlot, ask_by
-from actors.handled import HandledWindow
-from actors.handling import FORGET_AFTER, Handling, Verdict
 from actors.messages import Acknowledge, Deliver, Refusal, Refuse
-from actors.settlement import Settlement
+from actors.topics.handled import HandledWindow
+from actors.topics.handling import FORGET_AFTER, Handling, Verdict
+from actors.topics.settlement import Settlement
 from tests.actors.handled import HandledInMemory
 
 KEY = "zpsk.1"

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from actors.handling import Handling
-from actors.held import SHORTEST, Held
-from actors.lanes import Lanes
 from actors.messages import Deliver
+from actors.topics.handling import Handling
+from actors.topics.held import SHORTEST, Held
+from actors.topics.lanes import Lanes
 from tests.actors.handled import HandledInMemory
 
 arrivals = st.lists(st.tuples(st.floats(0, 100), st.sampled_from([1.0, 10.0, 300.0]), st.floats(0.1, 500)), max_size=8)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.attachment import Attachment, Window
-from actors.in_hand import InHand, UnderWay
-from actors.in_order import InOrder
-from actors.publication import Stored, Taken
+from actors.topics.attachment import Attachment, Window
+from actors.topics.in_hand import InHand, UnderWay
+from actors.topics.in_order import InOrder
+from actors.topics.publication import Stored, Taken
 
 ATTACHMENT = Attachment("session", Window(100, 1000))
 

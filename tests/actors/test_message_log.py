@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from actors.message_log import Direction, MessageLog
+from actors.channels.message_log import Direction, MessageLog
 from actors.messages import Acknowledge, Deliver, Denied, Extend, Failure, Goodbye, Hello, Invoke, Reply, Welcome
 from actors.settings import ChannelSettings
 

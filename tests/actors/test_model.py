@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from actors import BadInput, Model, RemoteError, Service, list_, optional
-from actors.io import input_reader, unstructure
+from actors.services.io import input_reader, unstructure
 from tests.forms import FORMS, form_of, service_of
 from tests.supervised import Supervised
 

@@ -12,13 +12,13 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors import Actor, ActorRef, ActorStopped, ChildSpec, Closed, Connected, MessageReceived, Service
-from actors.call import RemoteCall
+from actors.connections.login import LinkIdentity
+from actors.connections.outgoing import OutgoingConnection
 from actors.errors import AskTimeout, LinkLost
-from actors.handling import Handling
-from actors.login import LinkIdentity
 from actors.messages import Cancel, Deliver, Failure, Hello, Invoke, Message, Reply, Welcome
-from actors.outgoing import OutgoingConnection
+from actors.services.call import RemoteCall
 from actors.settings import OutgoingSettings
+from actors.topics.handling import Handling
 from runtime.registry import Registry
 from runtime.supervisor import Supervisor
 from runtime.testing import InlineThreads, SeededEntropy, SimulatedClock

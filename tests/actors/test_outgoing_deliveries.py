@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors import ActorRef, ChildSpec, MessageReceived, Service
-from actors.call import Call
 from actors.messages import Acknowledge, Deliver, Extend, Refuse
+from actors.services.call import Call
 from tests.actors.test_outgoing_cancellation import Peer, World
 from tests.runtime.test_crashes import Poison
 

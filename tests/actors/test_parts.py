@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from actors import AsIs, BadInput, Int, MailboxFull, Opaque
 from actors.actor import default_name
-from actors.endpoint import matches
 from actors.envelope import Envelope, ReplySlot
 from actors.errors import ActorStopped
-from actors.io import input_reader, unstructure
 from actors.mailbox import Mailbox, MailboxLimits
-from actors.publication import Publish
-from actors.simple_io import parse_declaration
+from actors.services.io import input_reader, unstructure
+from actors.services.simple_io import parse_declaration
+from actors.topics.endpoint import matches
+from actors.topics.publication import Publish
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.call import CallResponse, RemoteCall
+from actors.connections.pending import PendingCalls
 from actors.envelope import Envelope, ReplySlot
 from actors.errors import BadInput, LinkLost, ServiceNotFound
 from actors.messages import Cancel, Failure, Invoke, Reply
-from actors.pending import PendingCalls
+from actors.services.call import CallResponse, RemoteCall
 from runtime.testing import SeededEntropy
 from tests.actors.links import FakeLink
 

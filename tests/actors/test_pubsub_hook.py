@@ -8,9 +8,9 @@ import pytest
 import trio
 
 from actors import BadInput, Forbidden, HookAction, PubSubHook, RemoteError, Service
-from actors.call import PeerIdentity
-from actors.delivery import Unsubscribe
+from actors.services.call import PeerIdentity
 from actors.settings import DeliverySettings, TopicSettings
+from actors.topics.delivery import Unsubscribe
 from runtime.testing import MemoryNetwork, SimulatedCluster
 from tests.runtime.test_two_clusters import until
 from tests.support import CONNECTION, apac_settings, emea_settings, start

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actors import BadInput
-from actors.service_time import ServiceTime
+from actors.services.service_time import ServiceTime
 
 
 class FixedClock:

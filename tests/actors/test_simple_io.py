@@ -31,7 +31,7 @@ from actors import (
     Secret,
     Text,
 )
-from actors.simple_io import SimpleIODeclaration, parse_declaration
+from actors.services.simple_io import SimpleIODeclaration, parse_declaration
 
 
 def declare(**options: Any) -> SimpleIODeclaration:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors.errors import BadInput
-from actors.subscribing import LARGEST, subscription_options
+from actors.topics.subscribing import LARGEST, subscription_options
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from actors.channels.turns import Turns
 from actors.envelope import Envelope, ReplySlot
-from actors.turns import Turns
 
 
 class Requests:

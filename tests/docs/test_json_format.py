@@ -26,9 +26,9 @@ from actors.messages import (
     Reply,
     Welcome,
 )
-from actors.publication import _OPTIONS, MAX_MSG_ID, NEVER, Published, delivered
 from actors.settings import ChannelSettings, Compat, DeliverySettings, OutgoingSettings
-from actors.topic_access import MAX_HANDED_OUT
+from actors.topics.publication import _OPTIONS, MAX_MSG_ID, NEVER, Published, delivered
+from actors.topics.topic_access import MAX_HANDED_OUT
 from runtime.cluster import _COMPAT_PING, _NATIVE_PING
 from runtime.transport.link import CLOSE_TIMEOUT, GOODBYE_TIMEOUT
 from runtime.wire import Violation, ZatoClientWire, ZatoServerWire

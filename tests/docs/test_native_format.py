@@ -12,7 +12,7 @@ import pytest
 
 from actors import errors
 from actors.messages import Deliver, Delivered, Hello, Message, Refusal, Welcome
-from actors.publication import Published
+from actors.topics.publication import Published
 from runtime.wire import NativeWire, Role
 from runtime.wire.session import SessionState, State
 from tests.docs.markdown import Example, codes, examples, section, table

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from actors import ActorRef, CallError, LinkLost
-from actors.call import Call
+from actors.services.call import Call
 from actors.supervision import Backoff
 from runtime.cluster import Cluster
 from tests.faults.proxy import DOWN, UP, Proxy

@@ -10,7 +10,7 @@ import trio
 from attrs import evolve
 
 from actors import ActorRef, Service
-from actors.call import Call
+from actors.services.call import Call
 from actors.settings import TopicSettings
 from runtime.ports import MAX_USER_THREADS
 from tests.faults.test_connections import QUICK

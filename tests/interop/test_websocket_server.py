@@ -17,9 +17,9 @@ from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, basic_auth, serve
 
 from actors import Backoff, Closed, ConnectionAdapter, OnMessageReceived, Service
-from actors.call import Call
 from actors.ref import ActorRef
 from actors.secret import Secret
+from actors.services.call import Call
 from actors.settings import DataFormat, OutgoingSettings, Remote
 from runtime.cluster import Cluster
 from runtime.config.schema import ClusterSettings

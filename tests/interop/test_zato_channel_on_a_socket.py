@@ -7,7 +7,7 @@ from typing import Any
 import trio
 
 from actors import ActorRef
-from actors.call import Call
+from actors.services.call import Call
 from actors.supervision import Backoff
 from runtime.cluster import Cluster
 from runtime.transport import Address

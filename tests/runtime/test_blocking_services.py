@@ -7,7 +7,7 @@ from typing import Any
 import trio
 
 from actors import ActorRef, Opaque, Service, service
-from actors.call import Call
+from actors.services.call import Call
 from runtime.testing import MemoryNetwork
 from tests.processes import free_port
 from tests.runtime.test_two_clusters import until

@@ -11,11 +11,11 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors import Actor, ActorRef, ActorStopped, ChildSpec, MailboxFull, MailboxLimits, Service, Strategy
-from actors.call import Call
 from actors.envelope import Envelope
 from actors.errors import LinkClosed
 from actors.mailbox import Mailbox
 from actors.messages import Invoke
+from actors.services.call import Call
 from runtime.supervisor import Supervisor
 from runtime.testing import InlineThreads, MemoryNetwork, SeededEntropy, SimulatedClock
 from runtime.transport import LinkOptions

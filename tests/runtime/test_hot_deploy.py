@@ -13,8 +13,8 @@ import pytest
 import trio
 from attrs import evolve
 
-from actors.call import Call
 from actors.ref import ActorRef
+from actors.services.call import Call
 from runtime.cluster import Cluster
 from runtime.deployer import Deployment
 from runtime.modules import Modules

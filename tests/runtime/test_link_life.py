@@ -9,9 +9,9 @@ import trio
 
 from actors import ActorRef, Connected, Service
 from actors.builtin.pubsub import CreateSubscription
-from actors.call import Call
-from actors.delivery import TOPICS, CreateTopic
+from actors.services.call import Call
 from actors.settings import DeliverFrom, DeliveryOptions, TopicSettings
+from actors.topics.delivery import TOPICS, CreateTopic
 from runtime.testing import MemoryNetwork
 from tests.processes import free_port
 from tests.runtime.test_two_clusters import Relay, recorder, until

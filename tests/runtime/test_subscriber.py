@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from actors import MessageReceived, NotFound, Service
-from actors.delivery import CreateTopic, SubKeyOf
 from actors.settings import DeliveryOptions, DeliverySettings, SubscriptionSettings, TopicSettings
+from actors.topics.delivery import CreateTopic, SubKeyOf
 from runtime.config import ClusterSettings
 from runtime.testing import MemoryNetwork
 from tests.runtime.test_two_clusters import until

@@ -11,8 +11,8 @@ import pytest
 import trio
 
 from actors import ActorRef, Service
-from actors.call import Call
 from actors.ports import Processes
+from actors.services.call import Call
 from runtime.config import ClusterSettings
 from runtime.loading import load_classes
 from runtime.processes import open_processes

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from actors.messages import Acknowledge, Deliver, Denied, Failure, Hello, Invoke, Message, Reply, Welcome
-from actors.publication import messages_of
 from actors.settings import Compat
+from actors.topics.publication import messages_of
 from runtime.wire.protocol import Frame, Role, Violation
 from runtime.wire.session import SessionState
 from runtime.wire.zato.frames import (

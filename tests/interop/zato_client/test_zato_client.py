@@ -11,8 +11,8 @@ import pytest
 import trio
 
 from actors import ActorRef
-from actors.publication import Publish
 from actors.settings import Compat
+from actors.topics.publication import Publish
 from runtime.cluster import Cluster
 from runtime.wire.zato import ZatoServerWire
 from tests.interop.zato_client.client import ZatoClient, zato_client

@@ -6,11 +6,11 @@ import datetime
 from pathlib import Path
 from typing import Any
 
-from actors.call import PeerIdentity
-from actors.catalogue import Catalogue
 from actors.errors import CallError
-from actors.publication import Publish, SubscriptionRecord, published_of
+from actors.services.call import PeerIdentity
 from actors.settings import TopicSettings
+from actors.topics.catalogue import Catalogue
+from actors.topics.publication import Publish, SubscriptionRecord, published_of
 from runtime.store.schema import open_database
 from runtime.store.sqlite import SqliteStore
 from runtime.testing import InlineThreads, SeededEntropy

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from actors import BadInput, Conflict, NotFound, Service
-from actors.call import PeerIdentity
-from actors.publication import SubscriptionRecord, published_of
+from actors.services.call import PeerIdentity
 from actors.settings import DeliverySettings, TopicSettings
+from actors.topics.publication import SubscriptionRecord, published_of
 from runtime.testing import MemoryNetwork
 from tests.runtime.test_two_clusters import until
 from tests.support import CONNECTION, apac_settings, emea_settings, start

@@ -11,9 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from actors.call import PeerIdentity
 from actors.errors import Conflict
-from actors.publication import Publish, published_of
+from actors.services.call import PeerIdentity
+from actors.topics.publication import Publish, published_of
 from runtime.testing import run_simulated
 from tests.runtime.store.support import GRAVE, TOPIC, Opened
 

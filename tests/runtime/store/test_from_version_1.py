@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from actors.errors import Conflict
-from actors.publication import NEVER
+from actors.topics.publication import NEVER
 from runtime.store.schema import open_database
 from runtime.testing import run_simulated
 from tests.runtime.store.support import OWNER, TOPIC, Opened

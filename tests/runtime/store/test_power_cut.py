@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import trio
 
-from actors.catalogue import Catalogue
-from actors.publication import Publish
 from actors.settings import TopicSettings
+from actors.topics.catalogue import Catalogue
+from actors.topics.publication import Publish
 from runtime.store.group import SystemStoreThread
 from runtime.store.schema import open_database, set_up
 from runtime.store.sqlite import SqliteStore

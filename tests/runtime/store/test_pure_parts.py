@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.publication import Stored
+from actors.topics.publication import Stored
 from runtime.store import queue as queue_module
 from runtime.store.places import Places
 from runtime.store.queue import QueueHead

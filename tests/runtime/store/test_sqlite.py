@@ -6,8 +6,8 @@ import pytest
 import trio
 
 from actors.errors import Conflict, StoreFailed
-from actors.publication import Publish, published_of
 from actors.settings import OnFull, TopicSettings
+from actors.topics.publication import Publish, published_of
 from runtime.testing import run_simulated
 from tests.runtime.store.support import GRAVE, OWNER, TOPIC, Opened
 

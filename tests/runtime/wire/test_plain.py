@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import BadInput
-from actors.frames import data_of, frame_of, size_in_bytes
+from actors.connections.frames import data_of, frame_of, size_in_bytes
 from actors.messages import Acknowledge, Goodbye, Hello, Invoke, Reply
 from actors.settings import DataFormat
 from runtime.wire import PlainWire

@@ -1,0 +1,1 @@
+"""Channels and their sessions: who is let in, what a peer asks and is asked."""

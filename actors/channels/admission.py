@@ -1,0 +1,72 @@
+"""What sessions and their channel say to each other about who is let in, and who has to leave."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from actors.messages import Hello, Welcome
+from actors.services.call import Caller, PeerIdentity
+
+__all__ = ["NOT_AUTHORIZED", "Admit", "Admitted", "CloseSession", "ListSubscriptions", "Older", "Probe", "Renew"]
+
+NOT_AUTHORIZED = "You are not authorized to access this resource"
+"""What a peer without the right credentials is told, in Zato's words."""
+
+
+@frozen
+class Admit:
+    """May this peer have a session?
+
+    Args:
+        newcomer: What the session that asks knows of it.
+        hello: What the peer said.
+        wire: The format of its link.
+        replaces: An older session of the same peer that was found not to answer.
+    """
+
+    newcomer: Caller
+    hello: Hello
+    wire: str
+    replaces: str = ""
+
+
+@frozen
+class Admitted:
+    """It may: who it is, and what to tell it."""
+
+    caller: Caller
+    welcome: Welcome
+
+
+@frozen
+class Older:
+    """Another process has a session under the same identity; it stays if its peer is alive."""
+
+    session: str
+
+
+@frozen
+class Probe:
+    """From the session of a newcomer with the same identity: is your peer alive?"""
+
+
+@frozen
+class CloseSession:
+    """An order to end a session's link, with the code and reason that the peer is told."""
+
+    code: int
+    reason: str
+
+
+@frozen
+class Renew:
+    """A peer asks anew for the session that it has; the answer is its `Welcome`."""
+
+    hello: Hello
+
+
+@frozen
+class ListSubscriptions:
+    """From a service to the channel of its caller: which subscriptions has this identity? Answered with records."""
+
+    identity: PeerIdentity

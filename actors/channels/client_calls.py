@@ -1,0 +1,77 @@
+"""The requests of this cluster to the peer of a session: in order, so many at once, each with its one outcome."""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from actors.connections.pending import PendingCalls
+from actors.envelope import Envelope
+from actors.errors import LinkClosed, LinkLost, Overloaded
+from actors.messages import Failure, Invoke, Reply
+from actors.ports import Entropy, Link
+from actors.services.call import RemoteCall
+
+__all__ = ["ClientCalls"]
+
+
+@define(eq=False)
+class ClientCalls:
+    """Envelopes with a `RemoteCall`; those without a slot for an answer are sent, and what comes back is ignored.
+
+    Args:
+        client: The client's name, for errors.
+        limit: How many may be under way at once, those that wait to be sent included.
+        entropy: Ids.
+    """
+
+    client: str
+    limit: int
+    _entropy: Entropy
+    _pending: PendingCalls = field(init=False)
+    _waiting: set[Envelope] = field(init=False, factory=set)
+
+    def __attrs_post_init__(self) -> None:
+        self._pending = PendingCalls(self.client, self._entropy)
+
+    def __len__(self) -> int:
+        return len(self._pending) + len(self._waiting)
+
+    def accept(self, envelope: Envelope) -> bool:
+        """Take a request in, to be sent in its turn; tell whether there was room, else it has been failed."""
+        has_room = len(self) < self.limit
+        if has_room:
+            self._waiting.add(envelope)
+        elif envelope.reply is not None:
+            envelope.reply.fail(Overloaded(f"more than {self.limit} requests to {self.client!r} are under way"))
+        return has_room
+
+    async def send(self, link: Link, envelope: Envelope) -> None:
+        """Send what was accepted as soon as there is room on the link, unless nobody waits for it any more.
+
+        Cancelled meanwhile, the request is still to be failed, with all others.
+        """
+        if envelope.reply is None:
+            await self._announce(link, envelope.payload, envelope.cid)
+        elif envelope.is_wanted:
+            await self._pending.send(link, envelope)
+        self._waiting.discard(envelope)
+
+    async def _announce(self, link: Link, call: RemoteCall, cid: str) -> None:
+        call_id = self._entropy.hex_id()
+        try:
+            await link.send(Invoke(call_id, call.data, cid=cid or call_id))
+        except LinkClosed:
+            return
+
+    def answer(self, message: Reply | Failure) -> bool:
+        """Settle the request that the message answers; tell whether one waits for it."""
+        return self._pending.answer(message)
+
+    def fail_all(self, reason: str) -> None:
+        """The link is gone: fail every request, and say of each whether it had been sent."""
+        self._pending.fail_all(reason)
+        for envelope in self._waiting:
+            if envelope.reply is not None:
+                text = f"{self.client!r}: link lost before the call was sent: {reason}"
+                envelope.reply.fail(LinkLost(text, sent=False))
+        self._waiting.clear()

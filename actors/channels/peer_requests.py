@@ -1,0 +1,113 @@
+"""The requests of a session's peer that are under way: handed to the channel's service in their turn, and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from actors.channels.turns import Turns
+from actors.envelope import Envelope, ReplySlot
+from actors.errors import ActorError, MailboxFull, Overloaded, ServiceNotFound
+from actors.failures import failure_of
+from actors.messages import Invoke, Message, Reply
+from actors.ports import Entropy
+from actors.ref import ActorRef
+from actors.services.call import Call, Caller
+from actors.settings import ChannelSettings
+
+__all__ = ["PeerRequests"]
+
+
+class PeerRequests:
+    """Requests by the ids of their messages; none of them has a task.
+
+    Args:
+        settings: The channel's settings.
+        ref: Finds actors.
+        send: Sends an answer to the peer.
+        entropy: Ids of answers.
+    """
+
+    def __init__(
+        self,
+        settings: ChannelSettings,
+        *,
+        ref: Callable[[str, str], ActorRef],
+        send: Callable[[Message], None],
+        entropy: Entropy,
+    ) -> None:
+        self._settings = settings
+        self._ref = ref
+        self._send = send
+        self._entropy = entropy
+        self._turns = Turns(self._hand_over, is_sequential=settings.sequential)
+        self._under_way: dict[str, ReplySlot] = {}
+        self._all_answered = trio.Event()
+        self.is_stopping = False
+        """Whether further requests are refused, for the server is shutting down."""
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    def take(self, invoke: Invoke, caller: Caller) -> bool:
+        """Hand a request to the channel's service, whose answer the peer gets; tell whether it was a new one."""
+        if invoke.id in self._under_way:
+            return False
+        slot = ReplySlot(lambda slot: self._answer(invoke, slot))
+        limit = self._settings.max_in_flight
+        if self.is_stopping:
+            slot.fail(Overloaded("the server is shutting down"))
+        elif len(self._under_way) >= limit:
+            slot.fail(Overloaded(f"more than {limit} requests of this session are under way"))
+        else:
+            deadline = float("inf") if invoke.timeout is None else trio.current_time() + invoke.timeout
+            self._under_way[invoke.id] = slot
+            self._turns.add(Envelope(Call(invoke.data, caller), cid=invoke.cid, deadline=deadline, reply=slot))
+        return True
+
+    def _hand_over(self, envelope: Envelope) -> None:
+        """Give a request to the channel's service, or have it fail where that takes none."""
+        slot = envelope.reply
+        try:
+            self._ref("service", self._settings.service).send_nowait(envelope)
+        except MailboxFull as error:
+            if slot is not None:
+                slot.fail(Overloaded(str(error)))
+        except ActorError:
+            if slot is not None:
+                slot.fail(ServiceNotFound(f"No such service {self._settings.service!r}"))
+
+    def _answer(self, invoke: Invoke, slot: ReplySlot) -> None:
+        """Send what a request's slot was settled with."""
+        self._forget(invoke.id)
+        if slot.error is None:
+            self._send(Reply(self._entropy.hex_id(), invoke.id, slot.value))
+        else:
+            self._send(failure_of(slot.error, self._entropy.hex_id(), invoke.id))
+        self._turns.advance()
+
+    def cancel(self, request_id: str) -> bool:
+        """Have a request's handler cancelled, since the peer does not wait any more; tell whether it was under way."""
+        slot = self._forget(request_id)
+        if slot is not None:
+            slot.abandon()
+            self._turns.advance()
+        return slot is not None
+
+    def cancel_all(self) -> None:
+        """The peer is gone: nobody waits for anything."""
+        for slot in list(self._under_way.values()):
+            slot.abandon()
+
+    async def wait_answered(self) -> None:
+        """Wait until no request is under way."""
+        while self._under_way:
+            await self._all_answered.wait()
+
+    def _forget(self, request_id: str) -> ReplySlot | None:
+        slot = self._under_way.pop(request_id, None)
+        if not self._under_way:
+            self._all_answered.set()
+            self._all_answered = trio.Event()
+        return slot

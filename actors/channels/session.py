@@ -1,0 +1,276 @@
+"""Session: one peer of a channel, from its arrival to the end of its link.
+
+It has the peer upgrade, say hello and be let in (`actors.channels.entrance`), and from then on hands its requests to
+the channel's service (`actors.channels.peer_requests`), carries deliveries of subscriptions and their acknowledgements
+(`actors.channels.peer_deliveries`) and this cluster's requests to the peer (`actors.channels.client_calls`). It never
+waits for user code while it reads, nor for a peer that does not read while it is told something else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+
+from actors.actor import Actor
+from actors.channels.admission import Admitted, CloseSession, Probe, Renew
+from actors.channels.channel_events import PubSubResponse
+from actors.channels.client_calls import ClientCalls
+from actors.channels.clients import ConnectedClient
+from actors.channels.entrance import Entrance
+from actors.channels.message_log import MessageLogs
+from actors.channels.peer_deliveries import PeerDeliveries
+from actors.channels.peer_requests import PeerRequests
+from actors.channels.session_context import log_context
+from actors.channels.session_hooks import SessionHooks
+from actors.envelope import Envelope, ReplySlot
+from actors.errors import ActorError, DialFailed, Forbidden, LinkClosed
+from actors.messages import Acknowledge, Cancel, Denied, Extend, Failure, Goodbye, Hello, Invoke, Message, Refuse, Reply
+from actors.ports import Arrival, Clock, Entropy, Link
+from actors.services.call import Caller, PeerIdentity, RemoteCall
+from actors.settings import ChannelSettings
+from actors.supervision import Restart
+from actors.topics.delivery import Attached, SendDelivery, Settled
+
+__all__ = ["Session"]
+
+
+class Session(Actor):
+    """A peer of a channel.
+
+    Args:
+        arrival: The peer, which has connected and said nothing yet.
+        settings: The channel's settings.
+        channel: The channel's name.
+        clients: Where it enters its peer once it has been let in, by pub_client_id.
+        clock: Since when the peer is connected.
+        entropy: Ids of messages.
+        logs: Where the last messages are kept, if the channel says so.
+    """
+
+    kind = "session"
+    restart = Restart.TEMPORARY
+    _link: Link
+    _caller: Caller
+
+    def __init__(
+        self,
+        arrival: Arrival,
+        settings: ChannelSettings,
+        *,
+        channel: str,
+        clients: dict[str, ConnectedClient],
+        clock: Clock,
+        entropy: Entropy,
+        logs: MessageLogs,
+    ) -> None:
+        self._arrival = arrival
+        self._settings = settings
+        self._channel = channel
+        self._clients = clients
+        self._clock = clock
+        self._entropy = entropy
+        self._logs = logs
+        self._close: CloseSession | None = None
+        self._origin = "local"
+        self._has_link = False
+        self._to_send, self._sendings = trio.open_memory_channel[Envelope](float("inf"))
+
+    async def setup(self) -> None:
+        """Show that a peer has arrived."""
+        self._requests = PeerRequests(self._settings, ref=self.ref, send=self._answer, entropy=self._entropy)
+        self._caller = Caller(
+            self.actor,
+            self._channel,
+            PeerIdentity(self._settings.security),
+            peer=self._arrival.peer,
+            connection_time=self._clock.utc_now(),
+        )
+        self._hooks = SessionHooks(self._settings, ref=self.ref, log=self._log, entropy=self._entropy)
+        self._deliveries = PeerDeliveries(self.actor, self._tell_subscription)
+        self._calls = ClientCalls(self.actor, self._settings.max_in_flight, self._entropy)
+        self.progress.show("connecting", peer=self._arrival.peer)
+        self.progress.measure("in_flight", lambda: len(self._requests))
+        self.progress.measure("calls", lambda: len(self._calls))
+
+    async def run(self) -> None:
+        """See the peer through until its link ends or the session is asked to stop."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._see_through, nursery.cancel_scope)
+            await self.stopping.wait()
+            self._requests.is_stopping = True
+            if self._close is None:
+                await self._requests.wait_answered()  # whoever stops the session bounds the wait
+                self._close = CloseSession(1001, "Server is shutting down")
+            nursery.cancel_scope.cancel()
+
+    async def teardown(self) -> None:
+        """Cancel what the peer asked for, and tell its subscriptions and the channel's hook."""
+        self._requests.cancel_all()
+        self._deliveries.detach()
+        self._logs.forget(self.actor)
+        if self._has_link:
+            self._hooks.disconnected(self._caller)
+
+    async def _see_through(self, scope: trio.CancelScope) -> None:
+        try:
+            async with self._arrival.open() as opened:
+                self._link = link = self._logs.watch(opened, self.actor, self._settings)
+                self._has_link = True
+                try:
+                    await self._serve(link)
+                finally:
+                    close = self._close or CloseSession(1011, "the session ended unexpectedly")
+                    await link.aclose(close.code, close.reason)
+        except (DialFailed, LinkClosed) as error:
+            self._log.info("connection ended", peer=self._arrival.peer, reason=str(error))
+        scope.cancel()
+
+    async def _serve(self, link: Link) -> None:
+        """Let the peer in, then read what it sends and what comes for it, side by side."""
+        self.progress.show("authenticating", peer=link.peer, wire=link.wire)
+        wait_time = self._settings.new_token_wait_time
+        entrance = Entrance(self._caller, self.ref, self._log, wait_time=wait_time)
+        admitted = await entrance.admit(link)
+        self._arrival.admitted()
+        if not isinstance(admitted, Admitted):
+            self._close = admitted
+            return
+        caller = self._caller = admitted.caller
+        await self._hooks.connected(caller)
+        self.progress.show(
+            "ready",
+            peer=caller.peer,
+            wire=caller.wire,
+            security=caller.identity.security,
+            client=caller.client_name or caller.client_id,
+            cluster=caller.identity.cluster,
+        )
+        log = self._log.debug if caller.is_admin else self._log.info  # commands come and go
+        log("session opened", peer=caller.peer, wire=caller.wire, client=caller.client_name)
+        log_context(self._log, self._settings, caller)
+        link.send_nowait(admitted.welcome)
+        if not caller.is_admin:
+            self._clients[caller.pub_client_id] = ConnectedClient(caller, self._deliveries.attached)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._read_until_closed, nursery.cancel_scope)
+                nursery.start_soon(self._send_in_order, link)
+                await self.handle_messages()
+        finally:
+            close = self._close or CloseSession(1011, "")
+            self._clients.pop(caller.pub_client_id, None)
+            self._calls.fail_all(close.reason or f"closed with code {close.code}")
+            log("session closed", peer=caller.peer, code=close.code, reason=close.reason, origin=self._origin)
+
+    # What comes for the peer
+
+    async def handle_envelope(self, envelope: Envelope) -> None:
+        """Have sent what is for the peer, in order; act on the rest at once."""
+        match envelope.payload:
+            case SendDelivery():
+                self._to_send.send_nowait(envelope)
+            case RemoteCall():
+                if self._calls.accept(envelope):
+                    self._to_send.send_nowait(envelope)
+                elif envelope.reply is None:
+                    self.progress.count("dropped")
+                    self._log.warning("too many requests to the peer are under way; one is dropped")
+            case _:
+                await super().handle_envelope(envelope)
+
+    async def _send_in_order(self, link: Link) -> None:
+        """Send one after the other, each as soon as there is room on the link."""
+        async for envelope in self._sendings:
+            if isinstance(envelope.payload, SendDelivery):
+                await self._deliveries.send(link, envelope.payload)
+            else:
+                await self._calls.send(link, envelope)
+
+    async def receive(self, message: Any) -> Any:
+        """Tell whether the peer lives, note who delivers to it, or end the session."""
+        match message:
+            case Probe():
+                return await self._link.is_alive()
+            case Attached(subscription=subscription):
+                self._deliveries.attached.add(subscription)
+            case CloseSession():
+                self._close = message
+                self._clients.pop(self._caller.pub_client_id, None)
+                self.stopping.set()
+        return None
+
+    # What the peer sends
+
+    async def _read_until_closed(self, scope: trio.CancelScope) -> None:
+        try:
+            while True:
+                for message in await self._link.receive():
+                    self._take(message)
+        except LinkClosed as closed:
+            self._close = CloseSession(closed.code, closed.reason)
+            self._origin = closed.origin
+            scope.cancel()
+
+    def _take(self, message: Message) -> None:
+        """Act on one message, without waiting."""
+        is_expected = True
+        match message:
+            case Invoke():
+                is_expected = self._requests.take(message, self._caller)
+            case Reply() | Failure():
+                is_expected = self._calls.answer(message)
+            case Cancel(in_reply_to=request_id):
+                is_expected = self._requests.cancel(request_id)
+            case Acknowledge():
+                is_expected = self._acknowledge(message)
+            case Refuse(in_reply_to=delivery_id, messages=refusals, reason=reason):
+                refused = None if refusals else reason or "refused"
+                settled = Settled(delivery_id, refused, tuple(refusals))
+                is_expected = self._deliveries.settle(settled) is not None
+            case Extend(in_reply_to=delivery_ids):
+                self._deliveries.extend(delivery_ids)
+            case Hello():
+                self._renew(message)
+            case Goodbye():
+                pass  # the end of the link follows
+            case _:
+                is_expected = False
+        if not is_expected:
+            self.progress.count("ignored")
+
+    def _acknowledge(self, message: Acknowledge) -> bool:
+        sub_key = self._deliveries.settle(Settled(message.in_reply_to))
+        if sub_key is None:
+            return False
+        response = PubSubResponse(message.id, message.in_reply_to, message.timestamp, sub_key, message.data)
+        self._hooks.pubsub_response(self._caller, response)
+        return True
+
+    def _answer(self, message: Message) -> None:
+        self.progress.count("handled")
+        self._link.send_nowait(message)
+
+    def _renew(self, hello: Hello) -> None:
+        """Have the channel check a second create-session; a refusal ends the link."""
+
+        def settled(slot: ReplySlot) -> None:
+            if slot.error is None:
+                self._link.send_nowait(slot.value)
+            else:
+                reason = str(slot.error) if isinstance(slot.error, Forbidden) else "Internal server error"
+                self._link.send_nowait(Denied(self._entropy.hex_id(), reason))
+                self.mailbox.put_nowait(Envelope(CloseSession(1008, reason)))
+
+        envelope = Envelope(Renew(hello), reply=ReplySlot(settled))
+        try:
+            self.ref("channel", self._channel).send_nowait(envelope)
+        except ActorError as error:
+            if envelope.reply is not None:
+                envelope.reply.fail(error)
+
+    def _tell_subscription(self, subscription: str, message: object) -> None:
+        try:
+            self.ref("subscription", subscription).tell_nowait(message)
+        except ActorError:
+            self._log.debug("the subscription is gone", subscription=subscription)

@@ -1,0 +1,1 @@
+"""Outgoing connections: the link that is kept, the calls over it, its hooks."""

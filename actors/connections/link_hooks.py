@@ -1,0 +1,246 @@
+"""The hooks of one link: started, never waited for by the link, and in order among themselves.
+
+on_connect comes first; on_message starts when it has ended, one delivery of a subscription at a time and
+different ones side by side; the end of the link cancels what still runs, and on_close comes after all others.
+Each session has one on_connect and one on_close: one whose link is lost before the service got to on_connect has
+it run to its end all the same. The hooks of the next link wait for this one's `done`. Frames of a WebSocket server are
+handled one after the other, and those that had come are handled before on_close, within `max_throttled_time`, since
+nobody sends them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import trio
+from attrs import frozen
+
+from actors.connections.frames import FrameLane
+from actors.connections.hooks import Closed, Connected, IncomingRequest, MessageReceived
+from actors.envelope import HandlerRun
+from actors.errors import NotFound
+from actors.messages import Deliver, Extend, Message
+from actors.ports import Entropy
+from actors.ref import ActorRef
+from actors.services.hook_calls import ask_hook
+from actors.settings import OutgoingSettings
+from actors.topics.handling import Handling, Verdict
+from actors.topics.lanes import Lanes
+from actors.topics.settlement import Settlement
+
+__all__ = ["LinkHooks", "OnSettled"]
+
+_NO_HOOK = "there is no on_message hook"
+
+OnSettled = Callable[[object, "Exception | None"], None]
+"""Told what on_message returned, or the error that it ended with."""
+
+
+@frozen
+class _Request:
+    """A request of the server for on_message."""
+
+    event: MessageReceived
+    settled: OnSettled
+
+
+class LinkHooks:
+    """Runs the hook services of one link.
+
+    Args:
+        ref: Finds actors.
+        settings: The connection's settings, which name the hooks.
+        log: The connection's logger.
+        after: The hooks of the link before this one.
+        handling: What is known of messages that came over this link and those before it.
+        config: What the hooks see of the settings.
+        conn: What makes clients for the hooks.
+        send: Sends an answer to a delivery, or an `Extend`.
+        is_extending: Whether the sender of deliveries understands `Extend`.
+        entropy: Correlation ids.
+    """
+
+    def __init__(
+        self,
+        ref: Callable[[str, str], ActorRef],
+        settings: OutgoingSettings,
+        log: Any,
+        *,
+        after: LinkHooks | None,
+        handling: Handling,
+        config: Any,
+        conn: Any,
+        send: Callable[[Message], None],
+        is_extending: bool,
+        entropy: Entropy,
+    ) -> None:
+        self._ref = ref
+        self._settings = settings
+        self._log = log
+        self._after = after
+        self._config = config
+        self._conn = conn
+        self._send = send
+        self._frames = FrameLane(self._handle_frame)
+        self._lanes = Lanes(
+            handling,
+            self._run_on_message,
+            self._answer_delivery,
+            (lambda held: send(Extend([one.id for one in held]))) if is_extending else None,
+            self._one_less,
+        )
+        self._entropy = entropy
+        self._connected: Connected | None = None
+        self._connect_run = HandlerRun()
+        self._close_run = HandlerRun()
+        self._connect_ended = trio.Event()
+        self._is_begun = False
+        self._closed: Closed | None = None
+        self._link_ended = trio.Event()
+        self._send_job, self._jobs = trio.open_memory_channel[_Request](float("inf"))
+        self._requests: dict[str, trio.CancelScope] = {}
+        self._caught_up = trio.Event()
+        self.waiting = 0
+        """How many messages were handed over and are not settled yet."""
+        self.done = trio.Event()
+
+    # What the link tells
+
+    def connected(self, event: Connected) -> None:
+        """Say what on_connect is to be told; comes before `run`."""
+        self._connected = event
+
+    def request(self, request: IncomingRequest, settled: OnSettled) -> None:
+        """Hand a request of the server to on_message; any number run side by side."""
+        if self._settings.on_message is None:
+            settled(None, NotFound(_NO_HOOK))
+            return
+        self.waiting += 1
+        self._requests[request.id] = trio.CancelScope()
+        self._send_job.send_nowait(_Request(MessageReceived(self._config, self._conn, request), settled))
+
+    def frame(self, data: object, size: int) -> None:
+        """Hand a frame to on_message, one after the other; what it returns goes nowhere."""
+        self.waiting += 1
+        self._frames.take(MessageReceived(self._config, self._conn, data), size)
+
+    def delivery(self, delivery: Deliver) -> None:
+        """Hand messages to on_message; those of one subscription one after the other."""
+        if self._settings.on_message is None:
+            self._answer_delivery(Verdict(delivery, refused=_NO_HOOK))
+            return
+        self.waiting += 1
+        self._lanes.take(delivery)
+
+    def cancel(self, request_id: str) -> bool:
+        """The server does not wait for a request's answer any more; tell whether it waited or was under way."""
+        scope = self._requests.get(request_id)
+        if scope is not None:
+            scope.cancel()
+        return scope is not None
+
+    def closed(self, event: Closed) -> None:
+        """The link has ended: cancel running hooks, then run on_close."""
+        self._closed = event
+        self._link_ended.set()
+
+    # How far the hooks are
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether so much waits that no more should be read."""
+        return self.waiting >= self._settings.max_unhandled or self._frames.is_full
+
+    async def caught_up(self) -> None:
+        """Wait until half of what may wait is handled."""
+        while self.waiting > self._settings.max_unhandled // 2 or not self._frames.is_half_empty:
+            await self._caught_up.wait()
+
+    # Running them
+
+    async def run(self) -> None:
+        """Run the hooks of this link, from its beginning until on_close has ended."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._lanes.keep_extending)
+            if self._after is not None:
+                await self._after.done.wait()
+                self._after = None
+            nursery.start_soon(self._run_in_order)
+            await self._link_ended.wait()
+            if not self._connect_run.has_begun:
+                await self._connect_ended.wait()
+            with trio.move_on_after(self._settings.max_throttled_time):  # or links that come and go would add up
+                await self._frames.wait_handled()  # nobody sends them again
+            nursery.cancel_scope.cancel()
+        await self._close()
+
+    async def finish(self) -> None:
+        """Where `run` was cut short: run on_close now, if these hooks had begun, after that of the link before."""
+        if self._after is not None:
+            await self._after.finish()
+        has_begun = self._is_begun or self._connect_run.has_begun
+        if has_begun and not self.done.is_set() and not self._close_run.has_begun:
+            await self._close()
+        self.done.set()
+
+    async def _close(self) -> None:
+        if self._frames:
+            self._log.warning("frames were not handled", count=len(self._frames))
+        if self._settings.on_close is not None and self._closed is not None:
+            await self._invoke(self._settings.on_close, self._closed, self._close_run)
+        self.done.set()
+
+    async def _run_in_order(self) -> None:
+        try:
+            if self._settings.on_connect is not None and self._connected is not None:
+                await self._invoke(self._settings.on_connect, self._connected, self._connect_run)
+            self._is_begun = True
+        finally:
+            self._connect_ended.set()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._lanes.run)
+            nursery.start_soon(self._frames.run)
+            async for job in self._jobs:
+                nursery.start_soon(self._handle_request, job)
+
+    async def _run_on_message(
+        self, delivery: Deliver, messages: Any, settlement: Settlement, run: HandlerRun
+    ) -> Exception | None:
+        request = IncomingRequest(delivery.id, delivery.timestamp, messages)
+        event = MessageReceived(self._config, self._conn, request, settlement)
+        settlement.result, error = await self._invoke(str(self._settings.on_message), event, run)
+        return error
+
+    def _answer_delivery(self, verdict: Verdict) -> None:
+        self._send(verdict.answer(self._entropy.hex_id()))
+
+    def _one_less(self) -> None:
+        self.waiting -= 1
+        self._caught_up.set()
+        self._caught_up = trio.Event()
+
+    async def _handle_request(self, job: _Request) -> None:
+        request_id = job.event.data.id
+        result: object = None
+        error: Exception | None = None
+        try:
+            with self._requests[request_id] as scope:
+                await trio.lowlevel.checkpoint_if_cancelled()  # it may be taken back before its turn comes
+                result, error = await self._invoke(str(self._settings.on_message), job.event)
+        finally:
+            self._one_less()
+            del self._requests[request_id]
+        if not scope.cancelled_caught:
+            job.settled(result, error)
+
+    async def _handle_frame(self, event: MessageReceived) -> None:
+        await self._invoke(str(self._settings.on_message), event)
+        self._one_less()
+
+    async def _invoke(
+        self, service: str, event: object, run: HandlerRun | None = None
+    ) -> tuple[object, Exception | None]:
+        """Run one hook; what it raises is logged and never breaks the link."""
+        timeout, cid = self._settings.hook_timeout, self._entropy.hex_id()
+        return await ask_hook(service, event, ref=self._ref, timeout=timeout, cid=cid, log=self._log, run=run)

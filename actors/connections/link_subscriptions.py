@@ -1,0 +1,152 @@
+"""The subscriptions of one link: what is listed is subscribed to, and what is refused is tried again later.
+
+A service may list further topics (`on_subscribe`); where it cannot be asked, it is asked again as if it were a topic
+that was refused. What was listed at an earlier link and is not any more is unsubscribed from. A remote tells on native
+links which of its subscriptions were made from a list: they bear a label. Those that code made over the link are left
+alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import trio
+
+from actors.errors import CallError, LinkClosed, LinkLost
+from actors.failures import single
+from actors.services.call import CallResponse
+from actors.topics.catalogue import name_problem
+
+__all__ = ["SUBSCRIBE_SERVICE", "LinkSubscriptions"]
+
+SUBSCRIBE_SERVICE = "zato.pubsub.subscription.create-wsx-subscription"
+UNSUBSCRIBE_SERVICE = "zato.pubsub.pubapi.unsubscribe"
+OWN_SERVICE = "isthmus.pubsub.subscriptions"
+LISTED = "clusters.toml"
+"""What subscriptions are called that were made from a list."""
+
+GOING_AWAY = 1001
+
+
+class LinkSubscriptions:
+    """Subscribes over one link.
+
+    Args:
+        topics: What is listed, and what is set of each subscription.
+        is_native: Whether the remote keeps a label with each subscription.
+        is_resumed: Whether it has subscriptions of an earlier link.
+        skipped: Topics that are not to be asked for at first, with the reason: asking cost the link before this.
+        retry_interval: Seconds until a refused topic is tried again.
+        invoke: Makes a call over the link.
+        ask: Asks on_subscribe for further topics; None where there is no such service.
+        log: The connection's logger.
+    """
+
+    def __init__(
+        self,
+        topics: Mapping[str, Mapping[str, Any]],
+        *,
+        is_native: bool,
+        is_resumed: bool,
+        skipped: dict[str, str],
+        retry_interval: float,
+        invoke: Callable[[object], Awaitable[CallResponse]],
+        ask: Callable[[], Awaitable[object]] | None,
+        log: Any,
+    ) -> None:
+        self.subscribed: dict[str, str] = {}
+        self.problem = ""
+        """What is wrong with the answer of on_subscribe."""
+        self.refused: dict[str, str] = dict(skipped)
+        self.is_answered = False
+        """Whether every listed topic was answered."""
+        self._asking = ""
+        self._topics = dict(topics)
+        self._ask = ask
+        self._is_native = is_native
+        self._is_resumed = is_resumed
+        self._retry_interval = retry_interval
+        self._invoke = invoke
+        self._log = log
+
+    async def keep(self, on_answered: Callable[[], None]) -> None:
+        """Subscribe to all topics, those refused again and again; `on_answered` is called after each round."""
+        is_complete = await self._ask_for_more()
+        for topic in self._topics:
+            if topic not in self.refused:
+                await self._subscribe(topic)
+        if self._is_resumed and is_complete:
+            await self._end_unlisted()
+        self.is_answered = True
+        while True:
+            on_answered()
+            if is_complete and not self.refused:
+                return
+            await trio.sleep(self._retry_interval)
+            if not is_complete:
+                is_complete = await self._ask_for_more()
+            for topic in [one for one in self._topics if one not in self.subscribed]:
+                await self._subscribe(topic)
+
+    async def _ask_for_more(self) -> bool:
+        """Add the topics that on_subscribe lists; tell whether it answered with a list."""
+        if self._ask is None:
+            return True
+        try:
+            answer = await self._ask()
+        except Exception as error:  # whatever a user's service raises
+            self._note_problem(f"on_subscribe failed: {single(error)}")
+            return False
+        if not isinstance(answer, list | tuple):
+            self._note_problem(f"on_subscribe gave no list of topic names but {answer!r:.100}")
+            return False
+        wrong = [f"{one!r:.100}" for one in answer if not isinstance(one, str) or name_problem(one) is not None]
+        self._note_problem(f"on_subscribe gave what is no topic's name: {', '.join(wrong[:5])}" if wrong else "")
+        for topic in answer:
+            if isinstance(topic, str) and name_problem(topic) is None:
+                self._topics.setdefault(topic, {})
+        self.refused = {topic: reason for topic, reason in self.refused.items() if topic in self._topics}
+        return True
+
+    def _note_problem(self, problem: str) -> None:
+        self.problem = problem
+        if problem:
+            self._log.error("further topics are not known", reason=problem)
+
+    def blame(self, closed: LinkClosed) -> dict[str, str]:
+        """Return the topic that made the peer end the link, so that the next link does not begin with it."""
+        is_suspect = bool(self._asking) and closed.origin == "remote" and closed.code != GOING_AWAY
+        return {self._asking: f"the peer closed the link over it: {closed}"} if is_suspect else {}
+
+    async def _call(self, service: str, request: object) -> Any:
+        try:
+            return (await self._invoke({"service": service, "request": request})).data
+        except LinkLost:
+            await trio.sleep_forever()  # whoever receives from the link ends it all
+
+    async def _end_unlisted(self) -> None:
+        """Unsubscribe from what was listed before; a remote that does not tell of it keeps it."""
+        try:
+            known = await self._call(OWN_SERVICE, None)
+            ended = [one for one in known if one["label"] == LISTED and one["topic_name"] not in self._topics]
+            for one in ended:
+                topic = one["topic_name"]
+                await self._call(UNSUBSCRIBE_SERVICE, {"topic_name": topic, "sub_key": one["sub_key"]})
+                self._log.info("unsubscribed: not listed any more", topic=topic)
+        except (CallError, KeyError, TypeError) as error:
+            self._log.warning("what is not listed any more may still be subscribed to", reason=str(error))
+
+    async def _subscribe(self, topic: str) -> None:
+        self._asking = topic
+        request = {"topic_name": topic, **self._topics[topic], **({"label": LISTED} if self._is_native else {})}
+        try:
+            sub_key = (await self._call(SUBSCRIBE_SERVICE, request))["sub_key"]
+        except (CallError, KeyError, TypeError) as error:
+            self.refused[topic] = str(error)
+            self._log.warning("subscription refused", topic=topic, reason=str(error))
+        else:
+            self.refused.pop(topic, None)
+            self.subscribed[topic] = str(sub_key)
+            self._log.info("subscribed", topic=topic)
+        self._asking = ""

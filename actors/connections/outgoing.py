@@ -1,0 +1,330 @@
+"""OutgoingConnection: dials a channel of another cluster and keeps the link alive.
+
+The end of a link is no crash: the connection's own loop backs off and dials again. Calls come through the mailbox,
+wait there for a link, and are matched with their answers in the table of pending calls (`actors.connections.pending`).
+What comes over a link is the business of `actors.connections.live_link`, which tells hook services by way of
+`actors.connections.link_hooks`; sockets are the dialer's. With `remote = "websocket"` there is no session: a link is
+ready when the server has taken the upgrade, and frames go both ways (`actors.connections.frames`).
+
+Its state is one of
+
+    connecting → authenticating → subscribing → ready ⇄ throttled
+    closing       the connection is being stopped and says goodbye
+    backoff       the link ended or none came about; `next_attempt_at` says when the next dial is due
+    rejected      the remote denied the session; tried again at the longest interval
+    stopped       not active, or no more attempts are wanted
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+import trio
+
+from actors.actor import Actor
+from actors.connections.connection_config import config_of
+from actors.connections.frames import FrameSender
+from actors.connections.hooks import Closed, Connected, Subscribing
+from actors.connections.link_hooks import LinkHooks
+from actors.connections.link_subscriptions import LinkSubscriptions
+from actors.connections.live_link import LiveLink
+from actors.connections.login import LinkIdentity, create_session, hello_of
+from actors.connections.pending import PendingCalls
+from actors.envelope import Envelope, ask_by
+from actors.errors import AskTimeout, DialFailed, InvokeTimeout, LinkClosed, LinkDown
+from actors.messages import NATIVE, Message
+from actors.ports import Clock, Dialer, Entropy, Link, Threads
+from actors.retry import BackoffState
+from actors.services.call import Call, CallResponse, RemoteCall
+from actors.services.reach import Connection, Reach
+from actors.settings import OutgoingSettings, Remote
+from actors.topics.handling import Handling
+
+__all__ = ["OutgoingConnection"]
+
+
+class OutgoingConnection(Actor):
+    """Keeps one link to a remote channel and carries any number of calls over it.
+
+    Args:
+        settings: The connection's own section of clusters.toml.
+        dialers: Make its links, one for each address.
+        identity: Who dials.
+        entropy: Ids, and the jitter of the backoff.
+        clock: When the next attempt is.
+        threads: For hooks' clients in blocking services.
+        handling: What is known of the messages of its subscriptions; shared with all instances that follow a crash.
+    """
+
+    kind = "outgoing"
+
+    def __init__(
+        self,
+        settings: OutgoingSettings,
+        *,
+        dialers: Sequence[Dialer],
+        identity: LinkIdentity,
+        entropy: Entropy,
+        clock: Clock,
+        threads: Threads,
+        handling: Handling,
+    ) -> None:
+        self.settings = settings
+        self._handling = handling
+        self._dialers = dialers
+        self._identity = identity
+        self._entropy = entropy
+        self._clock = clock
+        self._threads = threads
+        self._live: LiveLink | None = None
+        self._hooks: LinkHooks | None = None
+        self._hopeless = ""
+        self._last_error = ""
+        self._changed = trio.Event()
+        self._links = 0
+        self._dial = 0
+        self._skipped: dict[str, str] = {}
+
+    async def setup(self) -> None:
+        """Prepare the table of calls."""
+        reach = Reach(self.directory, self._threads, self._entropy, lambda: ("", float("inf")))
+        self._conn = Connection(reach, self.actor)
+        self._pending = PendingCalls(self.actor, self._entropy)
+        self._frames = FrameSender(self.actor, self.settings.max_message_size, self._entropy)
+        self._config = config_of(self.settings, self.actor)
+        self.progress.measure("pending", lambda: len(self._pending))
+        self._show("connecting" if self.settings.active else "stopped")
+
+    async def run(self) -> None:
+        """Keep the link and carry calls until asked to stop, then say goodbye and let on_close end."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.handle_messages)
+            if self.settings.active:
+                nursery.start_soon(self._keep_link, nursery)
+            else:
+                self._stop_for_good("not active")
+            await self.stopping.wait()
+            if self._live is not None:
+                self._show("closing", reason="the connection is being stopped")
+                await self._live.link.aclose(1001, "Going away")
+            if self._hooks is not None:
+                await self._hooks.done.wait()
+            nursery.cancel_scope.cancel()
+
+    async def teardown(self) -> None:
+        """Fail what still waits for an answer, and tell on_close where that was cut short."""
+        self._pending.fail_all("the connection was stopped" if self.stopping.is_set() else "the connection crashed")
+        if self._hooks is not None:
+            await self._hooks.finish()
+
+    # The link's life
+
+    async def _keep_link(self, nursery: trio.Nursery) -> None:
+        settings = self.settings
+        backoff = BackoffState(settings.backoff)
+        attempt = 0
+        while not self.stopping.is_set():
+            attempt += 1
+            had_link, rejected = self._links, False
+            started_at = trio.current_time()
+            try:
+                await self._dial_and_use(attempt, nursery)
+            except (DialFailed, LinkClosed) as error:
+                self._last_error = str(error)
+                rejected = isinstance(error, DialFailed) and error.is_denied
+                self._log.warning("no link", error=str(error), attempt=attempt)
+                self._dial += 1
+            if self.stopping.is_set():
+                break
+            if self._links > had_link:
+                backoff.succeeded_for(trio.current_time() - started_at)
+                attempt = 0
+                if not settings.has_auto_reconnect:
+                    return self._stop_for_good("has_auto_reconnect is false")
+            elif attempt >= settings.max_connect_attempts:
+                return self._stop_for_good(f"{attempt} attempts failed, as many as max_connect_attempts allows")
+            elif not rejected and self._dial % len(self._dialers):
+                continue
+            await self._back_off(backoff, attempt, rejected=rejected)
+        return None
+
+    async def _back_off(self, backoff: BackoffState, attempt: int, *, rejected: bool) -> None:
+        delay = self.settings.backoff.longest if rejected else backoff.next_delay(self._entropy.uniform)
+        next_attempt_at = self._clock.utc_now() + datetime.timedelta(seconds=delay)
+        if rejected:
+            self._give_no_hope(self._last_error)
+        self._wake()
+        self._show(
+            "rejected" if rejected else "backoff",
+            reason=self._last_error,
+            attempt=attempt,
+            next_attempt_at=next_attempt_at.isoformat(timespec="milliseconds") + "Z",
+        )
+        self._log.info("next attempt", seconds=round(delay, 1), attempt=attempt + 1)
+        with trio.move_on_after(delay):
+            await self.stopping.wait()
+        self._hopeless = ""
+
+    async def _dial_and_use(self, attempt: int, nursery: trio.Nursery) -> None:
+        dialer = self._dialers[self._dial % len(self._dialers)]
+        self._show("connecting", attempt=attempt, address=dialer.address)
+        async with dialer.dial() as link:
+            settings = self.settings
+            if self._dials_websocket:
+                self._links += 1
+                await self._use(link, Connected(self._config, self._conn, attempt), (), nursery)
+                return
+            self._show("authenticating", attempt=attempt, address=dialer.address, wire=link.wire)
+            hello = hello_of(settings, self.actor, self._identity, self._entropy, counter=self._links + 1)
+            welcome, first = await create_session(link, hello, address=dialer.address, timeout=settings.dial_timeout)
+            self._links += 1
+            connected = Connected(self._config, self._conn, attempt, welcome.resumed, welcome.missed)
+            await self._use(link, connected, first, nursery)
+
+    async def _use(self, link: Link, connected: Connected, first: Sequence[Message], nursery: trio.Nursery) -> None:
+        """Work with an established link until it ends; tell the hooks."""
+        settings, on_subscribe = self.settings, self.settings.on_subscribe
+        hooks = self._hooks = LinkHooks(
+            self.ref,
+            settings,
+            self._log,
+            after=self._hooks,
+            handling=self._handling,
+            config=self._config,
+            conn=self._conn,
+            send=link.send_nowait,
+            is_extending=link.wire == NATIVE,
+            entropy=self._entropy,
+        )
+        subscriptions = LinkSubscriptions(
+            settings.listed,
+            is_native=link.wire == NATIVE,
+            is_resumed=connected.resumed,
+            skipped=self._skipped,
+            retry_interval=settings.backoff.longest,
+            invoke=lambda request: self._call_over(link, request),
+            ask=None if on_subscribe is None else lambda: self._ask_for_topics(on_subscribe),
+            log=self._log,
+        )
+        subscriptions.is_answered = self._dials_websocket  # which has none
+        live = self._live = LiveLink(
+            link,
+            hooks,
+            subscriptions,
+            settings=settings,
+            pending=self._pending,
+            entropy=self._entropy,
+            progress=self.progress,
+            on_change=self._show_progress,
+            log=self._log,
+        )
+        hooks.connected(connected)
+        nursery.start_soon(hooks.run)
+        self._log.info("link ready", peer=link.peer, wire=link.wire)
+        self._show_progress()
+        closed = LinkClosed(1006, "the connection crashed", "local")
+        try:
+            closed = await self._work(live, first)
+        finally:
+            if self.stopping.is_set():
+                closed = LinkClosed(closed.code, closed.reason, "local")
+            self._skipped = subscriptions.blame(closed)
+            self._last_error = str(closed)
+            self._live = None
+            self._pending.fail_all(str(closed))
+            hooks.closed(Closed(self._config, self._conn, closed.code, closed.reason, closed.origin))
+            self._log.warning("link lost", code=closed.code, reason=closed.reason, origin=closed.origin)
+
+    async def _work(self, live: LiveLink, first: Sequence[Message]) -> LinkClosed:
+        """Subscribe and receive side by side; return how the link ended."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(live.subscriptions.keep, self._show_progress)
+            self._wake()
+            closed = await live.receive(first)
+            nursery.cancel_scope.cancel()
+        return closed
+
+    async def _ask_for_topics(self, service: str) -> object:
+        call = Call({"ctx": Subscribing(self._config, self._conn)})
+        timeout = self.settings.hook_timeout
+        return await self.ref("service", service).ask(call, timeout=timeout, cid=self._entropy.hex_id())
+
+    # Calls
+
+    async def handle_envelope(self, envelope: Envelope) -> None:
+        """Send a call as soon as there is a link; its answer settles it later."""
+        try:
+            await self._hand_over(envelope)
+        except BaseException as error:  # the connection is being stopped, or worse
+            if envelope.reply is not None:
+                envelope.reply.fail(self.ended_over(error))
+            raise
+
+    async def _hand_over(self, envelope: Envelope) -> None:
+        call: RemoteCall = envelope.payload
+        with trio.CancelScope(deadline=envelope.deadline) as scope:
+            if envelope.reply is not None:
+                envelope.reply.on_abandoned(scope.cancel)
+            while envelope.is_wanted:
+                call.obstacle, call.last_error = "no link", self._last_error
+                if self._hopeless:
+                    if envelope.reply is not None:
+                        envelope.reply.fail(LinkDown(f"{self.actor!r}: {self._hopeless}"))
+                    return
+                if self._live is not None:
+                    call.obstacle = "no room on the link"
+                    way = self._frames if self._dials_websocket else self._pending
+                    await way.send(self._live.link, envelope)
+                    return
+                await self._changed.wait()
+
+    async def _call_over(self, link: Link, data: object) -> CallResponse:
+        """Make a call of the connection's own over a given link."""
+        try:
+            response: CallResponse = await ask_by(
+                lambda envelope: self._pending.send(link, envelope), RemoteCall(data), timeout=self.settings.timeout
+            )
+        except AskTimeout as error:
+            raise InvokeTimeout(str(error)) from None
+        return response
+
+    @property
+    def _dials_websocket(self) -> bool:
+        return self.settings.remote is Remote.WEBSOCKET
+
+    # What others see
+
+    def _stop_for_good(self, reason: str) -> None:
+        self._give_no_hope(f"{reason}; last error: {self._last_error or 'none'}")
+        self._log.warning("stopped", reason=reason)
+        self._show("stopped", reason=reason)
+
+    def _give_no_hope(self, reason: str) -> None:
+        self._hopeless = reason
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    def _show_progress(self) -> None:
+        """Show how far the live link is."""
+        live = self._live
+        if live is None:
+            return
+        if live.is_throttled:
+            self._show("throttled", reason=f"{live.hooks.waiting} messages wait for hooks")
+        else:
+            self._show("ready" if live.subscriptions.is_answered else "subscribing")
+
+    def _show(self, state: str, **detail: object) -> None:
+        facts: dict[str, object] = {"address": self._config.address, **detail}
+        if self._live is not None:
+            facts["wire"] = self._live.link.wire
+            facts["subscribed"] = sorted(self._live.subscriptions.subscribed)
+            if self._live.subscriptions.refused:
+                facts["refused"] = dict(self._live.subscriptions.refused)
+            if self._live.subscriptions.problem:
+                facts["on_subscribe"] = self._live.subscriptions.problem
+        self.progress.show(state, **facts)

@@ -1,0 +1,112 @@
+"""The calls over a link that wait for their answers: an outgoing connection's, or a session's to its peer.
+
+A call is in the table from when its link has it, and leaves it once, with its one outcome: an answer, the remote's
+error, the loss of its link, or because nobody waits any more. An answer to what is not in the table is late, repeated
+or unknown; it is counted and ignored.
+"""
+
+from __future__ import annotations
+
+import trio
+from attrs import frozen
+
+from actors.envelope import Envelope
+from actors.errors import BadInput, CallError, LinkClosed, LinkLost
+from actors.failures import error_of
+from actors.messages import Cancel, Failure, Invoke, Reply
+from actors.ports import Entropy, Link
+from actors.services.call import CallResponse, RemoteCall
+
+__all__ = ["PendingCalls"]
+
+
+@frozen
+class _Pending:
+    """A call, and the link that it was handed to."""
+
+    envelope: Envelope
+    link: Link
+
+
+class PendingCalls:
+    """Calls by the ids of their messages.
+
+    Args:
+        connection: The name of the connection or the peer, for errors.
+        entropy: Ids.
+    """
+
+    def __init__(self, connection: str, entropy: Entropy) -> None:
+        self._connection = connection
+        self._entropy = entropy
+        self._calls: dict[str, _Pending] = {}
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    async def send(self, link: Link, envelope: Envelope) -> None:
+        """Hand a call to a link, waiting for room there; its slot is settled when the outcome is known.
+
+        A call that is cancelled or abandoned while it waits for room has not been sent and never is.
+        """
+        call: RemoteCall = envelope.payload
+        slot = envelope.reply
+        call_id = self._entropy.hex_id()
+        time_left = envelope.deadline - trio.current_time()
+        timeout = None if time_left == float("inf") else max(0.0, time_left)
+        invoke = Invoke(call_id, call.data, timeout=timeout, cid=envelope.cid or call_id)
+        error: CallError
+        try:
+            with trio.CancelScope() as waiting:
+                if slot is not None:
+                    slot.on_abandoned(waiting.cancel)
+                await link.send(invoke)
+        except LinkClosed as closed:
+            error = self._lost(str(closed), sent=False)
+        except (ValueError, TypeError) as problem:
+            error = BadInput(f"the request cannot be sent: {problem}")
+        else:
+            if not waiting.cancelled_caught:
+                self._calls[call_id] = _Pending(envelope, link)
+                if slot is not None:
+                    slot.on_abandoned(lambda: self._abandon(call_id))
+            return
+        if slot is not None:
+            slot.fail(error)
+
+    def answer(self, message: Reply | Failure) -> bool:
+        """Settle the call that the message answers; tell whether there was one."""
+        if isinstance(message, Failure):
+            return self._settle(message.in_reply_to, error_of(message))
+        response = CallResponse(message.id, message.timestamp, message.in_reply_to, message.data)
+        return self._settle(message.in_reply_to, response)
+
+    def fail_all(self, reason: str) -> None:
+        """The link is gone: fail every call, and say of each whether a frame had held it."""
+        for call_id, pending in list(self._calls.items()):
+            self._settle(call_id, self._lost(reason, sent=not pending.link.withdraw(call_id)))
+
+    def _settle(self, call_id: str, outcome: CallResponse | CallError) -> bool:
+        pending = self._calls.pop(call_id, None)
+        if pending is None:
+            return False
+        slot = pending.envelope.reply
+        if slot is not None and isinstance(outcome, CallError):
+            slot.fail(outcome)
+        elif slot is not None:
+            slot.answer(outcome)
+        return True
+
+    def _lost(self, reason: str, *, sent: bool) -> LinkLost:
+        how = "after the call was sent" if sent else "before the call was sent"
+        return LinkLost(f"{self._connection!r}: link lost {how}: {reason}", sent=sent)
+
+    def _abandon(self, call_id: str) -> None:
+        """Nobody waits any more: take the call back, or have the remote handler cancelled."""
+        pending = self._calls.pop(call_id, None)
+        if pending is None:
+            return
+        call: RemoteCall = pending.envelope.payload
+        call.was_sent = not pending.link.withdraw(call_id)
+        if call.was_sent:
+            pending.link.send_nowait(Cancel(call_id))

@@ -1,0 +1,157 @@
+"""The way of one request through a service: read the input, run `handle` and the hooks around it, write the output.
+
+What a service does not use costs nothing here: which hooks there are, what is declared and whether `handle` is
+`async def` is found out once.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import trio
+
+from actors.channels.channel_events import ChannelEvent
+from actors.connections.hooks import Closed, Connected, MessageReceived, Subscribing
+from actors.envelope import Envelope
+from actors.errors import Forbidden, InvokeTimeout
+from actors.ports import Entropy, Threads
+from actors.services.call import Call
+from actors.services.invocation import Invocation, current
+from actors.services.io import unstructure
+from actors.services.payload import given_by
+from actors.services.simple_io import SimpleIODeclaration
+
+__all__ = ["EVENTS", "Pipeline"]
+
+EVENTS = (Connected, Subscribing, MessageReceived, Closed, ChannelEvent)
+"""The events of links and channels: a handler whose parameter is annotated with one of them is given it as it is."""
+
+FINALIZE_TIMEOUT = 5.0
+"""Seconds that `finalize_handle` may take where the invocation was cancelled."""
+
+
+class Pipeline:
+    """What runs one request after the other, any number of them at once.
+
+    Args:
+        handle: The service's own.
+        hooks: Those of `accept`, `validate_input`, `before_handle`, `after_handle`, `validate_output` and
+            `finalize_handle` that the service has.
+        read: Reads the data for the parameter of `handle`; None where it has none.
+        simple_io: What the service declares.
+        threads: Where those that are no `async def` run.
+        entropy: Gives cids.
+        log: Where hooks that fail are told.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[..., Any],
+        hooks: Mapping[str, Callable[[], Any]],
+        read: Callable[[object], object] | None,
+        simple_io: SimpleIODeclaration | None,
+        *,
+        threads: Threads,
+        entropy: Entropy,
+        log: Any,
+    ) -> None:
+        self._handler = handle
+        self._is_async = inspect.iscoroutinefunction(handle)
+        self._hooks = hooks
+        self._read = read
+        self._simple_io = simple_io
+        self._threads = threads
+        self._entropy = entropy
+        self._log = log
+        self.secrets = () if simple_io is None else simple_io.secrets
+        self.usage = 0
+
+    async def invoke(self, envelope: Envelope) -> Any:
+        """Run the service for one request and return what leaves it.
+
+        Raises:
+            Forbidden: When `accept` of the service refuses it.
+            InvokeTimeout: When it was to begin before now.
+            Exception: What the service, or reading its input, raised.
+        """
+        call: Call = envelope.payload
+        now = trio.current_time()
+        self.usage += 1
+        invocation = Invocation(call, envelope.cid or self._entropy.hex_id(), envelope.deadline, now)
+        token = current.set(invocation)
+        try:
+            if call.origin.expires_at <= now:
+                msg = "it expired before it was begun"
+                raise InvokeTimeout(msg)
+            if self._hooks:
+                return await self._handle_between_hooks(invocation)
+            return self._output(await self._handle(invocation, self._arguments(invocation)))
+        finally:
+            current.reset(token)
+
+    def _arguments(self, invocation: Invocation) -> tuple[object, ...]:
+        """Read the input, and return what `handle` is called with."""
+        data = invocation.call.data
+        if self._simple_io is not None:
+            invocation.request.input = self._simple_io.read(data)
+        if self._read is None:
+            return ()
+        unread = _event_of(data)
+        argument = self._read(unread)
+        if self._simple_io is None and argument is not unread:
+            invocation.request.input = argument
+        return (argument,)
+
+    async def _handle(self, invocation: Invocation, arguments: tuple[object, ...]) -> Any:
+        """Return what `handle` returned or, where that is nothing, what it set as its answer."""
+        if self._is_async:
+            result = await self._handler(*arguments)
+        else:
+            result = await self._threads.run_sync(partial(self._handler, *arguments))
+        return invocation.answer if result is None else given_by(result)
+
+    def _output(self, result: Any) -> Any:
+        return unstructure(result) if self._simple_io is None else self._simple_io.write(result)
+
+    async def _handle_between_hooks(self, invocation: Invocation) -> Any:
+        try:
+            if await self._run_hook("accept") is False:
+                msg = "the service does not accept this request"
+                raise Forbidden(msg)
+            arguments = self._arguments(invocation)
+            await self._run_hook("validate_input")
+            await self._run_hook_quietly("before_handle")
+            result = await self._handle(invocation, arguments)
+            if result is not None:
+                invocation.response.payload = result
+            await self._run_hook_quietly("after_handle")
+            await self._run_hook("validate_output")
+            return self._output(invocation.answer)
+        finally:
+            if "finalize_handle" in self._hooks:
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + FINALIZE_TIMEOUT):
+                    await self._run_hook_quietly("finalize_handle")
+
+    async def _run_hook(self, name: str) -> Any:
+        """Run a hook, where the service has it, and return what it says."""
+        hook = self._hooks.get(name)
+        if hook is None:
+            return None
+        return await (hook() if inspect.iscoroutinefunction(hook) else self._threads.run_sync(hook))
+
+    async def _run_hook_quietly(self, name: str) -> None:
+        try:
+            await self._run_hook(name)
+        except Exception as error:  # whatever a user's hook raises
+            cid = current.get().cid
+            self._log.error("hook failed", hook=name, cid=cid, error=f"{type(error).__name__}: {error}", exc_info=error)
+
+
+def _event_of(data: object) -> object:
+    """A hook's handler that takes a parameter is given the event itself."""
+    if isinstance(data, dict) and isinstance(data.get("ctx"), EVENTS):
+        return data["ctx"]
+    return data

@@ -1,0 +1,255 @@
+"""What a service can reach from within an invocation: other services and outgoing connections; see also `pubsub`.
+
+Everything here is called the same way from `async def handle`, where it gives something to await, and from
+`def handle` in a worker thread, where it blocks and gives the result: `Reach.bridge` tells the two apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self
+
+import trio
+from attrs import frozen
+
+from actors.connections.link_subscriptions import SUBSCRIBE_SERVICE
+from actors.errors import (
+    ActorCrashed,
+    ActorNotFound,
+    ActorStopped,
+    AskTimeout,
+    InvokeTimeout,
+    LinkDown,
+    MailboxFull,
+    Overloaded,
+    ServiceNotFound,
+)
+from actors.ports import Entropy, Threads
+from actors.ref import ActorRef, Directory, actor_name
+from actors.services.call import Call, Caller, CallResponse, RemoteCall
+from actors.topics.endpoint import Endpoint
+
+__all__ = ["Client", "Connection", "Out", "Reach", "invoke_service"]
+
+LOCAL_TIMEOUT = 30.0
+CALL_TIMEOUT = 5.0
+PUBLISH_SERVICE = "zato.pubsub.pubapi.publish-message"
+
+
+@frozen
+class Reach:
+    """A service's way to the rest of its cluster.
+
+    Args:
+        directory: Finds actors.
+        threads: Blocking code, and its way back.
+        entropy: Ids.
+        position: Gives the cid and the deadline of the invocation that asks, so that both travel on.
+        caller: Gives the peer that invokes.
+        endpoint: Which topics it may use; None for all.
+    """
+
+    directory: Directory
+    threads: Threads
+    entropy: Entropy
+    position: Callable[[], tuple[str, float]]
+    caller: Callable[[], Caller | None] = lambda: None
+    endpoint: Endpoint | None = None
+
+    def bridge(self, function: Callable[[], Awaitable[Any]]) -> Any:
+        """Run `function`: return its awaitable on the event loop, its result in a worker thread."""
+        return self.threads.call_back(function) if self.threads.inside() else function()
+
+    def ref(self, kind: str, name: str) -> ActorRef:
+        """Return a reference to an actor."""
+        return ActorRef(actor_name(kind, name), self.directory)
+
+    def time_left(self, timeout: float) -> float:
+        """Return the time-out, or what is left of the invocation's own time where that is less."""
+        return max(0.0, min(timeout, self.position()[1] - trio.current_time()))
+
+    @property
+    def out(self) -> Out:
+        """The outgoing connections."""
+        return Out(WebSockets(self))
+
+
+async def invoke_service(
+    reach: Reach,
+    name: str,
+    payload: object,
+    *,
+    timeout: float = LOCAL_TIMEOUT,
+    call: Call | None = None,
+    cid: str = "",
+) -> Any:
+    """Invoke a service of this cluster and return its result.
+
+    Raises:
+        ServiceNotFound: When no service has that name.
+        InvokeTimeout: When it gave no answer in time.
+        Overloaded: When too many calls of it wait.
+        Exception: What its handler raised.
+    """
+    wait = reach.time_left(timeout)
+    try:
+        return await reach.ref("service", name).ask(call or Call(payload), timeout=wait, cid=cid or reach.position()[0])
+    except ActorNotFound:
+        msg = f"No such service {name!r}"
+        raise ServiceNotFound(msg) from None
+    except AskTimeout:
+        msg = f"service {name!r} gave no answer within {wait:g} s"
+        raise InvokeTimeout(msg) from None
+    except MailboxFull as error:
+        msg = f"service {name!r} is overloaded: {error}"
+        raise Overloaded(msg) from None
+
+
+@frozen
+class Out:
+    """What `self.out` holds."""
+
+    wsx: WebSockets
+
+
+@frozen
+class WebSockets:
+    """The outgoing WebSocket connections, by name."""
+
+    _reach: Reach
+
+    def get(self, name: str) -> OutgoingHandle:
+        """Return a connection; one that does not exist shows when it is used."""
+        return OutgoingHandle(Connection(self._reach, name))
+
+    __getitem__ = get
+
+
+@frozen
+class OutgoingHandle:
+    """An outgoing connection as Zato's services know it."""
+
+    conn: Connection
+
+
+@frozen
+class Connection:
+    """An outgoing connection by name; `conn` of hook events, too."""
+
+    _reach: Reach
+    name: str
+
+    def client(self) -> Client:
+        """Return a client, to use with `async with` or, in a blocking service, `with`."""
+        return Client(self._reach, self.name)
+
+    def invoke(self, message: object, request: object = None, *, timeout: float = CALL_TIMEOUT) -> Any:
+        """Invoke without asking for a client first; see `Client.invoke`."""
+        return self.client().invoke(message, request, timeout=timeout)
+
+    send = invoke
+
+
+@frozen
+class Client:
+    """Calls over one outgoing connection; any number of clients share its link."""
+
+    _reach: Reach
+    connection: str
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def invoke(self, message: object, request: object = None, *, timeout: float = CALL_TIMEOUT) -> Any:
+        """Invoke a remote service and return its `CallResponse`; or send a frame and return None.
+
+        With `remote = "websocket"`, `message` is one frame: text, bytes, or a dict or list to be sent as JSON. It is
+        sent when this returns, and nothing is known of what becomes of it: what the server says goes to on_message.
+
+        Args:
+            message: `{"service": name, "request": data}`, the name of a service, or, for a channel mounted
+                straight on a service, that service's input.
+            request: The input, where `message` is a name.
+            timeout: Seconds to wait for the answer, the wait for a link included; less where the invocation that
+                calls has less left.
+
+        Raises:
+            InvokeTimeout: It was sent, and no answer came in time.
+            LinkLost: The link broke meanwhile.
+            LinkDown: There was no link in time, or there can be none.
+            BadInput: The message cannot be sent: it is too big, or of a type that is no frame.
+            CallError: What the remote answered: `BadInput`, `Forbidden`, `ServiceNotFound`, `RemoteError`...
+        """
+        data = {"service": message, "request": request} if isinstance(message, str) else message
+        return self._call(RemoteCall(data, message if request is None else None), timeout)
+
+    send = invoke
+
+    def invoke_service(self, name: str, request: object = None, *, timeout: float = CALL_TIMEOUT) -> Any:
+        """Invoke a remote service by name; see `invoke`."""
+        return self._call(RemoteCall({"service": name, "request": request}), timeout)
+
+    def subscribe(self, topic: str, *, timeout: float = CALL_TIMEOUT, **options: Any) -> Any:
+        """Subscribe over this connection; messages go to its on_message, the response's data has the `sub_key`.
+
+        The subscription is not kept where the remote does not keep it beyond a link: list topics under `subscribe`.
+
+        Args:
+            topic: A topic of the remote cluster.
+            timeout: Seconds to wait for the answer.
+            options: What may be set of a subscription, by the names of clusters.toml.
+        """
+        return self.invoke_service(SUBSCRIBE_SERVICE, {"topic_name": topic, **options}, timeout=timeout)
+
+    def publish(self, topic: str, data: object, *, timeout: float = CALL_TIMEOUT, **options: Any) -> Any:
+        """Publish to a topic of the remote cluster; the response's data has the `msg_id`.
+
+        Args:
+            topic: A topic of the remote cluster.
+            data: What is published. Zato turns what is not text into Python's own notation of it.
+            timeout: Seconds to wait for the answer.
+            options: `priority`, `expiration`, `correl_id` and what else the remote takes.
+        """
+        request = {"topic_name": topic, "data": data, **options}
+        return self.invoke_service(PUBLISH_SERVICE, request, timeout=timeout)
+
+    def _call(self, call: RemoteCall, timeout: float) -> Any:
+        return self._reach.bridge(lambda: self._ask(call, timeout))
+
+    async def _ask(self, call: RemoteCall, timeout: float) -> CallResponse | None:
+        wait = self._reach.time_left(timeout)
+        target = self._reach.ref("outgoing", self.connection)
+        try:
+            response: CallResponse | None = await target.ask(
+                call, timeout=wait, cid=self._reach.position()[0], wait_for_room=False
+            )
+        except ActorNotFound:
+            msg = f"there is no outgoing connection {self.connection!r}"
+            raise LinkDown(msg) from None
+        except MailboxFull:
+            msg = f"too many calls wait for the connection {self.connection!r}"
+            raise Overloaded(msg) from None
+        except (ActorCrashed, ActorStopped) as error:
+            msg = f"{self.connection!r}: never sent: {error}"
+            raise LinkDown(msg) from None
+        except AskTimeout:
+            if call.was_sent:
+                msg = f"{self.connection!r}: sent, and no answer within {wait:g} s"
+                raise InvokeTimeout(msg) from None
+            msg = f"{self.connection!r}: {call.obstacle} within {wait:g} s; last error: {call.last_error or 'none'}"
+            raise LinkDown(msg) from None
+        return response

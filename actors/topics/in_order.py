@@ -1,0 +1,82 @@
+"""Messages in the order in which they are to be delivered: urgent ones first, then by place. Pure."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from actors.topics.publication import Stored
+
+__all__ = ["InOrder"]
+
+
+class InOrder:
+    """A queue of messages.
+
+    Most come in order and just stand in line; those that come out of order stand in a heap beside it.
+    """
+
+    __slots__ = ("_line", "_strays", "bytes")
+
+    def __init__(self) -> None:
+        self._line: deque[Stored] = deque()
+        self._strays: list[tuple[tuple[int, int], Stored]] = []
+        self.bytes = 0
+        """How many bytes the bodies of all have."""
+
+    def __len__(self) -> int:
+        return len(self._line) + len(self._strays)
+
+    def __iter__(self) -> Iterator[Stored]:
+        """Give all, in order."""
+        return iter(sorted([*self._line, *(stored for _order, stored in self._strays)], key=_order))
+
+    def add(self, stored: Stored) -> None:
+        """Put a message where it belongs."""
+        line = self._line
+        if not line or _is_before(line[-1], stored):
+            line.append(stored)
+        else:
+            heapq.heappush(self._strays, (stored.order, stored))
+        self.bytes += len(stored.body)
+
+    @property
+    def first(self) -> Stored:
+        """The first message; there must be one."""
+        if self._strays and (not self._line or _is_before(self._strays[0][1], self._line[0])):
+            return self._strays[0][1]
+        return self._line[0]
+
+    @property
+    def last(self) -> Stored:
+        """The last message; there must be one."""
+        last = [max(self._strays)[1]] if self._strays else []
+        return max([*last, *([self._line[-1]] if self._line else [])], key=_order)
+
+    def pop(self) -> Stored:
+        """Take the first message out; there must be one."""
+        if self._strays and (not self._line or _is_before(self._strays[0][1], self._line[0])):
+            stored = heapq.heappop(self._strays)[1]
+        else:
+            stored = self._line.popleft()
+        self.bytes -= len(stored.body)
+        return stored
+
+    def discard(self, place: int) -> None:
+        """Take a message out, wherever it stands."""
+        self.replace(stored for stored in self if stored.place != place)
+
+    def replace(self, messages: Iterable[Stored]) -> None:
+        """Hold these instead, which are given in order."""
+        self._line = deque(messages)
+        self._strays = []
+        self.bytes = sum(len(stored.body) for stored in self._line)
+
+
+def _order(stored: Stored) -> tuple[int, int]:
+    return stored.order
+
+
+def _is_before(one: Stored, other: Stored) -> bool:
+    return one.place < other.place if one.priority == other.priority else one.priority > other.priority

@@ -1,0 +1,399 @@
+"""A published message: what a publisher says of it, what subscribers get, and what a store makes of it."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from attrs import evolve, field, frozen
+
+from actors.errors import BadInput
+from actors.messages import Deliver
+from actors.services.call import PeerIdentity
+from actors.settings import Compat
+
+__all__ = [
+    "NEVER",
+    "ORDINARY",
+    "Publish",
+    "Published",
+    "Stored",
+    "SubscriptionRecord",
+    "Taken",
+    "delivered",
+    "iso_time",
+    "messages_of",
+    "published_of",
+]
+
+NEVER = 2_147_483_647
+"""The expiration of messages that never expire, in seconds; Zato's value."""
+
+MAX_MSG_ID = 200
+LOWEST, ORDINARY, HIGHEST = 1, 5, 9
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        msg = f"expected text, got {value!r}"
+        raise TypeError(msg)
+    return value
+
+
+def _msg_id(value: object) -> str:
+    text = _text(value)
+    if len(text) > MAX_MSG_ID or not text.isprintable():
+        msg = f"expected up to {MAX_MSG_ID} printable characters, got {text[:40]!r}"
+        raise ValueError(msg)
+    return text
+
+
+def _priority(value: object) -> int:
+    if type(value) is not int or not LOWEST <= value <= HIGHEST:
+        msg = f"expected a whole number from {LOWEST} to {HIGHEST}, got {value!r}"
+        raise ValueError(msg)
+    return value
+
+
+def _expiration(value: object) -> int:
+    if type(value) is not int or value < 0:
+        msg = f"expected seconds, a whole number above zero, got {value!r}"
+        raise ValueError(msg)
+    return min(value, NEVER) or NEVER
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        msg = f"expected true or false, got {value!r}"
+        raise TypeError(msg)
+    return value
+
+
+def _time(value: object) -> str:
+    if isinstance(value, datetime.datetime):
+        return value.isoformat()
+    try:
+        datetime.datetime.fromisoformat(_text(value))
+    except ValueError:
+        msg = f"expected a point in time such as 2026-01-31T12:00:00, got {value!r}"
+        raise ValueError(msg) from None
+    return str(value)
+
+
+def _keys(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(key for key in (part.strip() for part in value.split(",")) if key)
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+        msg = f"expected a list of sub_keys, got {value!r}"
+        raise ValueError(msg)
+    return tuple(value)
+
+
+def _anything(value: object) -> object:
+    return value
+
+
+_OPTIONS: Mapping[str, Callable[[object], Any]] = {
+    "msg_id": _msg_id,
+    "priority": _priority,
+    "expiration": _expiration,
+    "correl_id": _text,
+    "in_reply_to": _text,
+    "ext_client_id": _text,
+    "ext_pub_time": _time,
+    "mime_type": _text,
+    "has_gd": _flag,
+    "reply_to_sk": _keys,
+    "deliver_to_sk": _keys,
+    "user_ctx": _anything,
+}
+"""What a publisher may say beside the data, and how it is read; the error says what was expected."""
+
+
+@frozen
+class Publish:
+    """A message on its way to its topic; `of` checks what a publisher says.
+
+    `publisher` names the endpoint that may publish it and `pattern` that of its patterns which says so; both are
+    empty for a cluster's own services without an endpoint.
+    """
+
+    data: Any
+    size: int
+    msg_id: str = ""
+    priority: int = ORDINARY
+    expiration: int = NEVER
+    correl_id: str = ""
+    in_reply_to: str = ""
+    ext_client_id: str = ""
+    ext_pub_time: str = ""
+    mime_type: str = ""
+    has_gd: bool | None = None
+    reply_to_sk: tuple[str, ...] = ()
+    deliver_to_sk: tuple[str, ...] = ()
+    user_ctx: Any = None
+    publisher: str = ""
+    pattern: str = ""
+
+    @classmethod
+    def of(
+        cls, data: object, options: Mapping[str, Any], *, cid: str = "", publisher: str = "", pattern: str = ""
+    ) -> Publish:
+        """Check what a publisher says.
+
+        Args:
+            data: Text, or what JSON can say.
+            options: By name: msg_id, priority, expiration, correl_id, in_reply_to, ext_client_id, ext_pub_time,
+                mime_type, has_gd, reply_to_sk, deliver_to_sk, user_ctx; None is as if not given.
+            cid: The correlation id where `correl_id` is not given.
+            publisher: The endpoint that may publish it.
+            pattern: Which pattern of it says so.
+
+        Raises:
+            BadInput: Naming the option and what was expected.
+        """
+        given: dict[str, Any] = {}
+        for name, value in options.items():
+            if name not in _OPTIONS:
+                msg = f"unknown publish option {name!r}; there are {', '.join(sorted(_OPTIONS))}"
+                raise BadInput(msg)
+            if value is not None:
+                try:
+                    given[name] = _OPTIONS[name](value)
+                except (TypeError, ValueError) as error:
+                    msg = f"{name}: {error}"
+                    raise BadInput(msg) from None
+        if not given.get("correl_id"):
+            given["correl_id"] = cid
+        if "user_ctx" in given:
+            _size_of(given["user_ctx"], "user_ctx")
+        return cls(data, _size_of(data, "data"), publisher=publisher, pattern=pattern, **given)
+
+    def with_data(self, data: object) -> Publish:
+        """Return the message with other data.
+
+        Raises:
+            BadInput: When it cannot be published.
+        """
+        return evolve(self, data=data, size=_size_of(data, "data"))
+
+
+def _size_of(data: object, what: str) -> int:
+    """Return how many bytes the data has in UTF-8, or in JSON where it is no text."""
+    if what == "data" and (data is None or data == ""):
+        msg = "No data sent on input"
+        raise BadInput(msg)
+    try:
+        if isinstance(data, str):
+            return len(data.encode())
+        size = len(msgspec.json.encode(data))
+        msgspec.msgpack.encode(data)
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        msg = f"{what}: JSON cannot say it: {error}"
+        raise BadInput(msg) from None
+    return size
+
+
+class Published(msgspec.Struct, frozen=True, array_like=True):
+    """What subscribers are told of a message; encoded once and stored and sent as it is. Times are Unix times."""
+
+    topic: str
+    msg_id: str
+    data: Any
+    size: int
+    priority: int
+    expiration: int
+    has_gd: bool
+    mime_type: str
+    pub_time: float
+    recv_time: float
+    correl_id: str = ""
+    in_reply_to: str = ""
+    ext_client_id: str = ""
+    ext_pub_time: str = ""
+    reply_to_sk: tuple[str, ...] = ()
+    user_ctx: Any = None
+    original_topic: str = ""
+    reason: str = ""
+
+    @classmethod
+    def of(
+        cls, publish: Publish, *, topic: str, msg_id: str, now: float, guaranteed: bool, max_expiration: float
+    ) -> Published:
+        """Make of a publish what subscribers get; `max_expiration` is the topic's limit in seconds, 0 for none."""
+        capped = min(publish.expiration, math.ceil(max_expiration)) if max_expiration else publish.expiration
+        return cls(
+            topic=topic,
+            msg_id=msg_id,
+            data=publish.data,
+            size=publish.size,
+            priority=publish.priority,
+            expiration=capped,
+            has_gd=guaranteed,
+            mime_type=publish.mime_type or ("text/plain" if isinstance(publish.data, str) else "application/json"),
+            pub_time=now,
+            recv_time=now,
+            correl_id=publish.correl_id,
+            in_reply_to=publish.in_reply_to,
+            ext_client_id=publish.ext_client_id,
+            ext_pub_time=publish.ext_pub_time,
+            reply_to_sk=publish.reply_to_sk,
+            user_ctx=publish.user_ctx,
+        )
+
+    def buried(self, topic: str, reason: str, now: float) -> Published:
+        """Return the message as it goes to a dead-letter topic, where it does not expire."""
+        return msgspec.structs.replace(
+            self,
+            topic=topic,
+            expiration=NEVER,
+            original_topic=self.original_topic or self.topic,
+            reason=reason,
+            recv_time=now,
+        )
+
+    @property
+    def expires_at(self) -> float:
+        """When it expires, in Unix time."""
+        return math.inf if self.expiration >= NEVER else self.pub_time + self.expiration
+
+
+_decode = msgspec.msgpack.Decoder(Published).decode
+
+
+def published_of(body: bytes | memoryview | msgspec.Raw) -> Published:
+    """Decode what was stored or sent.
+
+    Raises:
+        msgspec.MsgspecError: When it is no published message.
+    """
+    return _decode(body)
+
+
+@frozen
+class Stored:
+    """A message at its place in its topic, with what delivering it needs; `body` is an encoded `Published`.
+
+    `deliver_to` names the only subscriptions that get it, where there are any; subscribers are not told.
+    """
+
+    place: int
+    priority: int
+    msg_id: str
+    body: bytes = field(repr=False)
+    expires_at: float = math.inf
+    is_guaranteed: bool = True
+    deliver_to: tuple[str, ...] = ()
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Where it stands in a queue: urgent ones first, then by place."""
+        return -self.priority, self.place
+
+
+@frozen
+class SubscriptionRecord:
+    """A subscription as it is kept: whose it is, of which topic, and how it wants its messages.
+
+    Args:
+        sub_key: Its name, a secret between the cluster and the subscriber.
+        topic: The topic's name.
+        owner: Whose it is.
+        options: What the subscriber set of `actors.settings.DeliverySettings`, by name, as TOML and JSON say it.
+        pattern: Which pattern of the owner's endpoint allowed it.
+        client: What the subscriber calls itself.
+        is_lasting: Whether it outlives its last session.
+        overrides: What operators set of the same, whatever the subscriber says.
+    """
+
+    sub_key: str
+    topic: str
+    owner: PeerIdentity
+    options: Mapping[str, Any] = field(factory=dict)
+    pattern: str = ""
+    client: str = ""
+    is_lasting: bool = True
+    overrides: Mapping[str, Any] = field(factory=dict)
+
+    @property
+    def effective(self) -> Mapping[str, Any]:
+        """What is set by either."""
+        return {**self.options, **self.overrides} if self.overrides else self.options
+
+
+@frozen
+class Taken:
+    """A message that a subscription has taken: how often it may have been delivered before, and failed alone."""
+
+    stored: Stored
+    deliveries: int
+    failures: int = 0
+
+
+def iso_time(unix: float) -> str:
+    """Return a point in time as messages carry it: naive UTC in ISO 8601 with microseconds."""
+    second, micro = divmod(round(unix * 1_000_000), 1_000_000)
+    return f"{_iso_second(second)}.{micro:06d}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _iso_second(unix: int) -> str:
+    """Return a second; messages come many to a second."""
+    try:
+        moment = datetime.datetime.fromtimestamp(unix, datetime.UTC)
+    except (OverflowError, ValueError, OSError):
+        moment = datetime.datetime.max
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+def delivered(message: Published, sub_key: str, delivery_count: int, compat: str) -> dict[str, Any]:
+    """Return the message as an on_message hook receives it.
+
+    On a 3.0 channel these are just the twelve keys that Zato 3.0 sent, with milliseconds and a delivery count
+    from zero; otherwise seconds, a count from one, and the keys that 3.2 added.
+    """
+    is_old = compat == Compat.ZATO_3_0.value
+    result: dict[str, Any] = {
+        "delivery_count": delivery_count - 1 if is_old else delivery_count,
+        "msg_id": message.msg_id,
+        "expiration_time_iso": iso_time(message.pub_time + message.expiration),
+        "topic_name": message.topic,
+        "pub_time_iso": iso_time(message.pub_time),
+        "priority": message.priority,
+        "expiration": message.expiration * 1000 if is_old else message.expiration,
+        "has_gd": message.has_gd,
+        "data": message.data,
+        "sub_key": sub_key,
+        "mime_type": message.mime_type,
+        "size": message.size,
+    }
+    if is_old:
+        return result
+    result["recv_time_iso"] = iso_time(message.recv_time)
+    for key in ("correl_id", "in_reply_to", "ext_client_id", "user_ctx", "original_topic", "reason"):
+        if value := getattr(message, key):
+            result[key] = value
+    if message.ext_pub_time:
+        result["ext_pub_time_iso"] = message.ext_pub_time
+    if message.reply_to_sk:
+        result["ctx"] = {"reply_to_sk": list(message.reply_to_sk)}
+    return result
+
+
+def messages_of(delivery: Deliver) -> Any:
+    """Return what on_message receives of a delivery: a list of message dicts, or a single one that is to be bare.
+
+    Raises:
+        msgspec.MsgspecError: When a message cannot be read.
+    """
+    messages = [
+        one
+        if isinstance(one, dict)
+        else delivered(published_of(one.body), delivery.sub_key, one.delivery_count, delivery.compat)
+        for one in delivery.messages
+    ]
+    return messages[0] if delivery.is_bare and len(messages) == 1 else messages
