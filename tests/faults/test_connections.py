@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from actors import ActorRef, CallError, LinkLost
 from actors.services.call import Call
@@ -119,15 +121,20 @@ async def test_a_cut_during_the_session_s_first_frames_is_tried_again(
 
 
 async def test_a_silent_network_is_found_by_heartbeats(wire: str, nursery: trio.Nursery) -> None:
-    """Neither end is told, pings go unanswered, calls under way fail with the link; it comes back with the network."""
+    """Neither end is told, pings go unanswered, calls under way fail with the link; it comes back with the network.
+
+    A peer on Zato's wire may be at work on the first request, and is given until nobody waits for that one.
+    """
     pair = Pair(ping_interval=0.1, ping_timeout=0.2)
     await pair.start(nursery)
     pair.proxy.silence()
     async with trio.open_nursery() as callers:
-        for _ in range(4):
+        callers.start_soon(partial(pair.call, "hello", timeout=1.0 if wire == "zato" else 10.0))
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(3):
             callers.start_soon(pair.call, "hello")
-    assert kinds(pair.outcomes) == {"LinkLost": 4}
-    assert "4002" in str(pair.outcomes[0])
+    assert kinds(pair.outcomes) == ({"InvokeTimeout": 1, "LinkLost": 3} if wire == "zato" else {"LinkLost": 4})
+    assert "4002" in str(pair.outcomes[-1])
     await pair.call("hello", timeout=0.3)
     assert kinds(pair.outcomes[4:]) == {"LinkDown": 1}
     pair.proxy.heal()
