@@ -29,13 +29,16 @@ class OnConnect(Service):
 
 
 class OnMessage(Service):
-    """Given the messages of the topics that apac subscribes to."""
+    """Given the messages of the topics that apac subscribes to, and emea's own requests, which it answers."""
 
     name = "hooks.on-message"
 
-    async def handle(self, ctx: MessageReceived) -> None:
+    async def handle(self, ctx: MessageReceived) -> object:
+        if not isinstance(ctx.data.data, list):
+            return {"apac was asked": ctx.data.data}
         for message in ctx.data.data:
             self.logger.info("on_message", topic=message["topic_name"], data=message["data"])
+        return None
 
 
 class OnClose(Service):

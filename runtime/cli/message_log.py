@@ -49,7 +49,8 @@ def message_log(
         print(json.dumps(found))  # noqa: T201
         return
     console = Console(highlight=False, soft_wrap=True)
-    for line in map(_session_line, found) if session is None else map(_message_line, found["messages"]):
+    lines = map(_session_line, found) if session is None else map(_message_line, found["messages"])
+    for line in list(lines) or ["none"]:
         console.print(line)
 
 

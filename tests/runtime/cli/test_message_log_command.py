@@ -68,6 +68,13 @@ def test_the_sessions_that_have_a_log(admin: Admin, capsys: pytest.CaptureFixtur
     assert admin.asked == [("isthmus.admin.message-log", {"limit": 100, "max_bytes": 2000})]
 
 
+def test_no_log_is_said_plainly(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no channel keeps one."""
+    monkeypatch.setattr("runtime.cli.message_log.with_cluster", lambda *_arguments: [])
+    assert run_app(["message-log", "emea"]) == 0
+    assert capsys.readouterr().out == "none\n"
+
+
 def test_the_messages_of_a_session(admin: Admin, capsys: pytest.CaptureFixture[str]) -> None:
     """A line each, which shows terminal controls of a peer instead of passing them on, and what was cut."""
     options = ["--direction", "sent", "--limit", "5", "--max-bytes", "4"]
