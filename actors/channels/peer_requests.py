@@ -41,7 +41,7 @@ class PeerRequests:
         self._ref = ref
         self._send = send
         self._entropy = entropy
-        self._turns = Turns(self._hand_over, is_sequential=settings.sequential)
+        self._turns = Turns(self._hand_over, is_sequential=settings.sequential, limit=settings.max_in_flight)
         self._under_way: dict[str, ReplySlot] = {}
         self._all_answered = trio.Event()
         self.is_stopping = False

@@ -20,11 +20,13 @@ class Turns:
     Args:
         hand_over: Gives a request to the service.
         is_sequential: Whether requests wait for those before them; else each is handed over at once.
+        limit: How many that are still wanted there may be; beyond it those that were given up are forgotten.
     """
 
-    def __init__(self, hand_over: Callable[[Envelope], None], *, is_sequential: bool) -> None:
+    def __init__(self, hand_over: Callable[[Envelope], None], *, is_sequential: bool, limit: int) -> None:
         self._hand_over = hand_over
         self._is_sequential = is_sequential
+        self._limit = limit
         self._waiting: deque[Envelope] = deque()
         self._current: Envelope | None = None
         self._is_advancing = False
@@ -34,8 +36,13 @@ class Turns:
         if not self._is_sequential:
             self._hand_over(envelope)
             return
+        if len(self._waiting) >= self._limit:
+            self._waiting = deque(one for one in self._waiting if one.is_wanted)
         self._waiting.append(envelope)
         self.advance()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
     def advance(self) -> None:
         """Hand the next request over if the one before it is settled; handing over may settle it at once."""

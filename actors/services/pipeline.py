@@ -16,7 +16,7 @@ import trio
 from actors.channels.channel_events import ChannelEvent
 from actors.connections.hooks import Closed, Connected, MessageReceived, Subscribing
 from actors.envelope import Envelope
-from actors.errors import Forbidden, InvokeTimeout
+from actors.errors import BadInput, Forbidden, InvokeTimeout, RemoteError
 from actors.ports import Entropy, Threads
 from actors.services.call import Call
 from actors.services.invocation import Invocation, current
@@ -94,6 +94,13 @@ class Pipeline:
 
     def _arguments(self, invocation: Invocation) -> tuple[object, ...]:
         """Read the input, and return what `handle` is called with."""
+        try:
+            return self._read_arguments(invocation)
+        except RecursionError:
+            msg = "the input is nested too deep"
+            raise BadInput(msg) from None
+
+    def _read_arguments(self, invocation: Invocation) -> tuple[object, ...]:
         data = invocation.call.data
         if self._simple_io is not None:
             invocation.request.input = self._simple_io.read(data)
@@ -114,7 +121,11 @@ class Pipeline:
         return invocation.answer if result is None else given_by(result)
 
     def _output(self, result: Any) -> Any:
-        return unstructure(result) if self._simple_io is None else self._simple_io.write(result)
+        try:
+            return unstructure(result) if self._simple_io is None else self._simple_io.write(result)
+        except RecursionError:
+            msg = "the result is nested too deep to be sent"
+            raise RemoteError(msg) from None
 
     async def _handle_between_hooks(self, invocation: Invocation) -> Any:
         try:

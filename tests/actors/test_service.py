@@ -11,7 +11,7 @@ import trio.testing
 from attrs import frozen
 from trio.testing import MockClock
 
-from actors import BadInput, Opaque, Service, service
+from actors import BadInput, Dict, Opaque, RemoteError, Service, service
 from actors.secret import Secret
 from tests.supervised import Supervised
 
@@ -259,6 +259,34 @@ async def test_simple_io_works_as_zato_declares_it(running: Supervised) -> None:
     assert await running.ask("test.zato", {"customer_id": "7", "is_new": "yes"}) == {"customer_id": 7, "note": ""}
     with pytest.raises(BadInput, match="'customer_id' is missing"):
         await running.ask("test.zato", {})
+
+
+async def test_what_is_nested_too_deep_is_told_in_a_sentence(
+    running: Supervised, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As input and as result, and without a page of traceback in the log each time."""
+
+    class Echo(Service):
+        name = "echo"
+
+        async def handle(self, data: Any) -> Any:
+            return data
+
+    class Reads(Service):
+        name = "reads"
+        input = Dict("data")
+
+        async def handle(self) -> None: ...
+
+    nested: Any = {}
+    for _ in range(5000):
+        nested = {"inner": nested}
+    running.start(Echo, Reads)
+    with pytest.raises(RemoteError, match="the result is nested too deep"):
+        await running.ask("echo", nested)
+    with pytest.raises(BadInput, match="the input is nested too deep"):
+        await running.ask("reads", {"data": nested})
+    assert "Traceback" not in "".join(capsys.readouterr())
 
 
 def test_a_private_method_of_services_is_not_replaced_unawares() -> None:

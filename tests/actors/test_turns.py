@@ -9,6 +9,8 @@ import pytest
 from actors.channels.turns import Turns
 from actors.envelope import Envelope, ReplySlot
 
+LIMIT = 10_000
+
 
 class Requests:
     """Makes requests whose settling advances the turns, as a session does; `handed_over` are those that had theirs."""
@@ -16,7 +18,7 @@ class Requests:
     def __init__(self, *, is_sequential: bool, refuses: Callable[[str], bool] = lambda _name: False) -> None:
         self.handed_over: list[str] = []
         self._refuses = refuses
-        self.turns = Turns(self._take, is_sequential=is_sequential)
+        self.turns = Turns(self._take, is_sequential=is_sequential, limit=LIMIT)
 
     def _take(self, envelope: Envelope) -> None:
         self.handed_over.append(envelope.payload)
@@ -60,6 +62,19 @@ def test_a_long_queue_that_is_refused_at_once_is_walked_through() -> None:
         requests.add(str(number))
     first.answer(1)
     assert len(requests.handed_over) == 5001
+
+
+def test_what_was_given_up_does_not_pile_up() -> None:
+    """However many requests a peer sends and cancels behind one that takes long, only so many are kept."""
+    requests = Requests(is_sequential=True)
+    first = requests.add("first")
+    kept = requests.add("kept")
+    for number in range(3 * LIMIT):
+        requests.add(str(number)).abandon()
+        assert len(requests.turns) <= LIMIT
+    first.answer(1)
+    assert requests.handed_over == ["first", "kept"]
+    assert kept.is_settled is False
 
 
 @pytest.mark.parametrize("count", [1, 3])
