@@ -50,7 +50,7 @@ def message_log(
         return
     console = Console(highlight=False, soft_wrap=True)
     lines = map(_session_line, found) if session is None else map(_message_line, found["messages"])
-    for line in list(lines) or ["none"]:
+    for line in list(lines) or [Text("none")]:
         console.print(line)
 
 
