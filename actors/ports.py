@@ -92,6 +92,11 @@ class Link(Protocol):
         """
         ...
 
+    @property
+    def has_room(self) -> bool:
+        """Tell whether a message can be queued by `send_nowait` as `send` would queue it, without waiting."""
+        ...
+
     def send_nowait(self, message: Message) -> None:
         """Queue an answer or a control message, which never wait for room.
 

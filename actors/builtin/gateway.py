@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import trio
 
-from actors.errors import NOT_ALLOWED, BadInput, Forbidden
+from actors.envelope import Envelope, ReplySlot
+from actors.errors import (
+    NOT_ALLOWED,
+    ActorError,
+    ActorNotFound,
+    BadInput,
+    CallError,
+    Forbidden,
+    MailboxFull,
+    Overloaded,
+    ServiceNotFound,
+)
 from actors.messages import NATIVE
 from actors.services.call import Call, Caller
 from actors.services.reach import invoke_service
@@ -32,8 +44,10 @@ ALWAYS_ALLOWED = frozenset(
 
 ADMIN_PREFIX = "isthmus.admin."
 
-
 PING = "zato.ping"
+
+MAX_TIME = 3600.0
+"""Seconds that a service may take for a peer that does not say how long it waits."""
 
 
 class _Gateway(Service):
@@ -57,25 +71,72 @@ class _Gateway(Service):
 
     async def handle(self, request: Any) -> Any:
         """Return the result of the service, in the shape that the caller's release of Zato gives it."""
-        if not isinstance(request, dict) or not isinstance(request.get("service"), str):
-            msg = 'A gateway\'s input is {"service": NAME, "request": DATA}'
-            raise BadInput(msg)
-        name, caller = request["service"], self.caller
-        self._check(name, caller)
-        timeout = max(0.0, min(self.deadline - trio.current_time(), 3600.0))
+        caller = self.caller
+        name = self._service_of(request, caller)
+        timeout = max(0.0, min(self.deadline - trio.current_time(), MAX_TIME))
         result = await invoke_service(
             self.reach, name, None, timeout=timeout, call=Call(request.get("request"), caller)
         )
         return result if caller is None or caller.wire == NATIVE else self.shape(name, result, caller)
 
-    def _check(self, name: str, caller: Caller | None) -> None:
+    def passing(self) -> Callable[[Envelope], bool] | None:
+        """Pass requests on with the slots of their answers, unless a subclass has a say in how they are handled."""
+        is_ordinary = type(self).handle is _Gateway.handle and not self.own_hooks()
+        return self._pass_on if is_ordinary else None
+
+    def _pass_on(self, envelope: Envelope) -> bool:
+        """Give a request to the service that it names; no worker of the gateway waits for the answer."""
+        call: Call = envelope.payload
+        slot, caller = envelope.reply, call.caller
+        if slot is None:
+            return False
+        try:
+            name = self._service_of(call.data, caller)
+        except CallError as error:
+            slot.fail(error)
+            return True
+        answer = slot if caller is None or caller.wire == NATIVE else self._shaping(slot, name, caller)
+        further = Call(call.data.get("request"), caller)
+        deadline = min(envelope.deadline, trio.current_time() + MAX_TIME)
+        try:
+            self.ref("service", name).send_nowait(
+                Envelope(further, cid=envelope.cid, deadline=deadline, reply=answer, run=envelope.run)
+            )
+        except ActorNotFound:
+            slot.fail(ServiceNotFound(f"No such service {name!r}"))
+        except MailboxFull as error:
+            slot.fail(Overloaded(f"service {name!r} is overloaded: {error}"))
+        except ActorError as error:
+            slot.fail(error)
+        return True
+
+    def _shaping(self, slot: ReplySlot, service: str, caller: Caller) -> ReplySlot:
+        """Return a slot whose answer goes into another one, in the shape that the caller knows."""
+
+        def settled(answer: ReplySlot) -> None:
+            if answer.error is not None:
+                slot.fail(answer.error)
+            else:
+                slot.answer(self.shape(service, answer.value, caller))
+
+        answer = ReplySlot(settled)
+        slot.on_abandoned(answer.abandon)
+        return answer
+
+    def _service_of(self, request: Any, caller: Caller | None) -> str:
+        """Return the service that a request names, where the caller may invoke it."""
+        if not isinstance(request, dict) or not isinstance(request.get("service"), str):
+            msg = 'A gateway\'s input is {"service": NAME, "request": DATA}'
+            raise BadInput(msg)
+        name: str = request["service"]
         if caller is None or caller.is_admin:
-            return
+            return name
         patterns = (*caller.services_allowed, *self.services_allowed)
         allowed = name in ALWAYS_ALLOWED or first_match(patterns, name, ".") is not None
         if not allowed or name.startswith(ADMIN_PREFIX):
             self.logger.warning("service denied", service=name, channel=caller.channel, peer=caller.peer)
             raise Forbidden(NOT_ALLOWED)
+        return name
 
     def shape(self, service: str, result: Any, caller: Caller) -> Any:
         """Return a result as the clients of Zato know it from this gateway."""

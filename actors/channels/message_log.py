@@ -168,6 +168,10 @@ class _LoggedLink:
         await self._link.send(message)
         self._log.note(Direction.SENT, message)
 
+    @property
+    def has_room(self) -> bool:
+        return self._link.has_room
+
     def send_nowait(self, message: Message) -> None:
         self._link.send_nowait(message)
         self._log.note(Direction.SENT, message)

@@ -262,6 +262,10 @@ class OutgoingConnection(Actor):
             raise
 
     async def _hand_over(self, envelope: Envelope) -> None:
+        live = self._live
+        if live is not None and live.link.has_room and not self._dials_websocket:
+            await self._pending.send(live.link, envelope)  # at once: no scope is needed to wait in
+            return
         call: RemoteCall = envelope.payload
         with trio.CancelScope(deadline=envelope.deadline) as scope:
             if envelope.reply is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import trio
 from attrs import frozen
 
-from actors.envelope import Envelope
+from actors.envelope import Envelope, ReplySlot
 from actors.errors import BadInput, CallError, LinkClosed, LinkLost
 from actors.failures import error_of
 from actors.messages import Cancel, Failure, Invoke, Reply
@@ -49,30 +49,45 @@ class PendingCalls:
 
         A call that is cancelled or abandoned while it waits for room has not been sent and never is.
         """
-        call: RemoteCall = envelope.payload
         slot = envelope.reply
-        call_id = self._entropy.hex_id()
-        time_left = envelope.deadline - trio.current_time()
-        timeout = None if time_left == float("inf") else max(0.0, time_left)
-        invoke = Invoke(call_id, call.data, timeout=timeout, cid=envelope.cid or call_id)
+        invoke = self._invoke_of(envelope)
         error: CallError
         try:
-            with trio.CancelScope() as waiting:
-                if slot is not None:
-                    slot.on_abandoned(waiting.cancel)
-                await link.send(invoke)
+            is_queued = await self._queue(link, invoke, slot)
         except LinkClosed as closed:
             error = self._lost(str(closed), sent=False)
         except (ValueError, TypeError) as problem:
             error = BadInput(f"the request cannot be sent: {problem}")
         else:
-            if not waiting.cancelled_caught:
-                self._calls[call_id] = _Pending(envelope, link)
-                if slot is not None:
-                    slot.on_abandoned(lambda: self._abandon(call_id))
+            if is_queued:
+                self._add(invoke.id, envelope, link)
             return
         if slot is not None:
             slot.fail(error)
+
+    async def _queue(self, link: Link, invoke: Invoke, slot: ReplySlot | None) -> bool:
+        """Queue a call, at once where there is room; tell whether it was, before it was given up."""
+        if link.has_room:
+            link.send_nowait(invoke)
+            return True
+        with trio.CancelScope() as waiting:
+            if slot is not None:
+                slot.on_abandoned(waiting.cancel)
+            await link.send(invoke)
+        return not waiting.cancelled_caught
+
+    def _invoke_of(self, envelope: Envelope) -> Invoke:
+        call: RemoteCall = envelope.payload
+        call_id = self._entropy.hex_id()
+        time_left = envelope.deadline - trio.current_time()
+        timeout = None if time_left == float("inf") else max(0.0, time_left)
+        return Invoke(call_id, call.data, timeout=timeout, cid=envelope.cid or call_id)
+
+    def _add(self, call_id: str, envelope: Envelope, link: Link) -> None:
+        """Have a call in the table; it is withdrawn or cancelled when nobody waits any more."""
+        self._calls[call_id] = _Pending(envelope, link)
+        if envelope.reply is not None:
+            envelope.reply.on_abandoned(lambda: self._abandon(call_id))
 
     def answer(self, message: Reply | Failure) -> bool:
         """Settle the call that the message answers; tell whether there was one."""

@@ -301,6 +301,10 @@ class Service(InvocationContext, ServiceHooks, Actor):
 
     # Its life
 
+    def passing(self) -> Callable[[Envelope], bool] | None:
+        """Return what gives requests to other services without waiting for their answers; gateways have that."""
+        return None
+
     async def run(self) -> None:
         """Answer requests, `concurrency` at once; when asked to stop, finish those in hand."""
         workers = Workers(
@@ -312,6 +316,7 @@ class Service(InvocationContext, ServiceHooks, Actor):
             log=self._log,
             ended_over=self.ended_over,
             is_crash=lambda error: self.restart_on_error and not isinstance(error, CallError),
+            pass_on=self.passing(),
         )
         self.progress.measure("overdue", workers.overdue)
         async with trio.open_nursery() as nursery:

@@ -28,6 +28,7 @@ class Workers:
         log: Where failures are told.
         ended_over: Makes the answer of a request that was in hand when the service ended.
         is_crash: Tells whether an exception out of the service is also to restart it.
+        pass_on: Gives a request to another service, slot and all, and tells whether it did; None where none ever is.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Workers:
         log: Any,
         ended_over: Callable[[BaseException], ActorError],
         is_crash: Callable[[Exception], bool],
+        pass_on: Callable[[Envelope], bool] | None = None,
     ) -> None:
         self._mailbox = mailbox
         self._invoke = invoke
@@ -50,6 +52,7 @@ class Workers:
         self._log = log
         self._ended_over = ended_over
         self._is_crash = is_crash
+        self._pass_on = pass_on
         self._under_way: dict[Envelope, trio.CancelScope] = {}
         self._count = 0
         self._idle = 0
@@ -79,6 +82,9 @@ class Workers:
             if self._stopping.is_set():
                 return  # what came together with the wish to stop is the next instance's
             envelope = await self._mailbox.get()
+            if self._pass_on is not None and envelope.is_wanted and self._pass_on(envelope):
+                self._progress.count("handled")
+                continue
             self._idle -= 1
             if not self._idle and self._count < self._concurrency:
                 self._add_worker(nursery)

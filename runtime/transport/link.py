@@ -141,6 +141,11 @@ class WebSocketLink:
             raise LinkClosed(self._end.code, self._end.reason, self._end.origin)
         self.send_nowait(message)
 
+    @property
+    def has_room(self) -> bool:
+        """Tell whether `send` would not wait; see `Link.has_room`."""
+        return self._end is None and len(self._outbox) < MAX_OUTBOX
+
     def send_nowait(self, message: Message) -> None:
         """Queue the message; see `Link.send_nowait`."""
         if self._end is None:

@@ -17,7 +17,7 @@ class FakeLink:
     wire = "isthmus.1"
 
     def __init__(self) -> None:
-        self.has_room = True
+        self._has_room = True
         self.queued: list[Message] = []
         self.framed: list[Message] = []
         self.inbox: list[Message] = []
@@ -29,6 +29,14 @@ class FakeLink:
         """Wake whoever waits, after something was set."""
         self._changed.set()
         self._changed = trio.Event()
+
+    @property
+    def has_room(self) -> bool:
+        return self._has_room and self.ended is None
+
+    @has_room.setter
+    def has_room(self, value: bool) -> None:
+        self._has_room = value
 
     def frame(self) -> None:
         """Take all that is queued into a frame."""
@@ -50,7 +58,7 @@ class FakeLink:
     async def send(self, message: Message) -> None:
         self.waiting_senders += 1
         try:
-            while not self.has_room and self.ended is None:
+            while not self._has_room and self.ended is None:
                 await self._changed.wait()
         finally:
             self.waiting_senders -= 1

@@ -168,16 +168,22 @@ async def test_answers_come_in_any_order(table: PendingCalls) -> None:
     assert [caller.outcomes[0].data for caller in callers] == [0, 1, 2, 3, 4]
 
 
-async def test_what_the_link_cannot_say_is_bad_input(table: PendingCalls) -> None:
-    """A request that cannot be encoded fails its caller, and the table forgets it."""
+@pytest.mark.parametrize("has_room", [True, False])
+async def test_what_the_link_cannot_say_is_bad_input(table: PendingCalls, has_room: bool) -> None:
+    """A request that cannot be encoded fails its caller, and the table forgets it, with or without room on the link."""
 
     class Picky(FakeLink):
-        async def send(self, message: Any) -> None:
+        def send_nowait(self, message: Any) -> None:
             msg = f"{message.data!r} cannot be encoded"
             raise ValueError(msg)
 
+        async def send(self, message: Any) -> None:
+            self.send_nowait(message)
+
+    link = Picky()
+    link.has_room = has_room
     caller = Caller()
-    await table.send(Picky(), caller.envelope())
+    await table.send(link, caller.envelope())
     assert [type(one) for one in caller.outcomes] == [BadInput]
     assert len(table) == 0
 
