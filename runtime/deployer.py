@@ -90,11 +90,12 @@ class Deployer(Actor):
         self._clock = clock
         self._threads = threads
         self._facts: dict[str, object] = {}
+        self._deployed = 0
 
     async def run(self) -> None:
         """Watch until asked to stop; a deployment under way is finished then."""
         folders = self._deployment.modules.folders
-        self._facts = {"folders": [str(one) for one in folders], "deployed": 0}
+        self._facts = {"folders": [str(one) for one in folders], "deployed": self._deployed}
         self.progress.show("watching", **self._facts)
         self._log.info("watching", folders=self._facts["folders"])
         stop = trio.Event()
@@ -134,7 +135,8 @@ class Deployer(Actor):
         await self._deployment.renew()
         await self._deploy(loaded.classes)
         self.progress.count("handled")
-        self._facts["deployed"] = int(str(self._facts["deployed"])) + 1
-        self._facts["deployed_at"] = self._clock.utc_now().isoformat(timespec="milliseconds") + "Z"
+        self._deployed += 1
+        at = self._clock.utc_now().isoformat(timespec="milliseconds") + "Z"
+        self._facts |= {"deployed": self._deployed, "deployed_at": at}
         self.progress.show("watching", **self._facts)
         self._log.info("deployed", files=list(loaded.files))

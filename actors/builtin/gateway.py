@@ -8,20 +8,10 @@ from typing import Any, ClassVar
 import trio
 
 from actors.envelope import Envelope, ReplySlot
-from actors.errors import (
-    NOT_ALLOWED,
-    ActorError,
-    ActorNotFound,
-    BadInput,
-    CallError,
-    Forbidden,
-    MailboxFull,
-    Overloaded,
-    ServiceNotFound,
-)
+from actors.errors import NOT_ALLOWED, ActorError, BadInput, CallError, Forbidden
 from actors.messages import NATIVE
 from actors.services.call import Call, Caller
-from actors.services.reach import invoke_service
+from actors.services.reach import invoke_service, not_taken
 from actors.services.service import Service
 from actors.settings import Compat
 from actors.topics.endpoint import first_match
@@ -102,12 +92,8 @@ class _Gateway(Service):
             self.ref("service", name).send_nowait(
                 Envelope(further, cid=envelope.cid, deadline=deadline, reply=answer, run=envelope.run)
             )
-        except ActorNotFound:
-            slot.fail(ServiceNotFound(f"No such service {name!r}"))
-        except MailboxFull as error:
-            slot.fail(Overloaded(f"service {name!r} is overloaded: {error}"))
         except ActorError as error:
-            slot.fail(error)
+            slot.fail(not_taken(error, name))
         return True
 
     def _shaping(self, slot: ReplySlot, service: str, caller: Caller) -> ReplySlot:

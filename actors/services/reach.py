@@ -16,9 +16,11 @@ from attrs import frozen
 from actors.connections.link_subscriptions import SUBSCRIBE_SERVICE
 from actors.errors import (
     ActorCrashed,
+    ActorError,
     ActorNotFound,
     ActorStopped,
     AskTimeout,
+    CallError,
     InvokeTimeout,
     LinkDown,
     MailboxFull,
@@ -30,7 +32,7 @@ from actors.ref import ActorRef, Directory, actor_name
 from actors.services.call import Call, Caller, CallResponse, RemoteCall
 from actors.topics.endpoint import Endpoint
 
-__all__ = ["Client", "Connection", "Out", "Reach", "invoke_service"]
+__all__ = ["Client", "Connection", "Out", "Reach", "invoke_service", "not_taken"]
 
 LOCAL_TIMEOUT = 30.0
 CALL_TIMEOUT = 5.0
@@ -95,15 +97,20 @@ async def invoke_service(
     wait = reach.time_left(timeout)
     try:
         return await reach.ref("service", name).ask(call or Call(payload), timeout=wait, cid=cid or reach.position()[0])
-    except ActorNotFound:
-        msg = f"No such service {name!r}"
-        raise ServiceNotFound(msg) from None
     except AskTimeout:
         msg = f"service {name!r} gave no answer within {wait:g} s"
         raise InvokeTimeout(msg) from None
-    except MailboxFull as error:
-        msg = f"service {name!r} is overloaded: {error}"
-        raise Overloaded(msg) from None
+    except (ActorNotFound, MailboxFull) as error:
+        raise not_taken(error, name) from None
+
+
+def not_taken(error: ActorError, service: str) -> CallError | ActorError:
+    """Return what a caller is told of a service that could not take its call."""
+    if isinstance(error, ActorNotFound):
+        return ServiceNotFound(f"No such service {service!r}")
+    if isinstance(error, MailboxFull):
+        return Overloaded(f"service {service!r} is overloaded: {error}")
+    return error
 
 
 @frozen

@@ -13,7 +13,7 @@ from attrs import define, field
 from tests.bench.call_load import HalfLoad
 from tests.bench.call_rows import BARE, MOST_CALLERS, NATIVE_WIRE, WIRES, ZATO_WIRE, CallRow
 from tests.bench.call_services import Caller, Echo, Local, WaitingEcho
-from tests.bench.clusters import Clusters
+from tests.bench.clusters import Clusters, hub_table, link_table
 from tests.bench.pinning import pinned
 from tests.bench.profiling import Profiler
 from tests.bench.rows import Load, Row
@@ -21,37 +21,17 @@ from tests.processes import free_port
 
 HUB = "hub"
 
-_HUB = """
-[clusters.hub]
-services = ["tests.bench.call_services"]
-
-[clusters.hub.security.peer]
-username = "peer"
-password = "local:bench"
-
-[clusters.hub.channels.gateway]
-address = "{address}"
-service = "helpers.web-sockets-gateway"
-security = "peer"
-services_allowed = ["bench.*"]
-"""
-
 _PEER = """
 [clusters.{name}]
 services = ["tests.bench.services", "tests.bench.call_services"]
-
-[clusters.{name}.outgoing.hub]
-address = "{address}"
-remote = "cluster"
-username = "peer"
-password = "local:bench"
 """
 
 
 def configuration(port: int) -> str:
     """Return a clusters.toml; all that it does not name has its default."""
     address = f"ws://127.0.0.1:{port}/bench"
-    return _HUB.format(address=address) + "".join(_PEER.format(name=name, address=address) for name in WIRES)
+    hub = hub_table(address, services="tests.bench.call_services") + 'services_allowed = ["bench.*"]\n'
+    return hub + "".join(_PEER.format(name=name) + link_table(name, address) for name in WIRES)
 
 
 @define

@@ -20,6 +20,38 @@ from tests.bench.rows import ISTHMUS, MeasureFailed
 from tests.bench.servers import ANSWERS_WITHIN, STARTS_WITHIN, not_started, running
 from tests.processes import COMMAND, ROOT
 
+_HUB = """
+[clusters.hub]
+services = ["{services}"]
+
+[clusters.hub.security.peer]
+username = "peer"
+password = "local:bench"
+
+[clusters.hub.channels.gateway]
+address = "{address}"
+service = "helpers.web-sockets-gateway"
+security = "peer"
+"""
+
+_LINK = """
+[clusters.{name}.outgoing.{link}]
+address = "{address}"
+remote = "cluster"
+username = "peer"
+password = "local:bench"
+"""
+
+
+def hub_table(address: str, *, services: str = "tests.bench.services") -> str:
+    """Return the cluster that listens, as clusters.toml has it; keys that follow are its channel's."""
+    return _HUB.format(address=address, services=services)
+
+
+def link_table(name: str, address: str, *, link: str = "hub") -> str:
+    """Return a connection of a cluster to the hub, as clusters.toml has it; keys that follow are the connection's."""
+    return _LINK.format(name=name, address=address, link=link)
+
 
 @define
 class Clusters:

@@ -19,7 +19,7 @@ from attrs import define, field
 
 from actors.errors import CallError
 from runtime.admin.client import AdminClient, NotRunning, connect
-from tests.bench.clusters import Clusters
+from tests.bench.clusters import Clusters, hub_table, link_table
 from tests.bench.profiling import Profiler
 from tests.bench.rows import BATCH, FSYNC, MOST_SUBSCRIBERS, ROWS, Load, MeasureFailed, Row, check_counts
 from tests.bench.servers import ANSWERS_WITHIN, together
@@ -36,19 +36,7 @@ def _topic(row: Row) -> str:
     return f"/bench/{row.name}"
 
 
-_HUB = """
-[clusters.hub]
-services = ["tests.bench.services"]
-
-[clusters.hub.security.peer]
-username = "peer"
-password = "local:bench"
-
-[clusters.hub.channels.gateway]
-address = "{address}"
-service = "helpers.web-sockets-gateway"
-security = "peer"
-
+_ENDPOINT = """
 [clusters.hub.endpoints.peer]
 channel = "gateway"
 publish = ["/bench/**"]
@@ -66,13 +54,6 @@ delivery_batch_size = {batch}
 _PEER = """
 [clusters.{name}]
 services = ["tests.bench.services"]
-
-[clusters.{name}.outgoing.hub]
-address = "{address}"
-remote = "cluster"
-username = "peer"
-password = "local:bench"
-on_message = "bench.subscriber"
 """
 
 
@@ -80,8 +61,9 @@ def configuration(port: int) -> str:
     """Return a clusters.toml; all that it does not name has its default."""
     address = f"ws://127.0.0.1:{port}/bench"
     topics = [_TOPIC.format(topic=_topic(row), batch=BATCH) for row in ROWS]
-    peers = [_PEER.format(name=name, address=address) for name in (REMOTE, *SUBSCRIBERS)]
-    return "".join([_HUB.format(address=address), *topics, *peers])
+    hook = 'on_message = "bench.subscriber"\n'
+    peers = [_PEER.format(name=name) + link_table(name, address) + hook for name in (REMOTE, *SUBSCRIBERS)]
+    return "".join([hub_table(address), _ENDPOINT, *topics, *peers])
 
 
 @define

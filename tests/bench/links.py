@@ -13,7 +13,7 @@ import trio
 from attrs import define, field, frozen
 
 from tests.bench.call_rows import NAIVE, Target
-from tests.bench.clusters import Clusters
+from tests.bench.clusters import Clusters, hub_table, link_table
 from tests.bench.memory import resident
 from tests.bench.profiling import Profiler
 from tests.bench.rows import ISTHMUS, Load, MeasureFailed, Row
@@ -43,42 +43,20 @@ LINK_ROWS = (MEMORY, RECONNECT)
 LINK_CONTESTANTS = (ISTHMUS, NAIVE)
 LINK_TARGETS = (Target("link-memory", NAIVE, 1.5, is_most=True),)
 
-_HUB = """
-[clusters.hub]
-services = ["tests.bench.services"]
-
-[clusters.hub.security.peer]
-username = "peer"
-password = "local:bench"
-
-[clusters.hub.channels.gateway]
-address = "{address}"
-service = "helpers.web-sockets-gateway"
-security = "peer"
-"""
-
 _PEER = """
 [clusters.{name}]
 services = ["tests.bench.services"]
-"""
-
-_LINK = """
-[clusters.{name}.outgoing.{link}]
-address = "{address}"
-remote = "cluster"
-username = "peer"
-password = "local:bench"
 """
 
 
 def configuration(port: int, links: int) -> str:
     """Return a clusters.toml with a cluster that has one link and one that has many; the first is called hub."""
     address = f"ws://127.0.0.1:{port}/bench"
-    parts = [_HUB.format(address=address)]
+    parts = [hub_table(address)]
     for name, number in ((ONE, 1), (MANY, links)):
         parts.append(_PEER.format(name=name))
         names = ["hub", *(f"link-{place}" for place in range(2, number + 1))]
-        parts += [_LINK.format(name=name, link=link, address=address) for link in names]
+        parts += [link_table(name, address, link=link) for link in names]
     return "".join(parts)
 
 
