@@ -1,0 +1,35 @@
+"""What a cluster's channels, outgoing connections, topics, endpoints and security definitions are set to.
+
+Frozen data, the same whether it came from clusters.toml or from a test. `runtime.config` reads it; the actors
+of the same names act on it. All times are seconds, all sizes bytes.
+"""
+
+from __future__ import annotations
+
+from actors.settings.access import EndpointRole, EndpointSettings, SecuritySettings
+from actors.settings.channels import ADMIN_CHANNEL, ChannelSettings, Compat
+from actors.settings.delivery import ActiveStatus, DeliverFrom, DeliveryOptions, DeliverySettings
+from actors.settings.outgoing import DataFormat, OutgoingSettings, Remote
+from actors.settings.topics import OnFull, OnNoSubs, SubscriptionSettings, TopicSettings
+from actors.settings.units import MIB
+
+__all__ = [
+    "ADMIN_CHANNEL",
+    "MIB",
+    "ActiveStatus",
+    "ChannelSettings",
+    "Compat",
+    "DataFormat",
+    "DeliverFrom",
+    "DeliveryOptions",
+    "DeliverySettings",
+    "EndpointRole",
+    "EndpointSettings",
+    "OnFull",
+    "OnNoSubs",
+    "OutgoingSettings",
+    "Remote",
+    "SecuritySettings",
+    "SubscriptionSettings",
+    "TopicSettings",
+]
