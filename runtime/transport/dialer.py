@@ -12,8 +12,8 @@ from trio_websocket import ConnectionRejected, HandshakeError, WebSocketConnecti
 from actors.errors import DialFailed
 from actors.ports import Entropy, Link
 from runtime.transport.buffered import BufferedStream
-from runtime.transport.link import LinkOptions
 from runtime.transport.network import Address, Network
+from runtime.transport.options import LinkOptions
 from runtime.transport.websocket import RECEIVE_BUFFER, MakeWire, open_link, until_ended
 from runtime.wire import NATIVE_SUBPROTOCOL
 

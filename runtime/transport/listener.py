@@ -12,8 +12,8 @@ from trio_websocket import WebSocketConnection, WebSocketRequest, wrap_server_st
 from actors.errors import DialFailed
 from actors.ports import Arrival, Entropy, Link
 from runtime.transport.buffered import BufferedStream
-from runtime.transport.link import LinkOptions
 from runtime.transport.network import Address, Network
+from runtime.transport.options import LinkOptions
 from runtime.transport.websocket import RECEIVE_BUFFER, MakeWire, open_link, peer_of, until_ended
 from runtime.wire import NATIVE_SUBPROTOCOL
 

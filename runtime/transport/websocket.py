@@ -22,7 +22,8 @@ from wsproto.utilities import LocalProtocolError
 from actors.failures import single
 from actors.ports import Entropy
 from runtime.transport.buffered import BufferedStream
-from runtime.transport.link import PROTOCOL_ERRORS, LinkOptions, WebSocketLink
+from runtime.transport.link import WebSocketLink
+from runtime.transport.options import PROTOCOL_ERRORS, LinkOptions
 from runtime.wire import Wire
 
 __all__ = ["RECEIVE_BUFFER", "MakeWire", "open_link", "peer_of", "until_ended"]

@@ -30,7 +30,7 @@ from actors.settings import ChannelSettings, Compat, DeliverySettings, OutgoingS
 from actors.topics.publication import _OPTIONS, MAX_MSG_ID, NEVER, Published, delivered
 from actors.topics.topic_access import MAX_HANDED_OUT
 from runtime.cluster import _COMPAT_PING, _NATIVE_PING
-from runtime.transport.link import CLOSE_TIMEOUT, GOODBYE_TIMEOUT
+from runtime.transport.options import CLOSE_TIMEOUT, GOODBYE_TIMEOUT
 from runtime.wire import Violation, ZatoClientWire, ZatoServerWire
 from runtime.wire.session import MAX_ID
 from runtime.wire.zato.frames import _MOST_REMEMBERED

@@ -12,8 +12,8 @@ from actors.messages import Deliver, Denied, Failure, Goodbye, Invoke, Message, 
 from actors.ports import Link
 from runtime.testing import MemoryNetwork
 from runtime.transport import LinkOptions
-from runtime.transport import link as link_module
-from runtime.transport.link import CLOSE_TIMEOUT, GOODBYE_TIMEOUT
+from runtime.transport import inbox as inbox_module
+from runtime.transport.options import CLOSE_TIMEOUT, GOODBYE_TIMEOUT
 from tests.runtime.transport.support import goes_on, pair, receive_invokes, rest_of
 
 KIB = 1024
@@ -285,13 +285,13 @@ async def test_too_much_unread_pauses_reading_until_it_is_received(
     """Above the high mark the peer's frames stay with the peer and heartbeat verdicts wait; receiving goes on."""
     high = 256 * KIB
     count = 100
-    monkeypatch.setattr(link_module, "HIGH_INBOX_BYTES", high)
+    monkeypatch.setattr(inbox_module, "HIGH_INBOX_BYTES", high)
     async with pair(network, LinkOptions(ping_interval=1.0), server_options=QUIET) as (client, server):
         for number in range(count):
             await server.send(Invoke(f"a{number}", [number, "x" * (60 * KIB)]))
         await trio.sleep(60)
         assert client.is_throttled
-        assert high <= client._inbox_bytes < high + MIB  # and one frame
+        assert high <= client._inbox.bytes < high + MIB  # and one frame
         received: list[Any] = []
         while len(received) < count:
             received += [one.data[0] for one in await client.receive() if isinstance(one, Invoke)]
@@ -302,7 +302,7 @@ async def test_too_much_unread_pauses_reading_until_it_is_received(
 
 async def test_a_throttled_link_can_be_closed(network: MemoryNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing ends a reader that is paused, within its bound, and the peer sees why."""
-    monkeypatch.setattr(link_module, "HIGH_INBOX_BYTES", KIB)
+    monkeypatch.setattr(inbox_module, "HIGH_INBOX_BYTES", KIB)
     async with pair(network, QUIET) as (client, server):
         for number in range(10):
             await server.send(Invoke(f"a{number}", "x" * (60 * KIB)))

@@ -13,7 +13,7 @@ from actors.ports import Arrival, Link
 from runtime.testing import MemoryNetwork
 from runtime.transport import LinkOptions
 from runtime.transport.buffered import FLUSH_TIMEOUT
-from runtime.transport.link import CLOSE_TIMEOUT
+from runtime.transport.options import CLOSE_TIMEOUT
 from runtime.wire.native import NativeWire
 from tests.runtime.transport.support import ADDRESS, dial, goes_on, make_listener, open_session, pair, rest_of, serving
 

@@ -1,0 +1,49 @@
+"""What has come over a link and nobody has read yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import trio
+
+from actors.messages import Message
+
+__all__ = ["Inbox"]
+
+HIGH_INBOX_BYTES = 16 * 1024 * 1024
+
+
+class Inbox:
+    """The messages that wait to be read, in order, and the bytes of the frames that they came in."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Message] = []
+        self.bytes = 0
+        self._changed = trio.Event()
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether so much is unread that the peer's frames are left in the socket."""
+        return self.bytes >= HIGH_INBOX_BYTES
+
+    def extend(self, messages: Sequence[Message], size: int) -> None:
+        """Add messages that came in `size` bytes."""
+        self.waiting += messages
+        self.bytes += size
+        self.notify()
+
+    def take(self) -> Sequence[Message]:
+        """Give all that waits."""
+        messages, self.waiting = self.waiting, []
+        self.bytes = 0
+        self.notify()
+        return messages
+
+    async def changed(self) -> None:
+        """Wait until something was added or taken, or the link has ended."""
+        await self._changed.wait()
+
+    def notify(self) -> None:
+        """Wake whoever waits for a change."""
+        self._changed.set()
+        self._changed = trio.Event()

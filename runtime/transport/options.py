@@ -1,0 +1,44 @@
+"""The limits and intervals of a link, and the codes by which a link ends."""
+
+from __future__ import annotations
+
+import math
+
+from attrs import frozen
+
+__all__ = ["CLOSE_TIMEOUT", "GOODBYE_TIMEOUT", "PROTOCOL_ERRORS", "CloseCode", "LinkOptions", "short_reason"]
+
+CLOSE_TIMEOUT = 2.0
+GOODBYE_TIMEOUT = 10.0
+"""Seconds after its goodbye in which a peer closes the link."""
+PROTOCOL_ERRORS = (1002, 1007)
+"""What the library says of a peer that breaks RFC 6455."""
+_MAX_REASON = 120
+
+
+class CloseCode:
+    """The codes of close frames that a link uses by itself."""
+
+    NORMAL = 1000
+    ABNORMAL = 1006
+    POLICY_VIOLATION = 1008
+    TOO_BIG = 1009
+    PINGS_MISSED = 4002
+
+
+@frozen
+class LinkOptions:
+    """The limits and intervals of a link: seconds and bytes."""
+
+    ping_interval: float = 10.0
+    ping_timeout: float = 5.0
+    pings_missed_threshold: int = 1
+    max_message_size: int = 1024 * 1024
+    handshake_timeout: float = 10.0
+    read_timeout: float = math.inf
+    write_timeout: float = math.inf
+
+
+def short_reason(reason: str) -> str:
+    """Return as much of a reason as a close frame has room for."""
+    return reason.encode()[:_MAX_REASON].decode(errors="ignore")

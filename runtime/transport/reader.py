@@ -1,0 +1,113 @@
+"""Reads a link's frames for as long as it lives, and tells how it ended. It never waits for user code."""
+
+from __future__ import annotations
+
+import structlog
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection
+
+from actors.errors import LinkClosed
+from actors.messages import Message
+from runtime.transport.buffered import BufferedStream
+from runtime.transport.ending import Ending
+from runtime.transport.framing import size_of
+from runtime.transport.inbox import Inbox
+from runtime.transport.options import PROTOCOL_ERRORS, CloseCode
+from runtime.transport.outbox import Outbox
+from runtime.wire.protocol import Frame, Violation, Wire
+
+__all__ = ["Reader"]
+
+_log = structlog.get_logger(kind="link")
+
+
+class Reader:
+    """Puts what comes into the inbox, and stops reading while that is full.
+
+    Args:
+        socket: The upgraded connection.
+        stream: The stream under it.
+        wire: Turns frames into messages.
+        inbox: Takes them.
+        outbox: Takes what the peer is told of a violation.
+        ending: Told how the link ended.
+        max_size: The largest frame, in bytes.
+        peer: The peer's address, for the log.
+    """
+
+    def __init__(
+        self,
+        socket: WebSocketConnection,
+        stream: BufferedStream,
+        wire: Wire,
+        inbox: Inbox,
+        outbox: Outbox,
+        ending: Ending,
+        *,
+        max_size: int,
+        peer: str,
+    ) -> None:
+        self._socket = socket
+        self._stream = stream
+        self._wire = wire
+        self._inbox = inbox
+        self._outbox = outbox
+        self._ending = ending
+        self._max_size = max_size
+        self._peer = peer
+        self.is_cut_short = False
+        """Whether the library closed the link in the middle of too large a message."""
+
+    async def run(self) -> None:
+        """Read until the link has ended."""
+        try:
+            while True:
+                frame = await self._socket.get_message()
+                size = size_of(frame)
+                if size > self._max_size:
+                    await self._refuse(f"a message has {size} bytes, the limit is {self._max_size}")
+                    continue
+                self._take(frame, size)
+                while self._inbox.is_full and self._ending.end is None:
+                    await self._inbox.changed()
+        except ConnectionClosed as error:
+            self._ending.finish(self._ending.own_close or self._end_of(error))
+
+    def _take(self, frame: Frame, size: int) -> None:
+        messages: list[Message] = []
+        for item in self._wire.receive(frame):
+            if isinstance(item, Violation):
+                self._answer(item)
+            else:
+                self._ending.note(item)
+                messages.append(item)
+        if messages:
+            self._inbox.extend(messages, size)
+
+    def _answer(self, violation: Violation) -> None:
+        _log.warning("protocol violation", reason=violation.reason, peer=self._peer)
+        if violation.answer is not None and self._ending.end is None:
+            self._outbox.append(violation.answer)
+        if violation.close_code is not None:
+            self._ending.request(LinkClosed(violation.close_code, violation.reason, "local"))
+
+    async def _refuse(self, reason: str) -> None:
+        _log.warning("protocol violation", reason=reason, peer=self._peer)
+        self._ending.request(LinkClosed(CloseCode.TOO_BIG, reason, "local"))
+        await trio.lowlevel.checkpoint()
+
+    def _end_of(self, error: ConnectionClosed) -> LinkClosed:
+        """Return how the link ended, and who ended it."""
+        closed = error.reason
+        code = CloseCode.ABNORMAL if closed is None else int(closed.code)
+        reason = "" if closed is None else closed.reason or ""
+        # to a close frame of the peer the library has answered with one by now
+        is_verdict = code in PROTOCOL_ERRORS and not self._stream.has_sent_close
+        if code == CloseCode.TOO_BIG or is_verdict:
+            _log.warning("protocol violation", reason=reason, peer=self._peer)
+        is_abnormal = code == CloseCode.ABNORMAL
+        origin = "network" if is_abnormal else "local" if is_verdict else "remote"
+        if code == CloseCode.TOO_BIG and reason == f"Exceeded maximum message size: {self._max_size} bytes":
+            self.is_cut_short = True
+            origin = "local"  # the library closed; the peer says this of nothing that we send, which is smaller
+        return LinkClosed(code, reason or ("connection lost" if is_abnormal else ""), origin)

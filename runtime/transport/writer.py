@@ -1,0 +1,95 @@
+"""Writes what waits on a link, all of it at once, and then the close that was asked for."""
+
+from __future__ import annotations
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection
+
+from actors.errors import LinkClosed
+from runtime.transport.buffered import BufferedStream
+from runtime.transport.ending import Ending
+from runtime.transport.framing import Framer
+from runtime.transport.inbox import Inbox
+from runtime.transport.options import CLOSE_TIMEOUT, CloseCode, short_reason
+from runtime.transport.outbox import Outbox
+
+__all__ = ["Writer"]
+
+
+class Writer:
+    """Takes what waits in the outbox and decides with that what was sent.
+
+    Args:
+        socket: The upgraded connection.
+        stream: The stream under it, which has room or not.
+        framer: Turns messages into frames.
+        inbox: Takes what our own side is told of messages that cannot be framed.
+        outbox: What waits.
+        ending: Says which close was asked for, and is told when it is done.
+    """
+
+    def __init__(
+        self,
+        socket: WebSocketConnection,
+        stream: BufferedStream,
+        framer: Framer,
+        inbox: Inbox,
+        outbox: Outbox,
+        ending: Ending,
+    ) -> None:
+        self._socket = socket
+        self._stream = stream
+        self._framer = framer
+        self._inbox = inbox
+        self._outbox = outbox
+        self._ending = ending
+        self.is_writing = False
+        """Whether frames of what was taken are still to be handed to the stream."""
+
+    async def run(self) -> None:
+        """Send whatever waits; a close that was asked for comes after it.
+
+        After the peer's last word nothing more is sent: what waits then can be withdrawn until the link has ended.
+        """
+        outbox, ending = self._outbox, self._ending
+        while True:
+            while not outbox.waiting or ending.peer_left:
+                if ending.requested is not None:
+                    await self._close(ending.requested)
+                    return
+                with trio.move_on_at(ending.gone_at) as patience:
+                    await outbox.changed()
+                if patience.cancelled_caught:
+                    ending.request(LinkClosed(CloseCode.NORMAL, "", "remote"))
+            await self._stream.wait_room()
+            if ending.peer_left:
+                continue
+            if self._stream.is_broken:
+                return  # what waits can be withdrawn; the reader learns of the end
+            self.is_writing = True
+            try:
+                frames = self._framer.frame(outbox.take())
+                self._deliver_own_answers()
+                for frame in frames:
+                    await self._stream.wait_room()
+                    await self._socket.send_message(frame)
+            except ConnectionClosed:
+                return
+            finally:
+                self.is_writing = False
+                outbox.notify()
+
+    def _deliver_own_answers(self) -> None:
+        if self._framer.own_answers:
+            self._inbox.extend(self._framer.own_answers, 0)
+            self._framer.own_answers.clear()
+
+    async def _close(self, end: LinkClosed) -> None:
+        reason = short_reason(end.reason)
+        self._ending.own_close = LinkClosed(end.code, reason, end.origin)
+        try:
+            with trio.move_on_after(CLOSE_TIMEOUT):
+                await self._socket.aclose(end.code, reason)
+        finally:
+            self._ending.own_close_done.set()
+            self._ending.finish(self._ending.own_close)
