@@ -54,8 +54,9 @@ class Backoff:
     `first` and `longest` are seconds; after `reset_after` seconds of quiet the count starts anew.
     """
 
-    first: float = field(default=0.5, validator=validators.gt(0))
-    longest: float = field(default=30.0, validator=_not_below("first"))
+    first: float = field(default=0.5, validator=validators.gt(0))  # seconds that the ceiling starts with
+    longest: float = field(default=30.0, validator=_not_below("first"))  # seconds that it doubles to
+    # seconds of quiet after which the count starts anew
     reset_after: float = field(default=10.0, validator=validators.ge(0))
 
 

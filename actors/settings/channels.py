@@ -18,8 +18,9 @@ ADMIN_CHANNEL = "admin"
 class Compat(Enum):
     """Which Zato release a channel's reply and message shapes follow."""
 
+    # tokens begin with `ws.token.`, results of the gateway are bare, messages have the twelve keys of 3.0
     ZATO_3_0 = "3.0"
-    ZATO_3_2 = "3.2"
+    ZATO_3_2 = "3.2"  # and later
 
     @property
     def token_prefix(self) -> str:
@@ -31,34 +32,41 @@ class Compat(Enum):
 class ChannelSettings:
     """A WebSocket address to listen on, and what its peers may do there."""
 
-    address: str
-    service: str
-    security: str
-    active: bool = True
+    address: str  # where to listen, and the path that peers must ask for: `"ws://HOST:PORT/PATH"`
+    service: str  # what is invoked for each request: a gateway, or any service
+    security: str  # the security definition that peers log in with, or `"none"`, said in so many words
+    active: bool = True  # with `false` nothing listens: connections are refused
     data_format: str = "json"  # the only one there is
+    # patterns of services that a gateway may invoke: `*` is one dotted level, `**` any; deny by default
     services_allowed: tuple[str, ...] = ()
-    sequential: bool = False  # the requests of a session one after the other, as in Zato
+    sequential: bool = False  # the requests of a session are handled one after the other, as in Zato; else side by side
+    # values of your own, which services find in `self.caller`; with `StoreCtx = true` each connection is logged
     extra_properties: dict[str, Any] = field(factory=dict, repr=False)
-    compat: Compat = Compat.ZATO_3_2
-    unsub_on_wsx_close: bool | None = None  # None: true, or false with compat = "3.0"
-    plain_text: bool = False
-    allowed_origins: tuple[str, ...] = ()
-    new_token_wait_time: float = 5.0
-    token_ttl: float = 3600.0
-    ping_interval: float | None = None  # None: 10 s, or 45 s on a compat channel
-    ping_timeout: float = 5.0
-    pings_missed_threshold: int | None = None  # None: 1, or 2 on a compat channel
-    max_message_size: int = MIB
-    max_sessions: int = 10_000
-    max_handshakes: int = 64
+    compat: Compat = Compat.ZATO_3_2  # which Zato release the shapes of replies and messages follow
+    # whether subscriptions of peers that cannot prove who they are end with their sessions; unset: `true`, or `false`
+    # with `compat = "3.0"`
+    unsub_on_wsx_close: bool | None = None
+    plain_text: bool = False  # allows `ws://` beyond this machine
+    allowed_origins: tuple[str, ...] = ()  # origins of browsers that may connect, beside the address itself
+    new_token_wait_time: float = 5.0  # seconds that a peer has to create its session
+    token_ttl: float = 3600.0  # seconds that a token lives after it was last used, or a ping was last answered
+    # seconds without any bytes before a ping; unset: 10, or 45 with `compat = "3.0"`
+    ping_interval: float | None = None
+    ping_timeout: float = 5.0  # seconds that the answer to a ping may take
+    # how many missed answers end the link; unset: 1, or 2 with `compat = "3.0"`
+    pings_missed_threshold: int | None = None
+    max_message_size: int = MIB  # bytes of one message
+    max_sessions: int = 10_000  # peers at a time
+    max_handshakes: int = 64  # peers that are logging in at a time
     max_in_flight: int = 1000  # requests of a session under way, and as many to it
-    hook_service: str | None = None  # hears of peers; None: the cluster's
-    hook_timeout: float = 4.0  # that a peer waits for on_connected; Zato's clients wait 5 s for their session in all
-    max_deliveries_in_flight: int = 2000  # messages a session, delivered and not answered
-    max_delivery_bytes_in_flight: int = 8 * MIB
-    is_audit_log_sent_active: bool = False  # whether the last messages of each session are kept, to be looked at
-    is_audit_log_received_active: bool = False
-    max_len_messages_sent: int = 50  # how many
-    max_len_messages_received: int = 50
-    max_bytes_per_message_sent: int = 500  # of each so many kB
-    max_bytes_per_message_received: int = 500
+    hook_service: str | None = None  # a service that hears of peers; unset: the cluster's
+    # seconds that a peer waits for on_connected; Zato's clients wait 5 for their session in all
+    hook_timeout: float = 4.0
+    max_deliveries_in_flight: int = 2000  # messages that were delivered to a session and not answered yet
+    max_delivery_bytes_in_flight: int = 8 * MIB  # bytes of these
+    is_audit_log_sent_active: bool = False  # whether the last messages sent to each session are kept, to be looked at
+    is_audit_log_received_active: bool = False  # whether the last messages received from each session are kept
+    max_len_messages_sent: int = 50  # how many of those sent are kept
+    max_len_messages_received: int = 50  # how many of those received are kept
+    max_bytes_per_message_sent: int = 500  # kB kept of each message sent
+    max_bytes_per_message_received: int = 500  # kB kept of each message received

@@ -13,7 +13,7 @@ __all__ = ["ActiveStatus", "DeliverFrom", "DeliveryOptions", "DeliverySettings"]
 class DeliverFrom(Enum):
     """Where a new subscription begins."""
 
-    NOW = "now"
+    NOW = "now"  # with what is published from now on
     BACKLOG = "backlog"  # what nobody was subscribed to, for the first one; now, for others
     BEGINNING = "beginning"  # all that the topic still keeps
 
@@ -21,10 +21,10 @@ class DeliverFrom(Enum):
 class ActiveStatus(Enum):
     """What a subscription's queue does."""
 
-    BOTH = "pub-sub"
+    BOTH = "pub-sub"  # it takes and delivers
     PUBLISH_ONLY = "pub-only"  # it takes messages and delivers none
     SUBSCRIBE_ONLY = "sub-only"  # it delivers what it has and takes nothing new
-    DISABLED = "disabled"
+    DISABLED = "disabled"  # neither
 
     @property
     def takes(self) -> bool:
@@ -39,23 +39,23 @@ class ActiveStatus(Enum):
 
 @frozen
 class DeliverySettings:
-    """How the messages of a subscription are delivered: of a topic for all that subscribe to it, or of one of them."""
+    """How the messages of a topic are delivered to those that subscribe to it and say nothing else."""
 
-    delivery_batch_size: int = 500
-    wrap_one_msg_in_list: bool = True
-    delivery_max_retry: int = 16
-    ack_timeout: float = 60.0
-    wait_sock_err: float = 10.0  # before what was under way when a session ended goes to another one
-    wait_non_sock_err: float = 3.0  # after a delivery that failed; doubles
-    longest_pause: float = 600.0
+    delivery_batch_size: int = 500  # messages in one delivery
+    wrap_one_msg_in_list: bool = True  # whether a single message is delivered as a list of one
+    delivery_max_retry: int = 16  # attempts that may fail before a message goes to the dead-letter topic
+    ack_timeout: float = 60.0  # seconds that the answer to a delivery may take
+    wait_sock_err: float = 10.0  # seconds before what was under way when a session ended goes to another one
+    wait_non_sock_err: float = 3.0  # seconds after a delivery that failed; doubles
+    longest_pause: float = 600.0  # seconds that this may grow to
     ordered: bool = False  # one session at a time; a message that waits for its next attempt holds up the others
-    deliver_from: DeliverFrom = DeliverFrom.BACKLOG
-    active_status: ActiveStatus = ActiveStatus.BOTH
+    deliver_from: DeliverFrom = DeliverFrom.BACKLOG  # where a new subscription begins
+    active_status: ActiveStatus = ActiveStatus.BOTH  # what the queue does
 
 
 @frozen
 class DeliveryOptions:
-    """What a subscriber sets of `DeliverySettings`; None leaves it to the topic."""
+    """What one subscriber sets of how its messages are delivered; what is None here, the topic says."""
 
     delivery_batch_size: int | None = None
     wrap_one_msg_in_list: bool | None = None

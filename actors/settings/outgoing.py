@@ -25,46 +25,53 @@ class Remote(Enum):
 class DataFormat(Enum):
     """What frames are read as."""
 
-    JSON = "json"
+    JSON = "json"  # data
 
 
 @frozen
 class OutgoingSettings:
     """A channel, or another WebSocket server, to dial and keep a link to."""
 
-    address: str  # with a query string where the server wants one
+    address: str  # the channel to dial: `"ws://HOST:PORT/PATH"`, with a query string where the server wants one
     other_addresses: tuple[str, ...] = ()  # tried in turn after `address`
-    active: bool = True
-    remote: Remote = Remote.CLUSTER
-    username: str | None = None
-    password: Secret | None = field(default=None, repr=False)
-    bearer_token: Secret | None = field(default=None, repr=False)  # websocket: in place of username and password
-    headers: dict[str, Any] = field(factory=dict, repr=False)  # websocket: of the upgrade; texts or secrets
-    subprotocols: tuple[str, ...] = ()  # websocket: to offer
-    data_format: DataFormat | None = None  # websocket: what frames are read as; None: text or bytes, as they came
-    attrs: dict[str, Any] = field(factory=dict)  # cluster: what the channel is told of this client
-    subscribe: tuple[str, ...] = ()
+    active: bool = True  # with `false` nothing is dialled
+    remote: Remote = Remote.CLUSTER  # what is dialled
+    username: str | None = None  # whom it logs in as
+    password: Secret | None = field(default=None, repr=False)  # what goes with it
+    # `remote = "websocket"`: in place of username and password
+    bearer_token: Secret | None = field(default=None, repr=False)
+    # `remote = "websocket"`: of the upgrade; texts or secrets
+    headers: dict[str, Any] = field(factory=dict, repr=False)
+    subprotocols: tuple[str, ...] = ()  # `remote = "websocket"`: to offer
+    # `remote = "websocket"`: what frames are read as; unset: text or bytes, as they came
+    data_format: DataFormat | None = None
+    attrs: dict[str, Any] = field(factory=dict)  # `remote = "cluster"`: what the channel is told of this client
+    subscribe: tuple[str, ...] = ()  # `remote = "cluster"`: topics to subscribe to
+    # `remote = "cluster"`: topics to subscribe to, each with options of its own
     subscriptions: dict[str, DeliveryOptions] = field(factory=dict)
-    on_subscribe: str | None = None  # gives a list of further topics to subscribe to
-    on_connect: str | None = None
+    on_subscribe: str | None = None  # a service that gives a list of further topics to subscribe to
+    on_connect: str | None = None  # a service that is invoked when there is a session
+    # a service that is given messages and other requests of the remote; its error means not acknowledged
     on_message: str | None = None
-    on_close: str | None = None
-    hook_timeout: float = 60.0
-    timeout: float = 5.0  # of the connection's own calls
-    dial_timeout: float = 10.0
-    has_auto_reconnect: bool = True
-    max_connect_attempts: int = 1_234_567_890  # in a row, without a link between them
-    backoff: Backoff = field(factory=Backoff)
-    ping_interval: float = 10.0
-    ping_timeout: float = 5.0
-    pings_missed_threshold: int = 1
-    socket_read_timeout: float | None = None  # nothing received, not even a pong; None: the heartbeat decides
-    socket_write_timeout: float | None = None  # the peer takes no bytes of what waits for it; None: as long as it likes
-    max_message_size: int = MIB
+    on_close: str | None = None  # a service that is invoked when a session has ended
+    hook_timeout: float = 60.0  # seconds that a hook may take
+    timeout: float = 5.0  # seconds that a call may take where it does not say so itself
+    dial_timeout: float = 10.0  # seconds that one attempt to connect may take
+    has_auto_reconnect: bool = True  # whether a link that ended is brought back
+    max_connect_attempts: int = 1_234_567_890  # attempts in a row, without a link between them
+    backoff: Backoff = field(factory=Backoff)  # the waits between attempts
+    ping_interval: float = 10.0  # seconds without any bytes before a ping
+    ping_timeout: float = 5.0  # seconds that the answer to a ping may take
+    pings_missed_threshold: int = 1  # how many missed answers end the link
+    # seconds with nothing received, not even a pong, that end the link; unset: the heartbeat decides
+    socket_read_timeout: float | None = None
+    # seconds in which the peer takes no bytes of what waits for it, that end the link; unset: as long as it likes
+    socket_write_timeout: float | None = None
+    max_message_size: int = MIB  # bytes of one message
     max_waiting: int = 1000  # calls and frames that wait for a link
-    max_in_flight: int = 1000  # requests of the server
+    max_in_flight: int = 1000  # requests of the remote under way
     max_unhandled: int = 10_000  # messages that wait for on_message before the link is throttled
-    max_throttled_time: float = 60.0
+    max_throttled_time: float = 60.0  # seconds that a link may be throttled
 
     @property
     def listed(self) -> dict[str, dict[str, Any]]:

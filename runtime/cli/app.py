@@ -15,6 +15,7 @@ __all__ = ["run_app"]
 _COMMANDS = {
     "run": ("runtime.cli.run:run", "Run every cluster of the file, a process each, until Ctrl-C."),
     "check": ("runtime.cli.run:check", "Check the file and import the services it names."),
+    "schema": ("runtime.cli.schema:schema", "Print the JSON Schema of the file, for editors."),
     "status": ("runtime.cli.status:status", "Show the actors of running clusters, and how they are."),
     "invoke": ("runtime.cli.services:invoke", "Invoke a service and print its result as JSON."),
     "publish": ("runtime.cli.topics:publish", "Publish a message and print its id."),

@@ -38,26 +38,29 @@ class Synchronous(Enum):
 class StoreSettings:
     """The store of a cluster."""
 
-    kind: StoreKind = StoreKind.SQLITE
-    synchronous: Synchronous = Synchronous.FULL
+    kind: StoreKind = StoreKind.SQLITE  # where messages are kept
+    synchronous: Synchronous = Synchronous.FULL  # when SQLite waits for the disk
 
 
 @frozen
 class ClusterSettings:
     """One cluster: `[clusters.NAME]` and the tables below it."""
 
-    services: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()  # files, folders or installed modules with the services of the cluster
     hot_deploy: bool = False  # whether changed files of services take the places of those that run
-    data_dir: str = ""
-    shutdown_timeout: float = 10.0
-    hook_service: str | None = None  # of all channels that name none of their own
-    store: StoreSettings = field(factory=StoreSettings)
-    security: dict[str, SecuritySettings] = field(factory=dict)
-    channels: dict[str, ChannelSettings] = field(factory=dict)
+    data_dir: str = ""  # the folder for the cluster's files; unset: `".isthmus/CLUSTER"`
+    shutdown_timeout: float = 10.0  # seconds that what is under way has when the cluster stops
+    hook_service: str | None = None  # a service that hears of the peers of all channels that name none of their own
+    store: StoreSettings = field(factory=StoreSettings)  # where guaranteed messages are kept
+    security: dict[str, SecuritySettings] = field(factory=dict)  # named credentials that channels check
+    channels: dict[str, ChannelSettings] = field(factory=dict)  # addresses that the cluster listens on
+    # channels of other clusters, or other WebSocket servers, that the cluster dials
     outgoing: dict[str, OutgoingSettings] = field(factory=dict)
-    topics: dict[str, TopicSettings] = field(factory=dict)
+    topics: dict[str, TopicSettings] = field(factory=dict)  # named streams of messages
+    # services of this cluster that receive messages of its own topics
     subscriptions: dict[str, SubscriptionSettings] = field(factory=dict)
-    endpoints: dict[str, EndpointSettings] = field(factory=dict)
+    endpoints: dict[str, EndpointSettings] = field(factory=dict)  # who may publish to, and subscribe to, which topics
+    # values of your own, which services find in `self.config`; secrets as elsewhere
     config: dict[str, Any] = field(factory=dict, repr=False)
 
 

@@ -1,0 +1,65 @@
+"""The limits that docs/configuration.md lists, and the test that shows each of them to hold.
+
+A limit that is a key of clusters.toml is found by its name. Whoever adds one names its test in `SHOWN_BY`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from runtime.config.reference import Key, Section
+
+_NAMES = re.compile(r"max_.*|limit_.*|.*_timeout|.*_threshold|token_ttl|new_token_wait_time|publish_dedup_window")
+_NAMES_TOO = ("timeout", "delivery_max_retry", "delivery_batch_size")
+
+SHOWN_BY = {
+    "channels.max_handshakes": "runtime/transport/test_websocket.py::test_places_for_handshakes_are_bounded_and_freed",
+    "channels.new_token_wait_time": "runtime/test_zato_channel.py::test_a_session_that_is_not_created_in_time_is_a_merr",
+    "channels.max_in_flight": "runtime/test_clients.py::test_only_so_many_requests_are_under_way",
+    "channels.max_len_messages_sent": "actors/test_message_log.py::test_the_oldest_make_room",
+    "channels.max_len_messages_received": "actors/test_message_log.py::test_the_oldest_make_room",
+    "channels.max_bytes_per_message_sent": "actors/test_message_log.py::test_long_data_is_cut_and_its_size_known",
+    "channels.max_bytes_per_message_received": "actors/test_message_log.py::test_long_data_is_cut_and_its_size_known",
+    "outgoing.hook_timeout": "runtime/test_link_states.py::test_a_hook_that_takes_too_long_is_cancelled",
+    "outgoing.max_connect_attempts": "runtime/test_link_states.py::test_no_more_attempts_than_allowed",
+    "outgoing.socket_read_timeout": (
+        "runtime/test_outgoing_options.py::test_a_silent_peer_ends_the_link_after_socket_read_timeout"
+    ),
+    "outgoing.socket_write_timeout": (
+        "runtime/test_outgoing_options.py::test_a_peer_that_takes_nothing_ends_the_link_after_socket_write_timeout"
+    ),
+    "outgoing.max_waiting": (
+        "runtime/test_websocket_remote.py::test_a_frame_that_waits_for_room_is_lost_with_the_link_or_taken_back_in_time"
+    ),
+    "outgoing.max_in_flight": (
+        "actors/test_outgoing_cancellation.py::test_requests_over_the_limit_are_refused_at_once"
+    ),
+    "outgoing.max_unhandled": (
+        "runtime/test_link_states.py::test_a_link_whose_hooks_are_behind_is_throttled_then_closed"
+    ),
+    "outgoing.max_throttled_time": (
+        "runtime/test_link_states.py::test_a_link_whose_hooks_are_behind_is_throttled_then_closed"
+    ),
+    "topics.max_depth_gd": "runtime/store/test_limits.py::test_a_full_queue_makes_room_as_its_topic_says",
+    "topics.max_depth_non_gd": "runtime/store/test_limits.py::test_a_full_queue_makes_room_as_its_topic_says",
+    "topics.limit_retention": ("runtime/store/test_limits.py::test_retention_and_inactivity_end_what_nobody_asks_for"),
+    "topics.limit_message_expiry": "runtime/store/test_limits.py::test_expired_and_old_messages_become_dead_letters",
+    "topics.limit_sub_inactivity": (
+        "runtime/store/test_limits.py::test_retention_and_inactivity_end_what_nobody_asks_for"
+    ),
+    "topics.max_message_size": "runtime/test_pubsub.py::test_what_cannot_be_published_is_refused_and_not_stored",
+    "topics.publish_dedup_window": "runtime/store/test_limits.py::test_ids_are_remembered_within_the_window_only",
+    "topics.max_publish_dedup_ids": "runtime/store/test_limits.py::test_ids_are_remembered_within_the_window_only",
+}
+"""The test, below `tests/`, that shows a limit to hold, by the section's name and the key's."""
+
+
+def is_limit(key: Key) -> bool:
+    """Tell whether a key bounds something."""
+    return key.section is None and (_NAMES.fullmatch(key.name) is not None or key.name in _NAMES_TOO)
+
+
+def limit_name(section: Section, key: Key) -> str:
+    """Return the section's name without its placeholders, and the key's."""
+    parts = [part for part in section.path[1:] if not part.isupper()]
+    return ".".join((*parts, key.name))
