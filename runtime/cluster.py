@@ -341,6 +341,7 @@ class Cluster:
             options,
             entropy=self._ports.entropy,
             allowed_origins=settings.allowed_origins,
+            wire=settings.wire,
             max_handshakes=settings.max_handshakes,
             max_links=settings.max_sessions,
         )

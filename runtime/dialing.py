@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from actors.connections.login import upgrade_headers
+from actors.errors import DialFailed
 from actors.ports import Dialer, Entropy
-from actors.settings import OutgoingSettings, Remote
+from actors.settings import OutgoingSettings, Remote, WireFormat
 from runtime.transport import Address, LinkOptions, Network, WebSocketDialer
-from runtime.wire import NativeWire, PlainWire, Role, Wire, ZatoClientWire
+from runtime.wire import NATIVE_SUBPROTOCOL, NativeWire, PlainWire, Role, Wire, ZatoClientWire
 
 __all__ = ["dialers_of"]
 
@@ -30,6 +31,9 @@ def dialers_of(
     def make_wire(subprotocol: str | None) -> Wire:
         if settings.remote is Remote.WEBSOCKET:
             return PlainWire(subprotocol)
+        if subprotocol is None and settings.wire is WireFormat.NATIVE:
+            part = "upgrade"
+            raise DialFailed(part, f"the channel does not speak {NATIVE_SUBPROTOCOL}, and wire allows nothing else")
         if subprotocol is None:
             return ZatoClientWire(timestamp=timestamp)
         return NativeWire(Role.CLIENT, timestamp=timestamp, max_message_size=settings.max_message_size)
@@ -37,6 +41,8 @@ def dialers_of(
     dialer = partial(WebSocketDialer, entropy=entropy)
     if settings.remote is Remote.WEBSOCKET:
         dialer = partial(dialer, subprotocols=settings.subprotocols, headers=partial(upgrade_headers, settings))
+    elif settings.wire is WireFormat.ZATO:
+        dialer = partial(dialer, subprotocols=())
     addresses = (settings.address, *settings.other_addresses)
     return [dialer(network, Address.parse(one), make_wire, _options_of(settings)) for one in addresses]
 

@@ -12,6 +12,7 @@ from actors.settings.delivery import ActiveStatus, DeliverFrom, DeliveryOptions,
 from actors.settings.outgoing import DataFormat, OutgoingSettings, Remote
 from actors.settings.topics import OnFull, OnNoSubs, SubscriptionSettings, TopicSettings
 from actors.settings.units import MIB
+from actors.settings.wires import WireFormat
 
 __all__ = [
     "ADMIN_CHANNEL",
@@ -32,4 +33,5 @@ __all__ = [
     "SecuritySettings",
     "SubscriptionSettings",
     "TopicSettings",
+    "WireFormat",
 ]

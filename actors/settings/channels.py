@@ -8,6 +8,7 @@ from typing import Any
 from attrs import field, frozen
 
 from actors.settings.units import MIB
+from actors.settings.wires import WireFormat
 
 __all__ = ["ADMIN_CHANNEL", "ChannelSettings", "Compat"]
 
@@ -42,6 +43,7 @@ class ChannelSettings:
     sequential: bool = False  # the requests of a session are handled one after the other, as in Zato; else side by side
     # values of your own, which services find in `self.caller`; with `StoreCtx = true` each connection is logged
     extra_properties: dict[str, Any] = field(factory=dict, repr=False)
+    wire: WireFormat = WireFormat.AUTO  # which format is spoken
     compat: Compat = Compat.ZATO_3_2  # which Zato release the shapes of replies and messages follow
     # whether subscriptions of peers that cannot prove who they are end with their sessions; unset: `true`, or `false`
     # with `compat = "3.0"`

@@ -10,6 +10,7 @@ from attrs import field, frozen
 from actors.secret import Secret
 from actors.settings.delivery import DeliveryOptions
 from actors.settings.units import MIB
+from actors.settings.wires import WireFormat
 from actors.supervision import Backoff
 
 __all__ = ["DataFormat", "OutgoingSettings", "Remote"]
@@ -36,6 +37,7 @@ class OutgoingSettings:
     other_addresses: tuple[str, ...] = ()  # tried in turn after `address`
     active: bool = True  # with `false` nothing is dialled
     remote: Remote = Remote.CLUSTER  # what is dialled
+    wire: WireFormat = WireFormat.AUTO  # `remote = "cluster"`: which format is spoken
     username: str | None = None  # whom it logs in as
     password: Secret | None = field(default=None, repr=False)  # what goes with it
     # `remote = "websocket"`: in place of username and password

@@ -13,9 +13,10 @@ from runtime.wire import NATIVE_SUBPROTOCOL
 __all__ = ["check_remote"]
 
 _ONLY_FOR: dict[Remote, tuple[str, ...]] = {
-    Remote.CLUSTER: ("subscribe", "subscriptions", "on_subscribe", "attrs"),
+    Remote.CLUSTER: ("subscribe", "subscriptions", "on_subscribe", "attrs", "wire"),
     Remote.WEBSOCKET: ("bearer_token", "headers", "subprotocols"),
 }
+_UNSET = OutgoingSettings("")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _OWN_HEADERS = ("host", "connection", "upgrade", "content-length", "transfer-encoding")
 _SEPARATORS = ";#\n\r"
@@ -25,7 +26,7 @@ def check_remote(settings: OutgoingSettings, where: KeyPath, problems: Problems)
     """Note what is wrong with what a connection says to its remote when it logs in, and of time-outs."""
     for remote, keys in _ONLY_FOR.items():
         for key in keys:
-            if getattr(settings, key) and settings.remote is not remote:
+            if getattr(settings, key) != getattr(_UNSET, key) and settings.remote is not remote:
                 message = f"only a connection with remote = {remote.value!r} has this, not {settings.remote.value!r}"
                 problems.add((*where, key), message)
     _check_attrs(settings, where, problems)

@@ -11,6 +11,7 @@ from trio_websocket import WebSocketConnection, WebSocketRequest, wrap_server_st
 
 from actors.errors import DialFailed
 from actors.ports import Arrival, Entropy, Link
+from actors.settings import WireFormat
 from runtime.transport.buffered import BufferedStream
 from runtime.transport.network import Address, Network
 from runtime.transport.options import LinkOptions
@@ -32,6 +33,7 @@ class WebSocketListener:
         options: Limits and intervals.
         entropy: Unique payloads for pings.
         allowed_origins: Browser origins that may connect, beside the address itself.
+        wire: Which formats peers may choose.
         max_handshakes: How many peers may be between their arrival and their admission at once.
         max_links: How many links there may be at once.
     """
@@ -45,6 +47,7 @@ class WebSocketListener:
         *,
         entropy: Entropy,
         allowed_origins: Sequence[str] = (),
+        wire: WireFormat = WireFormat.AUTO,
         max_handshakes: int = 64,
         max_links: int = 10_000,
     ) -> None:
@@ -54,6 +57,7 @@ class WebSocketListener:
         self._options = options
         self._entropy = entropy
         self._allowed_origins = frozenset((*allowed_origins, _origin_of(address)))
+        self._wire = wire
         self._handshakes = trio.CapacityLimiter(max_handshakes)
         self._max_links = max_links
         self._links = 0
@@ -135,6 +139,7 @@ class WebSocketListener:
     async def _decide(self, request: WebSocketRequest) -> WebSocketConnection | None:
         headers = {name.lower(): value for name, value in request.headers}
         origin = headers.get(b"origin", b"").decode("latin-1")
+        is_native = self._wire is not WireFormat.ZATO and NATIVE_SUBPROTOCOL in request.proposed_subprotocols
         if request.path != self._address.path:
             await request.reject(404, body=b'{"error": "Not found"}')
         elif origin and origin not in self._allowed_origins:
@@ -142,8 +147,9 @@ class WebSocketListener:
             await request.reject(403, body=b'{"error": "Forbidden"}')
         elif self._links > self._max_links:
             await request.reject(503, body=b'{"error": "Too many connections"}')
+        elif self._wire is WireFormat.NATIVE and not is_native:
+            await request.reject(400, body=b'{"error": "Sub-protocol isthmus.1 expected"}')
         else:
-            is_native = NATIVE_SUBPROTOCOL in request.proposed_subprotocols
             return await request.accept(subprotocol=NATIVE_SUBPROTOCOL if is_native else None)
         return None
 

@@ -242,6 +242,8 @@ headers = { X-Key = "local:key", X-Plain = "as it is" }
     [
         ('subscribe = ["/a"]', "subscribe: only a connection with remote = 'cluster' has this, not 'websocket'"),
         ('on_subscribe = "a.b"', "on_subscribe: only a connection with remote = 'cluster' has this"),
+        ('wire = "zato"', "wire: only a connection with remote = 'cluster' has this"),
+        ('remote = "cluster"\nwire = "zatto"', "wire: expected one of 'auto', 'isthmus.1', 'zato', got 'zatto'"),
         ('attrs = {a = "1"}', "attrs: only a connection with remote = 'cluster' has this"),
         ('remote = "cluster"\nsubprotocols = ["a"]', "subprotocols: only a connection with remote = 'websocket'"),
         ('remote = "cluster"\nbearer_token = "local:a"', "bearer_token: only a connection with remote = 'websocket'"),
