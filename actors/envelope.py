@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import trio
-from attrs import define, field
+from trio.lowlevel import Abort
 
+from actors.deadlines import deadlines
 from actors.errors import AskTimeout
 
-__all__ = ["Envelope", "HandlerRun", "ReplySlot", "ask_by"]
+__all__ = ["AwaitedReply", "Envelope", "HandlerRun", "ReplySlot", "ask_by"]
 
 
 class ReplySlot:
@@ -72,6 +74,65 @@ class ReplySlot:
             self._on_abandoned = callback
 
 
+class AwaitedReply(ReplySlot):
+    """A slot whose answer one task waits for, without a cancel scope or an event of its own."""
+
+    __slots__ = ("is_late", "task")
+
+    def __init__(self) -> None:
+        super().__init__(_wake)
+        self.task: trio.lowlevel.Task | None = None
+        self.is_late = False
+
+    async def wait(self, deadline: float, timeout: float) -> Any:
+        """Return the answer; always a checkpoint.
+
+        Cancellation and the deadline abandon the slot, which tells the handler that nobody waits.
+
+        Args:
+            deadline: Until when to wait, in Trio's time.
+            timeout: How long that was in all, for the error.
+
+        Raises:
+            AskTimeout: When there was no answer in time.
+            Exception: What the message was failed with.
+        """
+        if self.is_settled:
+            await trio.lowlevel.checkpoint()
+        else:
+            timers = deadlines()
+            timer = timers.call_at(deadline, self._give_up)
+            self.task = trio.lowlevel.current_task()
+            try:
+                await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
+            finally:
+                timers.cancel(timer)
+                self.abandon()
+        if self.is_late:
+            msg = f"no answer within {timeout:g} s"
+            raise AskTimeout(msg)
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+    def _give_up(self) -> None:
+        if not self.is_settled:
+            self.is_late = True
+            self.abandon()
+            _wake(self)
+
+    def _stop_waiting(self, _raise_cancel: object) -> Abort:
+        self.task = None
+        return Abort.SUCCEEDED
+
+
+def _wake(slot: ReplySlot) -> None:
+    """Have the task that waits for the slot go on."""
+    if isinstance(slot, AwaitedReply) and slot.task is not None:
+        task, slot.task = slot.task, None
+        trio.lowlevel.reschedule(task)
+
+
 class HandlerRun:
     """Whether a service is running for an envelope: also when nobody waits any more, until it has really ended."""
 
@@ -113,8 +174,7 @@ class HandlerRun:
             await self._ended.wait()
 
 
-@define(eq=False)
-class Envelope:
+class Envelope(msgspec.Struct, eq=False):
     """A payload on its way to an actor.
 
     `deadline` is a point in Trio's time after which nobody waits; `size` what the payload counts against the
@@ -123,7 +183,7 @@ class Envelope:
 
     payload: Any
     cid: str = ""
-    deadline: float = field(default=float("inf"))
+    deadline: float = float("inf")
     reply: ReplySlot | None = None
     size: int = 0
     run: HandlerRun | None = None
@@ -143,19 +203,11 @@ async def ask_by(send: Callable[[Envelope], Awaitable[None]], payload: object, *
         AskTimeout: When there was no answer in time.
         Exception: What `send` raised, or what the message was failed with.
     """
-    settled = trio.Event()
-    slot = ReplySlot(lambda _slot: settled.set())
+    slot = AwaitedReply()
     deadline = trio.current_time() + timeout
     try:
-        with trio.move_on_at(deadline) as waiting:
+        with trio.move_on_at(deadline):
             await send(Envelope(payload, cid=cid, deadline=deadline, reply=slot))
-            await settled.wait()
+        return await slot.wait(deadline, timeout)
     finally:
         slot.abandon()
-    is_late = waiting.cancelled_caught  # a handler whose time is over may say so at this very moment
-    if is_late and (slot.error is not None or not settled.is_set()):
-        msg = f"no answer within {timeout:g} s"
-        raise AskTimeout(msg)
-    if slot.error is not None:
-        raise slot.error
-    return slot.value

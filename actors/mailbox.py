@@ -3,12 +3,15 @@
 It belongs to the actor's name, not to the instance, so it outlives a crash. What a drain lends is given back in
 front when the actor crashes before it got to it (`return_lent`); the message that was in hand at that moment is
 the actor's to answer and is never handled again.
+
+Of the tasks that wait for a message one is woken at a time; it wakes the next one when it takes a message and more
+wait. So a worker whose handlers return at once takes all of a batch, and the others sleep on.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from enum import Enum
 
 import trio
@@ -52,32 +55,69 @@ class Mailbox:
         self._lent: deque[Envelope] = deque()
         self._bytes = 0
         self._receivers = trio.lowlevel.ParkingLot()
+        self._waiting_receivers = 0
+        self._is_waking = False
         self._turn = trio.StrictFIFOLock()
         self._first_sender = trio.lowlevel.ParkingLot()
+        self._senders = 0
+        self._taker: Callable[[Envelope], bool] | None = None
+        self._is_taking = False
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._lent)
 
-    def _has_room(self, envelope: Envelope, *, among: Collection[Envelope] | None = None) -> bool:
-        """Tell whether there is room beside all that waits and is lent, or beside some of it."""
-        count = len(self) if among is None else len(among)
-        size = self._bytes if among is None else sum(one.size for one in among)
-        return not count or (count < self.limits.max_count and size + envelope.size <= self.limits.max_bytes)
+    def take_at_once(self, taker: Callable[[Envelope], bool] | None) -> None:
+        """Say what is offered each message before it is queued, while none waits; None for nothing.
+
+        For actors that only pass messages on, and need no task of their own to do so. The taker tells whether it took
+        the message; it never waits, and is not asked while it is at work.
+        """
+        self._taker = taker
+
+    def has_room(self, envelope: Envelope) -> bool:
+        """Tell whether a message can be queued before those who wait for room, without anybody having to wait."""
+        return not self._senders and self._fits(envelope)
+
+    def _fits(self, envelope: Envelope) -> bool:
+        count = len(self._waiting) + len(self._lent)
+        limits = self.limits
+        return not count or (count < limits.max_count and self._bytes + envelope.size <= limits.max_bytes)
+
+    def _fits_among(self, envelope: Envelope, among: Collection[Envelope]) -> bool:
+        """Tell whether there is room beside some of what waits."""
+        size = sum(one.size for one in among) + envelope.size
+        return not among or (len(among) < self.limits.max_count and size <= self.limits.max_bytes)
 
     def put_nowait(self, envelope: Envelope) -> None:
         """Queue the envelope, or raise `MailboxFull` or `ActorStopped` and leave things as they were."""
         if self.is_closed:
             msg = "the actor has been stopped"
             raise ActorStopped(msg)
-        if self.limits.overflow is Overflow.DROP_OLDEST and self._has_room(envelope, among=self._lent):
-            while not self._has_room(envelope):
-                self._drop_oldest()
-        if not self._has_room(envelope):
-            msg = f"the mailbox is full: {len(self)} messages, {self._bytes} bytes wait"
-            raise MailboxFull(msg)
+        if self._taker is not None and not self._waiting and not self._is_taking:
+            self._is_taking = True
+            try:
+                if self._taker(envelope):
+                    return
+            finally:
+                self._is_taking = False
+        if not self._fits(envelope):
+            self._make_room(envelope)
         self._waiting.append(envelope)
         self._bytes += envelope.size
-        self._receivers.unpark()
+        self._wake_one()
+
+    def _make_room(self, envelope: Envelope) -> None:
+        if self.limits.overflow is Overflow.DROP_OLDEST and self._fits_among(envelope, self._lent):
+            while not self._fits(envelope):
+                self._drop_oldest()
+        if not self._fits(envelope):
+            msg = f"the mailbox is full: {len(self)} messages, {self._bytes} bytes wait"
+            raise MailboxFull(msg)
+
+    def _wake_one(self) -> None:
+        if self._waiting_receivers and not self._is_waking:
+            self._is_waking = True
+            self._receivers.unpark()
 
     def _drop_oldest(self) -> None:
         oldest = self._take()
@@ -95,13 +135,17 @@ class Mailbox:
             ActorStopped: When the mailbox is or gets closed.
             MailboxFull: When it is full and the limits say that nobody waits.
         """
-        if self.limits.overflow is not Overflow.WAIT or (self._has_room(envelope) and not self._turn.locked()):
+        if self.limits.overflow is not Overflow.WAIT or self.has_room(envelope):
             self.put_nowait(envelope)
             return
-        async with self._turn:
-            while not self.is_closed and not self._has_room(envelope):
-                await self._first_sender.park()
-            self.put_nowait(envelope)
+        self._senders += 1
+        try:
+            async with self._turn:
+                while not self.is_closed and not self._fits(envelope):
+                    await self._first_sender.park()
+                self.put_nowait(envelope)
+        finally:
+            self._senders -= 1
 
     async def get(self) -> Envelope:
         """Wait for an envelope and take it out; cancellation takes nothing."""
@@ -111,14 +155,26 @@ class Mailbox:
     async def wait(self) -> None:
         """Wait until something waits, and leave it there: a `get` that follows at once returns it without waiting."""
         while not self._waiting:
-            await self._receivers.park()
+            await self._park()
 
     async def drain(self) -> None:
         """Wait until something waits, then lend all of it: `take_lent` hands it out without waiting."""
         while not self._waiting and not self._lent:
-            await self._receivers.park()
+            await self._park()
         self._lent.extend(self._waiting)
         self._waiting.clear()
+
+    async def _park(self) -> None:
+        self._waiting_receivers += 1
+        try:
+            await self._receivers.park()
+            self._is_waking = False
+        finally:
+            self._waiting_receivers -= 1
+
+    def take_nowait(self) -> Envelope | None:
+        """Take an envelope out, or None where none waits."""
+        return self._take() if self._waiting else None
 
     def take_lent(self) -> Envelope | None:
         """Take the next envelope of the drain, or None when all of it is taken."""
@@ -130,11 +186,15 @@ class Mailbox:
         self._lent.clear()
 
     def _take(self) -> Envelope:
-        return self._taken(self._waiting.popleft())
+        envelope = self._taken(self._waiting.popleft())
+        if self._waiting:
+            self._wake_one()
+        return envelope
 
     def _taken(self, envelope: Envelope) -> Envelope:
         self._bytes -= envelope.size
-        self._first_sender.unpark()
+        if self._senders:
+            self._first_sender.unpark()
         return envelope
 
     def close(self, error: ActorError) -> None:

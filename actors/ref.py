@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import trio
 from attrs import field, frozen
 
-from actors.envelope import Envelope, ask_by
+from actors.envelope import AwaitedReply, Envelope
 from actors.errors import ActorNotFound, AskTimeout, MailboxFull
 from actors.mailbox import Mailbox
 
@@ -64,9 +64,12 @@ class ActorRef:
 
     async def tell(self, payload: object, *, timeout: float = DEFAULT_TIMEOUT, cid: str = "") -> None:
         """Send without an answer, waiting at most `timeout` seconds for room, then raise `MailboxFull`."""
-        mailbox = self._mailbox()
+        mailbox, envelope = self._mailbox(), Envelope(payload, cid=cid)
+        if mailbox.has_room(envelope):
+            mailbox.put_nowait(envelope)
+            return
         with trio.move_on_after(timeout):
-            await mailbox.put(Envelope(payload, cid=cid))
+            await mailbox.put(envelope)
             return
         msg = f"the mailbox of {self.name!r} had no room for {timeout} s"
         raise MailboxFull(msg)
@@ -90,18 +93,22 @@ class ActorRef:
             Exception: What the actor failed the message with.
         """
         mailbox = self._mailbox()
-
-        async def send(envelope: Envelope) -> None:
-            if wait_for_room:
-                await mailbox.put(envelope)
-            else:
-                mailbox.put_nowait(envelope)
-
+        slot, deadline = AwaitedReply(), trio.current_time() + timeout
+        envelope = Envelope(payload, cid, deadline, slot)
         try:
-            return await ask_by(send, payload, timeout=timeout, cid=cid)
+            if not wait_for_room or mailbox.has_room(envelope):
+                mailbox.put_nowait(envelope)
+            else:
+                with trio.move_on_at(deadline):
+                    await mailbox.put(envelope)
+            return await slot.wait(deadline, timeout)
         except AskTimeout as error:
-            msg = f"{self.name!r} gave {error}"
-            raise AskTimeout(msg) from None
+            if slot.is_late:
+                msg = f"{self.name!r} gave {error}"
+                raise AskTimeout(msg) from None
+            raise
+        finally:
+            slot.abandon()
 
     def send_nowait(self, envelope: Envelope) -> None:
         """Send an envelope whose reply slot the sender watches itself; raises as `tell_nowait` does."""

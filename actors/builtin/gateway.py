@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 import trio
 
 from actors.envelope import Envelope, ReplySlot
-from actors.errors import NOT_ALLOWED, ActorError, BadInput, CallError, Forbidden
+from actors.errors import NOT_ALLOWED, ActorError, ActorNotFound, BadInput, CallError, Forbidden
 from actors.messages import NATIVE
+from actors.ref import actor_name
 from actors.services.call import Call, Caller
 from actors.services.reach import invoke_service, not_taken
 from actors.services.service import Service
 from actors.settings import Compat
-from actors.topics.endpoint import first_match
+from actors.topics.endpoint import any_matches
 
 __all__ = ["ADMIN_PREFIX", "PubSubGateway", "ServiceGateway", "WebSocketsGateway"]
 
@@ -83,17 +84,20 @@ class _Gateway(Service):
         try:
             name = self._service_of(call.data, caller)
         except CallError as error:
+            self.progress.count("handled")
             slot.fail(error)
             return True
         answer = slot if caller is None or caller.wire == NATIVE else self._shaping(slot, name, caller)
         further = Call(call.data.get("request"), caller)
         deadline = min(envelope.deadline, trio.current_time() + MAX_TIME)
+        target = self.directory.find_mailbox(actor_name("service", name))
         try:
-            self.ref("service", name).send_nowait(
-                Envelope(further, cid=envelope.cid, deadline=deadline, reply=answer, run=envelope.run)
-            )
+            if target is None:
+                raise ActorNotFound(name)
+            target.put_nowait(Envelope(further, envelope.cid, deadline, answer, 0, envelope.run))
         except ActorError as error:
             slot.fail(not_taken(error, name))
+        self.progress.count("handled")
         return True
 
     def _shaping(self, slot: ReplySlot, service: str, caller: Caller) -> ReplySlot:
@@ -117,9 +121,12 @@ class _Gateway(Service):
         name: str = request["service"]
         if caller is None or caller.is_admin:
             return name
-        patterns = (*caller.services_allowed, *self.services_allowed)
-        allowed = name in ALWAYS_ALLOWED or first_match(patterns, name, ".") is not None
-        if not allowed or name.startswith(ADMIN_PREFIX):
+        is_allowed = (
+            any_matches(caller.services_allowed, name, ".")
+            or name in ALWAYS_ALLOWED
+            or any_matches(tuple(self.services_allowed), name, ".")
+        )
+        if not is_allowed or name.startswith(ADMIN_PREFIX):
             self.logger.warning("service denied", service=name, channel=caller.channel, peer=caller.peer)
             raise Forbidden(NOT_ALLOWED)
         return name

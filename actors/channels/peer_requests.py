@@ -38,12 +38,13 @@ class PeerRequests:
         entropy: Entropy,
     ) -> None:
         self._settings = settings
-        self._ref = ref
+        self._service = ref("service", settings.service)
         self._send = send
-        self._entropy = entropy
         self._turns = Turns(self._hand_over, is_sequential=settings.sequential, limit=settings.max_in_flight)
         self._under_way: dict[str, ReplySlot] = {}
-        self._all_answered = trio.Event()
+        self._all_answered: trio.Event | None = None
+        self._prefix = entropy.hex_id()
+        self._count = 0
         self.is_stopping = False
         """Whether further requests are refused, for the server is shutting down."""
 
@@ -70,7 +71,7 @@ class PeerRequests:
         """Give a request to the channel's service, or have it fail where that takes none."""
         slot = envelope.reply
         try:
-            self._ref("service", self._settings.service).send_nowait(envelope)
+            self._service.send_nowait(envelope)
         except MailboxFull as error:
             if slot is not None:
                 slot.fail(Overloaded(str(error)))
@@ -81,10 +82,12 @@ class PeerRequests:
     def _answer(self, invoke: Invoke, slot: ReplySlot) -> None:
         """Send what a request's slot was settled with."""
         self._forget(invoke.id)
+        self._count += 1
+        answer_id = f"{self._prefix}{self._count:x}"
         if slot.error is None:
-            self._send(Reply(self._entropy.hex_id(), invoke.id, slot.value))
+            self._send(Reply(answer_id, invoke.id, slot.value))
         else:
-            self._send(failure_of(slot.error, self._entropy.hex_id(), invoke.id))
+            self._send(failure_of(slot.error, answer_id, invoke.id))
         self._turns.advance()
 
     def cancel(self, request_id: str) -> bool:
@@ -103,11 +106,11 @@ class PeerRequests:
     async def wait_answered(self) -> None:
         """Wait until no request is under way."""
         while self._under_way:
+            self._all_answered = trio.Event()
             await self._all_answered.wait()
 
     def _forget(self, request_id: str) -> ReplySlot | None:
         slot = self._under_way.pop(request_id, None)
-        if not self._under_way:
+        if not self._under_way and self._all_answered is not None:
             self._all_answered.set()
-            self._all_answered = trio.Event()
         return slot

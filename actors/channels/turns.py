@@ -46,7 +46,7 @@ class Turns:
 
     def advance(self) -> None:
         """Hand the next request over if the one before it is settled; handing over may settle it at once."""
-        if self._is_advancing:
+        if self._is_advancing or not self._waiting:
             return
         self._is_advancing = True
         try:

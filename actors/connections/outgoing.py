@@ -219,6 +219,8 @@ class OutgoingConnection(Actor):
             on_change=self._show_progress,
             log=self._log,
         )
+        if not self._dials_websocket:
+            self.mailbox.take_at_once(self._hand_over_at_once)
         hooks.connected(connected)
         nursery.start_soon(hooks.run)
         self._log.info("link ready", peer=link.peer, wire=link.wire)
@@ -232,6 +234,7 @@ class OutgoingConnection(Actor):
             self._skipped = subscriptions.blame(closed)
             self._last_error = str(closed)
             self._live = None
+            self.mailbox.take_at_once(None)
             self._pending.fail_all(str(closed))
             hooks.closed(Closed(self._config, self._conn, closed.code, closed.reason, closed.origin))
             self._log.warning("link lost", code=closed.code, reason=closed.reason, origin=closed.origin)
@@ -261,11 +264,15 @@ class OutgoingConnection(Actor):
                 envelope.reply.fail(self.ended_over(error))
             raise
 
-    async def _hand_over(self, envelope: Envelope) -> None:
+    def _hand_over_at_once(self, envelope: Envelope) -> bool:
+        """Hand a call to the link where it has room; tell whether it was."""
         live = self._live
-        if live is not None and live.link.has_room and not self._dials_websocket:
-            await self._pending.send(live.link, envelope)  # at once: no scope is needed to wait in
-            return
+        if live is None or not live.link.has_room or not isinstance(envelope.payload, RemoteCall):
+            return False
+        self._pending.send_nowait(live.link, envelope)
+        return True
+
+    async def _hand_over(self, envelope: Envelope) -> None:
         call: RemoteCall = envelope.payload
         with trio.CancelScope(deadline=envelope.deadline) as scope:
             if envelope.reply is not None:

@@ -7,11 +7,14 @@ or unknown; it is counted and ignored.
 
 from __future__ import annotations
 
+from functools import partial
+from math import inf
+
+import msgspec
 import trio
-from attrs import frozen
 
 from actors.envelope import Envelope, ReplySlot
-from actors.errors import BadInput, CallError, LinkClosed, LinkLost
+from actors.errors import CallError, LinkClosed, LinkLost
 from actors.failures import error_of
 from actors.messages import Cancel, Failure, Invoke, Reply
 from actors.ports import Entropy, Link
@@ -20,11 +23,11 @@ from actors.services.call import CallResponse, RemoteCall
 __all__ = ["PendingCalls"]
 
 
-@frozen
-class _Pending:
-    """A call, and the link that it was handed to."""
+class _Pending(msgspec.Struct, frozen=True):
+    """A call, the slot of its answer, and the link that it was handed to."""
 
-    envelope: Envelope
+    call: RemoteCall
+    slot: ReplySlot | None
     link: Link
 
 
@@ -39,6 +42,8 @@ class PendingCalls:
     def __init__(self, connection: str, entropy: Entropy) -> None:
         self._connection = connection
         self._entropy = entropy
+        self._prefix = entropy.hex_id()
+        self._count = 0
         self._calls: dict[str, _Pending] = {}
 
     def __len__(self) -> int:
@@ -49,45 +54,43 @@ class PendingCalls:
 
         A call that is cancelled or abandoned while it waits for room has not been sent and never is.
         """
+        if link.has_room:
+            self.send_nowait(link, envelope)
+            return
         slot = envelope.reply
         invoke = self._invoke_of(envelope)
-        error: CallError
         try:
-            is_queued = await self._queue(link, invoke, slot)
+            with trio.CancelScope() as waiting:
+                if slot is not None:
+                    slot.on_abandoned(waiting.cancel)
+                await link.send(invoke)
         except LinkClosed as closed:
-            error = self._lost(str(closed), sent=False)
-        except (ValueError, TypeError) as problem:
-            error = BadInput(f"the request cannot be sent: {problem}")
-        else:
-            if is_queued:
-                self._add(invoke.id, envelope, link)
-            return
-        if slot is not None:
-            slot.fail(error)
-
-    async def _queue(self, link: Link, invoke: Invoke, slot: ReplySlot | None) -> bool:
-        """Queue a call, at once where there is room; tell whether it was, before it was given up."""
-        if link.has_room:
-            link.send_nowait(invoke)
-            return True
-        with trio.CancelScope() as waiting:
             if slot is not None:
-                slot.on_abandoned(waiting.cancel)
-            await link.send(invoke)
-        return not waiting.cancelled_caught
+                slot.fail(self._lost(str(closed), sent=False))
+        else:
+            if not waiting.cancelled_caught:
+                self._add(invoke.id, envelope, link)
+
+    def send_nowait(self, link: Link, envelope: Envelope) -> None:
+        """Hand a call to a link that has room."""
+        invoke = self._invoke_of(envelope)
+        link.send_nowait(invoke)
+        self._add(invoke.id, envelope, link)
 
     def _invoke_of(self, envelope: Envelope) -> Invoke:
+        self._count += 1
+        call_id = f"{self._prefix}{self._count:x}"
         call: RemoteCall = envelope.payload
-        call_id = self._entropy.hex_id()
-        time_left = envelope.deadline - trio.current_time()
-        timeout = None if time_left == float("inf") else max(0.0, time_left)
-        return Invoke(call_id, call.data, timeout=timeout, cid=envelope.cid or call_id)
+        deadline = envelope.deadline
+        timeout = None if deadline == inf else max(0.0, deadline - trio.current_time())
+        return Invoke(call_id, call.data, "", timeout, envelope.cid or call_id)
 
     def _add(self, call_id: str, envelope: Envelope, link: Link) -> None:
         """Have a call in the table; it is withdrawn or cancelled when nobody waits any more."""
-        self._calls[call_id] = _Pending(envelope, link)
-        if envelope.reply is not None:
-            envelope.reply.on_abandoned(lambda: self._abandon(call_id))
+        slot = envelope.reply
+        self._calls[call_id] = _Pending(envelope.payload, slot, link)
+        if slot is not None:
+            slot.on_abandoned(partial(self._abandon, call_id))
 
     def answer(self, message: Reply | Failure) -> bool:
         """Settle the call that the message answers; tell whether there was one."""
@@ -105,7 +108,7 @@ class PendingCalls:
         pending = self._calls.pop(call_id, None)
         if pending is None:
             return False
-        slot = pending.envelope.reply
+        slot = pending.slot
         if slot is not None and isinstance(outcome, CallError):
             slot.fail(outcome)
         elif slot is not None:
@@ -121,7 +124,7 @@ class PendingCalls:
         pending = self._calls.pop(call_id, None)
         if pending is None:
             return
-        call: RemoteCall = pending.envelope.payload
+        call = pending.call
         call.was_sent = not pending.link.withdraw(call_id)
         if call.was_sent:
             pending.link.send_nowait(Cancel(call_id))

@@ -6,7 +6,8 @@ import datetime
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from attrs import define, field, frozen
+import msgspec
+from attrs import field, frozen
 
 from actors.messages import AttributeValue
 from actors.settings import Compat
@@ -108,17 +109,18 @@ class Origin:
     environ: Mapping[str, Any] = field(factory=dict)
 
 
-@frozen
-class Call:
+_INVOKED = Origin()
+
+
+class Call(msgspec.Struct, frozen=True, eq=False):
     """A call of a service: its input, the caller where it came over a link, else how it was made."""
 
     data: Any = None
     caller: Caller | None = None
-    origin: Origin = Origin()
+    origin: Origin = _INVOKED
 
 
-@define
-class RemoteCall:
+class RemoteCall(msgspec.Struct, eq=False):
     """A call on its way through a link; whoever has the link notes here what became of it.
 
     `data` is what a channel of a cluster is sent, `frame` what any other WebSocket server is; None where the call means
@@ -129,11 +131,10 @@ class RemoteCall:
     frame: Any = None
     was_sent: bool = False
     obstacle: str = "no link"
-    last_error: str = field(default="")
+    last_error: str = ""
 
 
-@frozen(repr=False)
-class CallResponse:
+class CallResponse(msgspec.Struct, frozen=True):
     """The answer of a remote service; where its data is a dict, it reads and prints as that dict."""
 
     id: str

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import trio
 from attrs import evolve, frozen
+from msgspec.structs import replace
 
 from actors.bunch import bunchify
 from actors.envelope import Envelope, ReplySlot
@@ -119,9 +120,9 @@ class Invoker:
         cid = cid or self._reach.entropy.hex_id()
         callbacks = self._callbacks(name, callback)
         if to_json_string:
-            call = evolve(call, data=msgspec.json.encode(unstructure(call.data)).decode())
+            call = replace(call, data=msgspec.json.encode(unstructure(call.data)).decode())
         if expiration is not None:
-            call = evolve(call, origin=evolve(call.origin, expires_at=trio.current_time() + expiration))
+            call = replace(call, origin=evolve(call.origin, expires_at=trio.current_time() + expiration))
         self._send(name, call, cid, callbacks)
         return cid
 

@@ -30,7 +30,8 @@ from actors.redaction import HIDDEN, is_secret
 
 __all__ = ["input_reader", "is_model", "optional_names", "unstructure"]
 
-_PLAIN = (str, int, float, bool, type(None))
+_PLAIN_BASES = (str, int, float, bool, type(None))
+_PLAIN = frozenset(_PLAIN_BASES)
 
 
 class _WrongType(TypeError):
@@ -216,11 +217,13 @@ def unstructure(value: object) -> Any:
     Raises:
         TypeError: Naming the type that cannot be converted.
     """
-    if isinstance(value, _PLAIN) and not isinstance(value, enum.Enum):
+    kind = type(value)
+    if kind in _PLAIN or (isinstance(value, _PLAIN_BASES) and not isinstance(value, enum.Enum)):
         return value
     if isinstance(value, dict):
         return {
-            key if isinstance(key, str) else str(unstructure(key)): unstructure(item) for key, item in value.items()
+            key if isinstance(key, str) else str(unstructure(key)): item if type(item) in _PLAIN else unstructure(item)
+            for key, item in value.items()
         }
     if isinstance(value, list | tuple | set | frozenset):
         return [unstructure(item) for item in value]

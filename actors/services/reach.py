@@ -238,12 +238,13 @@ class Client:
         return self._reach.bridge(lambda: self._ask(call, timeout))
 
     async def _ask(self, call: RemoteCall, timeout: float) -> CallResponse | None:
-        wait = self._reach.time_left(timeout)
-        target = self._reach.ref("outgoing", self.connection)
+        reach = self._reach
+        cid, deadline = reach.position()
+        now = trio.current_time()
+        wait = timeout if now + timeout <= deadline else max(0.0, deadline - now)
+        target = ActorRef(actor_name("outgoing", self.connection), reach.directory)
         try:
-            response: CallResponse | None = await target.ask(
-                call, timeout=wait, cid=self._reach.position()[0], wait_for_room=False
-            )
+            response: CallResponse | None = await target.ask(call, timeout=wait, cid=cid, wait_for_room=False)
         except ActorNotFound:
             msg = f"there is no outgoing connection {self.connection!r}"
             raise LinkDown(msg) from None

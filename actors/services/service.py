@@ -307,6 +307,7 @@ class Service(InvocationContext, ServiceHooks, Actor):
 
     async def run(self) -> None:
         """Answer requests, `concurrency` at once; when asked to stop, finish those in hand."""
+        passing = self.passing()
         workers = Workers(
             self.mailbox,
             self._pipeline.invoke,
@@ -316,13 +317,17 @@ class Service(InvocationContext, ServiceHooks, Actor):
             log=self._log,
             ended_over=self.ended_over,
             is_crash=lambda error: self.restart_on_error and not isinstance(error, CallError),
-            pass_on=self.passing(),
+            pass_on=passing,
         )
         self.progress.measure("overdue", workers.overdue)
-        async with trio.open_nursery() as nursery:
-            if self.every is not None:
-                nursery.start_soon(self._invoke_at_intervals, self.every)
-            await workers.run(nursery)
+        self.mailbox.take_at_once(passing)
+        try:
+            async with trio.open_nursery() as nursery:
+                if self.every is not None:
+                    nursery.start_soon(self._invoke_at_intervals, self.every)
+                await workers.run(nursery)
+        finally:
+            self.mailbox.take_at_once(None)
 
     async def _invoke_at_intervals(self, interval: float) -> None:
         while True:

@@ -8,12 +8,17 @@ from typing import Any
 import trio
 
 from actors.actor import Progress
+from actors.deadlines import deadlines
 from actors.envelope import Envelope
 from actors.errors import ActorError, AskTimeout, CallError
 from actors.failures import single
 from actors.mailbox import Mailbox
 
 __all__ = ["Workers"]
+
+
+_AT_ONCE = 64
+"""How many requests a worker may answer without a handler that waits, before others get their turn."""
 
 
 class Workers:
@@ -63,6 +68,7 @@ class Workers:
         self._add_worker(nursery)
         await self._stopping.wait()
         while self._idle < self._count:
+            self._became_idle = trio.Event()
             await self._became_idle.wait()
         nursery.cancel_scope.cancel()
 
@@ -76,48 +82,65 @@ class Workers:
         nursery.start_soon(self._work, nursery)
 
     async def _work(self, nursery: trio.Nursery) -> None:
-        """Handle requests one after the other; the last idle worker calls in another before it starts one."""
-        while True:
+        """Handle requests one after the other, in one scope until a request of it is cancelled."""
+        while not self._stopping.is_set():
+            with trio.CancelScope() as scope:
+                await self._answer_requests(scope, nursery)
+
+    async def _answer_requests(self, scope: trio.CancelScope, nursery: trio.Nursery) -> None:
+        """Answer requests until there are to be no more or the scope is cancelled.
+
+        The last idle worker calls in another before it starts one.
+        """
+        at_once = 0
+        while not scope.cancel_called:
             await self._mailbox.wait()
             if self._stopping.is_set():
                 return  # what came together with the wish to stop is the next instance's
-            envelope = await self._mailbox.get()
-            if self._pass_on is not None and envelope.is_wanted and self._pass_on(envelope):
-                self._progress.count("handled")
-                continue
-            self._idle -= 1
-            if not self._idle and self._count < self._concurrency:
-                self._add_worker(nursery)
-            try:
-                if envelope.is_wanted:
-                    await self._answer(envelope)
-            finally:
-                self._idle += 1
-                self._became_idle.set()
-                self._became_idle = trio.Event()
+            envelope = self._mailbox.take_nowait()
+            if envelope is not None and envelope.is_wanted:
+                await self._answer_or_pass_on(envelope, scope, nursery)
+            at_once += 1
+            if at_once == _AT_ONCE:
+                at_once = 0
+                await trio.lowlevel.checkpoint()
 
-    async def _answer(self, envelope: Envelope) -> None:
-        """Handle one request and settle its slot; cancelled when nobody waits any more."""
+    async def _answer_or_pass_on(self, envelope: Envelope, scope: trio.CancelScope, nursery: trio.Nursery) -> None:
+        if self._pass_on is not None and self._pass_on(envelope):
+            return
+        self._idle -= 1
+        if not self._idle and self._count < self._concurrency:
+            self._add_worker(nursery)
+        try:
+            await self._answer(envelope, scope)
+        finally:
+            self._idle += 1
+            if self._stopping.is_set():
+                self._became_idle.set()
+
+    async def _answer(self, envelope: Envelope, scope: trio.CancelScope) -> None:
+        """Handle one request and settle its slot; the scope is cancelled when nobody waits any more."""
         slot, run = envelope.reply, envelope.run
         if run is not None:
             run.begin()
+        if slot is not None:
+            slot.on_abandoned(scope.cancel)
+        timers = deadlines()
+        timer = timers.call_at(envelope.deadline, scope.cancel)
+        self._under_way[envelope] = scope
         try:
-            with trio.CancelScope(deadline=envelope.deadline) as scope:
-                if slot is not None:
-                    slot.on_abandoned(scope.cancel)
-                self._under_way[envelope] = scope
-                await self._handle(envelope)
-        except BaseException as error:  # the service is being stopped, or worse
+            await self._handle(envelope)
+        except BaseException as error:  # nobody waits any more, or the service is being stopped, or worse
             if slot is not None:
-                slot.fail(self._ended_over(error))
+                is_over = scope.cancel_called and _is_cancellation(error)
+                slot.fail(AskTimeout("the time for the answer is over") if is_over else self._ended_over(error))
             raise
         finally:
+            timers.cancel(timer)
             del self._under_way[envelope]
+            self._progress.count("handled")
             if run is not None:
                 run.end()
-        if scope.cancelled_caught and slot is not None:
-            slot.fail(AskTimeout("the time for the answer is over"))
-        self._progress.count("handled")
 
     async def _handle(self, envelope: Envelope) -> None:
         slot = envelope.reply
@@ -146,3 +169,10 @@ class Workers:
             log.info("answered with an error", status=cause.status, error=str(cause))
         else:
             log.error("handle failed", error=f"{type(cause).__name__}: {cause}", exc_info=cause)
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    """Tell whether an error is nothing but a cancellation, or a group of those."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(trio.Cancelled)[1] is None
+    return isinstance(error, trio.Cancelled)

@@ -13,10 +13,12 @@ from attrs import frozen
 
 from actors.settings import EndpointRole, EndpointSettings
 
-__all__ = ["SERVICE_TOPICS", "Endpoint", "first_match", "matches"]
+__all__ = ["SERVICE_TOPICS", "Endpoint", "any_matches", "first_match", "matches"]
 
 _WITHIN = "*"
 _ACROSS = "**"
+
+_MAX_REMEMBERED = 200
 
 SERVICE_TOPICS = "/zato/s/to/"
 """Where topics begin whose messages a service receives; the service's name follows."""
@@ -73,6 +75,18 @@ def _stretch(reached: set[int], name: str, separator: str) -> set[int]:
 def first_match(patterns: Iterable[str], name: str, separator: str) -> str | None:
     """Return the first pattern that matches the whole name, or None."""
     return next((pattern for pattern in patterns if matches(pattern, name, separator)), None)
+
+
+def any_matches(patterns: tuple[str, ...], name: str, separator: str) -> bool:
+    """Tell whether one of the patterns matches the whole name; what was found of short names is remembered."""
+    if len(name) > _MAX_REMEMBERED:
+        return first_match(patterns, name, separator) is not None
+    return _any_matches(patterns, name, separator)
+
+
+@functools.lru_cache(maxsize=4096)
+def _any_matches(patterns: tuple[str, ...], name: str, separator: str) -> bool:
+    return first_match(patterns, name, separator) is not None
 
 
 @frozen

@@ -10,7 +10,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.connections.pending import PendingCalls
 from actors.envelope import Envelope, ReplySlot
-from actors.errors import BadInput, LinkLost, ServiceNotFound
+from actors.errors import LinkLost, ServiceNotFound
 from actors.messages import Cancel, Failure, Invoke, Reply
 from actors.services.call import CallResponse, RemoteCall
 from runtime.testing import SeededEntropy
@@ -166,26 +166,6 @@ async def test_answers_come_in_any_order(table: PendingCalls) -> None:
     for number in (3, 0, 4, 2, 1):
         table.answer(Reply(f"r{number}", ids[number], number))
     assert [caller.outcomes[0].data for caller in callers] == [0, 1, 2, 3, 4]
-
-
-@pytest.mark.parametrize("has_room", [True, False])
-async def test_what_the_link_cannot_say_is_bad_input(table: PendingCalls, has_room: bool) -> None:
-    """A request that cannot be encoded fails its caller, and the table forgets it, with or without room on the link."""
-
-    class Picky(FakeLink):
-        def send_nowait(self, message: Any) -> None:
-            msg = f"{message.data!r} cannot be encoded"
-            raise ValueError(msg)
-
-        async def send(self, message: Any) -> None:
-            self.send_nowait(message)
-
-    link = Picky()
-    link.has_room = has_room
-    caller = Caller()
-    await table.send(link, caller.envelope())
-    assert [type(one) for one in caller.outcomes] == [BadInput]
-    assert len(table) == 0
 
 
 async def test_a_call_without_a_reply_slot_leaves_the_table_too(table: PendingCalls) -> None:

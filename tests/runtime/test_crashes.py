@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import trio
-from attrs import define
 
 from actors import Actor, Service
 from actors.envelope import Envelope
@@ -15,7 +14,6 @@ from tests.runtime.test_two_clusters import Relay
 from tests.support import CONNECTION, apac_settings, emea_settings, start
 
 
-@define
 class Poison(Envelope):
     """A message that no actor survives."""
 
