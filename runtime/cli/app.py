@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from cyclopts import App, CycloptsError, MissingArgumentError, UnusedCliTokensError
 
+from runtime.cli.examples import epilogue_of
 from runtime.cli.failure import Failed
 
 __all__ = ["run_app"]
@@ -14,7 +15,7 @@ __all__ = ["run_app"]
 
 _COMMANDS = {
     "run": ("runtime.cli.run:run", "Run every cluster of the file, a process each, until Ctrl-C."),
-    "check": ("runtime.cli.run:check", "Check the file and import the services it names."),
+    "check": ("runtime.cli.check:check", "Check the file and import the services it names."),
     "schema": ("runtime.cli.schema:schema", "Print the JSON Schema of the file, for editors."),
     "status": ("runtime.cli.status:status", "Show the actors of running clusters, and how they are."),
     "invoke": ("runtime.cli.services:invoke", "Invoke a service and print its result as JSON."),
@@ -44,7 +45,8 @@ def _app() -> App:
         result_action="return_value",
     )
     for name, (place, purpose) in _COMMANDS.items():
-        app.command(place, name=name, help=purpose)
+        examples = epilogue_of(name)
+        app.command(place, name=name, help=purpose, **({} if examples is None else {"help_epilogue": examples}))
     return app
 
 

@@ -1,4 +1,4 @@
-"""`isthmus run` and `isthmus check`."""
+"""`isthmus run`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from cyclopts import Parameter
 from actors.errors import ConfigurationError
 from runtime.cli.failure import Failed
 from runtime.cli.reach import DEFAULT_CONFIG
-from runtime.config import Configuration
 from runtime.data_dir import AlreadyRunning, probe
 from runtime.launcher import launch
 from runtime.server import load_all, serve
 
-__all__ = ["check", "run"]
+__all__ = ["run"]
 
 
 def run(
@@ -33,31 +32,13 @@ def run(
     """
     if cluster is not None:
         return serve(config, cluster, is_launched=launched)
-    configuration, _count = _load_all(config)
+    try:
+        configuration, _loaded = load_all(config)
+    except ConfigurationError as error:
+        raise Failed(*error.problems, status=2) from None
     for name in configuration.clusters:
         try:
             probe(configuration.data_dir(name))
         except AlreadyRunning as error:
             raise Failed(f"cluster {name!r}: {error}") from None
     return launch(configuration)
-
-
-def _load_all(config: Path) -> tuple[Configuration, int]:
-    """Load everything that the file names; return the configuration, and how many services and actors there are."""
-    try:
-        configuration, loaded = load_all(config)
-    except ConfigurationError as error:
-        raise Failed(*error.problems, status=2) from None
-    return configuration, sum(map(len, loaded.values()))
-
-
-def check(*, config: Path = DEFAULT_CONFIG) -> None:
-    """Check the file and import the services it names.
-
-    Args:
-        config: The file that describes the clusters.
-    """
-    configuration, count = _load_all(config)
-    for warning in configuration.warnings:
-        print(warning)  # noqa: T201
-    print(f"{config}: ok, {len(configuration.clusters)} clusters, {count} services and actors")  # noqa: T201

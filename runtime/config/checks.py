@@ -14,9 +14,10 @@ from actors.secret import Secret
 from actors.settings import ADMIN_CHANNEL, OnFull, TopicSettings
 from actors.topics.catalogue import name_problem
 from actors.topics.subscribing import subscription_options
-from runtime.config.problems import KeyPath, Problems, key_text, nearest
+from runtime.config.problems import KeyPath, Problems, nearest, path_text
 from runtime.config.remotes import check_remote
 from runtime.config.schema import ClusterSettings, Configuration
+from runtime.config.shown import shown
 from runtime.transport.network import Address
 
 __all__ = ["check_clusters", "check_service_names"]
@@ -134,8 +135,8 @@ def _check_channel(
     if settings.data_format not in (None, "json"):
         problems.add((*where, "data_format"), f"channels speak 'json' only, not {settings.data_format!r}")
     if not isinstance(settings.extra_properties.get(STORE_CONTEXT, False), bool):
-        given = settings.extra_properties[STORE_CONTEXT]
-        problems.add((*where, "extra_properties", STORE_CONTEXT), f"expected true or false, got {given!r}")
+        path = (*where, "extra_properties", STORE_CONTEXT)
+        problems.add(path, f"expected true or false, got {shown(settings.extra_properties[STORE_CONTEXT], path)}")
     address = _address(settings.address, where, problems)
     if address is None:
         return
@@ -149,7 +150,7 @@ def _check_channel(
     wildcards = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound
     for host, other in bound.setdefault(address.port, []):
         if host == address.host or host in wildcards or address.host in wildcards:
-            problems.add((*where, "address"), f"port {address.port} is used by {'.'.join(map(key_text, other))}, too")
+            problems.add((*where, "address"), f"port {address.port} is used by {path_text(other)}, too")
     bound[address.port].append((address.host, where))
 
 

@@ -9,17 +9,18 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import attrs
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
 
 from actors.errors import ConfigurationError
 from actors.secret import Secret
+from actors.settings import OutgoingSettings
 from runtime.config.checks import check_clusters
-from runtime.config.problems import KeyPath, Problems, nearest
+from runtime.config.problems import KeyPath, Problem, Problems, nearest
 from runtime.config.schema import ClusterSettings, Configuration
 from runtime.config.secrets import is_reference, secret_from
+from runtime.config.shown import shown
+from runtime.config.syntax import parse
 
-__all__ = ["examine", "load"]
+__all__ = ["examine", "load", "read_text"]
 
 
 class _Reader:
@@ -51,9 +52,9 @@ class _Reader:
         if kind is float and type(value) is int:
             return float(value)
         if type(value) is not kind:
-            return self._problems.add(where, f"expected {_words(kind)}, got {value!r}")
+            return self._problems.add(where, f"expected {_words(kind)}, got {shown(value, where)}")
         if kind in (int, float) and value < 0:
-            return self._problems.add(where, f"expected a number that is not negative, got {value!r}")
+            return self._problems.add(where, f"expected a number that is not negative, got {shown(value, where)}")
         return value
 
     def _free(self, value: Any) -> Any:
@@ -67,14 +68,14 @@ class _Reader:
 
     def _table(self, value: Any, kind: Any, where: KeyPath) -> Any:
         if not isinstance(value, dict):
-            return self._problems.add(where, f"expected a table, got {value!r}")
+            return self._problems.add(where, f"expected a table, got {shown(value, where)}")
         read = {key: self.read(one, kind, (*where, key)) for key, one in value.items()}
         return {key: one for key, one in read.items() if one is not None}
 
     def _array(self, value: Any, kind: Any, where: KeyPath) -> Any:
         if not isinstance(value, list):
-            return self._problems.add(where, f"expected an array, got {value!r}")
-        read = (self.read(one, kind, where) for one in value)
+            return self._problems.add(where, f"expected an array, got {shown(value, where)}")
+        read = (self.read(one, kind, (*where, place)) for place, one in enumerate(value))
         return tuple(one for one in read if one is not None)
 
     def _secret(self, value: Any, where: KeyPath) -> Any:
@@ -87,12 +88,14 @@ class _Reader:
         try:
             return kind(value)
         except ValueError:
-            choices = ", ".join(repr(one.value) for one in kind)
-            return self._problems.add(where, f"expected one of {choices}, got {value!r}")
+            choices = [str(one.value) for one in kind]
+            near = nearest(value, choices) if isinstance(value, str) else ""
+            expected = f"expected one of {', '.join(map(repr, choices))}"
+            return self._problems.add(where, f"{expected}, got {shown(value, where)}{near}")
 
     def _record(self, value: Any, kind: Any, where: KeyPath) -> Any:
         if not isinstance(value, dict):
-            return self._problems.add(where, f"expected a table, got {value!r}")
+            return self._problems.add(where, f"expected a table, got {shown(value, where)}")
         fields = {one.name: one for one in attrs.fields(kind)}
         hints = get_type_hints(kind)
         given: dict[str, Any] = {}
@@ -100,9 +103,8 @@ class _Reader:
             if key in fields:
                 if (read := self.read(one, hints[key], (*where, key))) is not None:
                     given[key] = read
-            elif key == "pool_size":
-                place = self._problems.place((*where, key))[1]
-                self._problems.warnings.append(f"{place}: ignored: one link carries any number of calls")
+            elif key == "pool_size" and kind is OutgoingSettings:
+                self._problems.warn((*where, key), "ignored: one link carries any number of calls")
             else:
                 self._problems.add((*where, key), f"unknown key{nearest(key, fields)}")
         for name, one in fields.items():
@@ -120,6 +122,21 @@ class _Reader:
 
 def _words(kind: Any) -> str:
     return {str: "text", int: "a whole number", float: "a number", bool: "true or false"}.get(kind, str(kind))
+
+
+def read_text(path: Path) -> str:
+    """Return what stands in a file.
+
+    Raises:
+        ConfigurationError: When it cannot be read.
+    """
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise ConfigurationError([f"{path}: cannot be read: {error.strerror or error}"]) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError([Problem(path, line, (), "not TOML: the text is not UTF-8")]) from None
 
 
 def load(path: Path, clusters: Collection[str] | None = None) -> Configuration:
@@ -154,17 +171,16 @@ def examine(
     Raises:
         ConfigurationError: When nothing could be read.
     """
-    try:
-        text = path.read_text() if text is None else text
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigurationError([f"{path}: cannot be read: {reason}"]) from None
-    try:
-        document = tomlkit.parse(text).unwrap()
-    except TOMLKitError as error:
-        line = getattr(error, "line", 1)
-        raise ConfigurationError([f"{path}:{line}: not TOML: {error}"]) from None
+    text = read_text(path) if text is None else text
+    parsed = parse(text)
     problems = Problems(path, text)
+    for line, message in parsed.broken:
+        problems.add_at(line, f"not TOML: {message}")
+    for line in parsed.twice:
+        problems.add_twice(line)
+    document = parsed.document
+    if document is None:
+        raise ConfigurationError(problems.sentences())
     folder = path.resolve().parent
     for key in document.keys() - {"clusters"}:
         problems.add((key,), f"unknown key{nearest(key, ['clusters'])}")

@@ -8,6 +8,7 @@ from actors.connections.login import is_header_value
 from actors.secret import Secret
 from actors.settings import OutgoingSettings, Remote
 from runtime.config.problems import KeyPath, Problems
+from runtime.config.shown import shown
 from runtime.wire import NATIVE_SUBPROTOCOL
 
 __all__ = ["check_remote"]
@@ -39,7 +40,7 @@ def _check_attrs(settings: OutgoingSettings, where: KeyPath, problems: Problems)
     for key, value in settings.attrs.items():
         path = (*where, "attrs", key)
         if not isinstance(value, str | int | bool):
-            problems.add(path, f"expected text, a whole number, or true or false, got {value!r}")
+            problems.add(path, f"expected text, a whole number, or true or false, got {shown(value, path)}")
         elif not key.strip() or "=" in key or any(one in f"{key}{value}" for one in _SEPARATORS):
             problems.add(path, "an attribute has neither ';', '#' nor line breaks in it, and no '=' in its name")
 
@@ -56,7 +57,7 @@ def _check_headers(settings: OutgoingSettings, where: KeyPath, problems: Problem
             problems.add(path, "the header is given twice")
         names.add(name.lower())
         if not isinstance(value, Secret) and not (isinstance(value, str) and is_header_value(value)):
-            problems.add(path, f"expected text that a header can say, or a secret, got {value!r}")
+            problems.add(path, f"expected text that a header can say, or a secret, got {shown(value, path)}")
     ways = {
         "username and password": settings.username is not None,
         "bearer_token": settings.bearer_token is not None,
