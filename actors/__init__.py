@@ -61,6 +61,7 @@ from actors.services.elements import (
 from actors.services.function_service import service
 from actors.services.model import Model, dict_, list_, optional
 from actors.services.service import Service
+from actors.streams.stream import Stream
 from actors.supervision import Backoff, ChildSpec, Intensity, Restart, Strategy
 from actors.topics.pubsub_hook import HookAction, PubSubHook
 
@@ -124,6 +125,7 @@ __all__ = [
     "ServiceNotFound",
     "ServiceUnavailable",
     "Strategy",
+    "Stream",
     "Subscribing",
     "Text",
     "TooManyRequests",

@@ -88,7 +88,7 @@ class _Gateway(Service):
             slot.fail(error)
             return True
         answer = slot if caller is None or caller.wire == NATIVE else self._shaping(slot, name, caller)
-        further = Call(call.data.get("request"), caller)
+        further = call.passed_on(call.data.get("request"))
         deadline = min(envelope.deadline, trio.current_time() + MAX_TIME)
         target = self.directory.find_mailbox(actor_name("service", name))
         try:

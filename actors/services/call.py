@@ -11,10 +11,12 @@ from attrs import field, frozen
 
 from actors.messages import AttributeValue
 from actors.settings import Compat
+from actors.streams.inlet import Inlet
+from actors.streams.outlet import Outlet
 from actors.topics.attachment import Attachment
 from actors.topics.endpoint import Endpoint
 
-__all__ = ["Call", "CallResponse", "Caller", "Origin", "PeerIdentity", "RemoteCall"]
+__all__ = ["Call", "CallResponse", "Caller", "Origin", "PeerIdentity", "RemoteCall", "RemoteStream", "StreamCall"]
 
 
 @frozen
@@ -119,6 +121,20 @@ class Call(msgspec.Struct, frozen=True, eq=False):
     caller: Caller | None = None
     origin: Origin = _INVOKED
 
+    def passed_on(self, data: Any) -> Call:
+        """Return the same peer's call with another input."""
+        return Call(data, self.caller)
+
+
+class StreamCall(Call, kw_only=True, frozen=True, eq=False):
+    """A call whose caller iterates: what the service yields goes into `outlet`, and the answer is the end."""
+
+    outlet: Outlet
+
+    def passed_on(self, data: Any) -> StreamCall:
+        """Return the same peer's call with another input, and with the same way back."""
+        return StreamCall(data, self.caller, outlet=self.outlet)
+
 
 class RemoteCall(msgspec.Struct, eq=False):
     """A call on its way through a link; whoever has the link notes here what became of it.
@@ -132,6 +148,12 @@ class RemoteCall(msgspec.Struct, eq=False):
     was_sent: bool = False
     obstacle: str = "no link"
     last_error: str = ""
+
+
+class RemoteStream(RemoteCall, kw_only=True, eq=False):
+    """A call on its way through a link whose items come back into `inlet`."""
+
+    inlet: Inlet
 
 
 class CallResponse(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 from actors.services.io import input_reader
 
-__all__ = ["check_names", "reader_of"]
+__all__ = ["check_handler", "check_names", "reader_of"]
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -24,6 +24,19 @@ def check_names(cls: type, base: type) -> None:
         if name.startswith("_") and not name.endswith("__") and callable(getattr(base, name, None)):
             msg = f"{cls.__qualname__}.{name}: every {base.__name__} has a method of this name already; choose another"
             raise TypeError(msg)
+
+
+def check_handler(handler: Callable[..., Any]) -> None:
+    """See to it that a handler which yields can be run: in the task of its request, so as `async def`.
+
+    Raises:
+        TypeError: When it is a generator that is none.
+    """
+    if inspect.isgeneratorfunction(handler):
+        msg = (
+            f"{handler.__qualname__}: a handler that yields is written `async def`, since a stream waits at each yield"
+        )
+        raise TypeError(msg)
 
 
 def reader_of(

@@ -42,13 +42,18 @@ class _FunctionService(Service):
     function: ClassVar[Callable[..., Any]]
 
     @classmethod
+    def handler(cls) -> Callable[..., Any]:
+        """Return the function that was decorated."""
+        return cls.function
+
+    @classmethod
     def read_input_with(cls) -> Callable[[object], object] | None:
         """Return how to read the input for the function; None where it takes none."""
         return reader_of(cls.function, is_method=False, as_it_is=EVENTS)
 
 
 def _method_of(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `function` as a method that drops `self`, of the same colour."""
+    """Return `function` as a method that drops `self`, of the same colour; of a generator it gives the generator."""
 
     async def wait_for_it(_self: Service, *data: Any) -> Any:
         return await function(*data)

@@ -16,13 +16,15 @@ import trio
 from actors.channels.channel_events import ChannelEvent
 from actors.connections.hooks import Closed, Connected, MessageReceived, Subscribing
 from actors.envelope import Envelope
-from actors.errors import BadInput, Forbidden, InvokeTimeout, RemoteError
+from actors.errors import BadInput, Forbidden, InvokeTimeout, MethodNotAllowed, RemoteError
 from actors.ports import Entropy, Threads
-from actors.services.call import Call
+from actors.services.call import Call, StreamCall
 from actors.services.invocation import Invocation, current
 from actors.services.io import unstructure
 from actors.services.payload import given_by
 from actors.services.simple_io import SimpleIODeclaration
+from actors.streams.outlet import Listed
+from actors.streams.producing import produce
 
 __all__ = ["EVENTS", "Pipeline"]
 
@@ -45,6 +47,7 @@ class Pipeline:
         threads: Where those that are no `async def` run.
         entropy: Gives cids.
         log: Where hooks that fail are told.
+        is_generator: Whether `handle` yields, so that it may be iterated over.
     """
 
     def __init__(
@@ -57,9 +60,11 @@ class Pipeline:
         threads: Threads,
         entropy: Entropy,
         log: Any,
+        is_generator: bool,
     ) -> None:
         self._handler = handle
         self._is_async = inspect.iscoroutinefunction(handle)
+        self._is_generator = is_generator
         self._hooks = hooks
         self._read = read
         self._simple_io = simple_io
@@ -83,6 +88,9 @@ class Pipeline:
         invocation = Invocation(call, envelope.cid or self._entropy.hex_id(), envelope.deadline, now)
         token = current.set(invocation)
         try:
+            if not self._is_generator and isinstance(call, StreamCall):
+                msg = "the service gives one answer and no stream: invoke it"
+                raise MethodNotAllowed(msg)
             if call.origin.expires_at <= now:
                 msg = "it expired before it was begun"
                 raise InvokeTimeout(msg)
@@ -116,11 +124,26 @@ class Pipeline:
         """Return what `handle` returned or, where that is nothing, what it set as its answer."""
         if self._is_async:
             result = await self._handler(*arguments)
+        elif self._is_generator:
+            return await self._stream(invocation.call, arguments)
         else:
             result = await self._threads.run_sync(partial(self._handler, *arguments))
         return invocation.answer if result is None else given_by(result)
 
+    async def _stream(self, call: Call, arguments: tuple[object, ...]) -> list[Any] | None:
+        """Send what `handle` yields to whoever iterates; return it as a list where nobody does."""
+        outlet = call.outlet if isinstance(call, StreamCall) else Listed()
+
+        async def put(item: Any) -> None:
+            await outlet.put(self._written(given_by(item)))
+
+        await produce(self._handler(*arguments), put, outlet.flush)
+        return outlet.items if isinstance(outlet, Listed) else None
+
     def _output(self, result: Any) -> Any:
+        return result if self._is_generator else self._written(result)  # what was yielded has been written already
+
+    def _written(self, result: Any) -> Any:
         try:
             return unstructure(result) if self._simple_io is None else self._simple_io.write(result)
         except RecursionError:

@@ -8,6 +8,7 @@ and `actors.topics.pubsub`.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
@@ -20,7 +21,7 @@ from actors.errors import CallError, IsthmusError
 from actors.ports import Clock, Entropy, Processes, Threads
 from actors.services.call import Call, Caller, Origin
 from actors.services.context import InvocationContext
-from actors.services.declaration import check_names, reader_of
+from actors.services.declaration import check_handler, check_names, reader_of
 from actors.services.invocation import current
 from actors.services.invoking import Invoker, ServiceName, input_of
 from actors.services.payload import without_secrets
@@ -29,6 +30,7 @@ from actors.services.reach import Out, Reach
 from actors.services.service_hooks import ServiceHooks
 from actors.services.service_time import ServiceTime
 from actors.services.simple_io import declaration_of
+from actors.services.streaming import Streaming
 from actors.services.workers import Workers
 from actors.topics.endpoint import Endpoint
 from actors.topics.pubsub import PubSub
@@ -40,12 +42,13 @@ T = TypeVar("T")
 _SCHEDULER = Origin("scheduler")
 
 
-class Service(InvocationContext, ServiceHooks, Actor):
+class Service(InvocationContext, ServiceHooks, Streaming, Actor):
     """An actor that answers requests.
 
     Override `handle`: `async def` runs on the event loop, `def` in a worker thread, where `self.invoke`,
     `client.invoke` and `self.pubsub.publish` block. It takes nothing, or one parameter whose annotation says
-    what it is; what it returns is the response. An exception out of it is an answer, never a crash.
+    what it is; what it returns is the response. An exception out of it is an answer, never a crash. An `async def` that
+    yields is a stream, which callers iterate over.
     """
 
     kind = "service"
@@ -70,6 +73,7 @@ class Service(InvocationContext, ServiceHooks, Actor):
             ValueError: When `concurrency` or `every` cannot be.
         """
         check_names(cls, Service)
+        check_handler(cls.handler())
         cls.read_input_with()
         declaration_of(cls)
         if cls.concurrency < 1:
@@ -107,7 +111,13 @@ class Service(InvocationContext, ServiceHooks, Actor):
             threads=threads,
             entropy=entropy,
             log=self._log,
+            is_generator=inspect.isasyncgenfunction(cls.handler()),
         )
+
+    @classmethod
+    def handler(cls) -> Callable[..., Any]:
+        """Return the function that answers a request."""
+        return cls.handle
 
     @classmethod
     def read_input_with(cls) -> Callable[[object], object] | None:

@@ -17,9 +17,26 @@ from tests.supervised import Supervised
 PAGE = Path(__file__).parents[2] / "docs" / "services.md"
 
 
+def _example(number: int) -> str:
+    examples: list[str] = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    return examples[number]
+
+
+async def test_the_example_of_a_stream_works(tmp_path: Path, nursery: trio.Nursery) -> None:
+    """It loads as a file, and one service iterates over the other as far as it likes."""
+    (tmp_path / "report.py").write_text(_example(1))
+    classes, problems = load_classes(["report.py"], tmp_path)
+    assert problems + check_declarations(classes) == []
+    running = Supervised(nursery, {})
+    running.start(*[cls for cls in classes if issubclass(cls, Service)])
+    assert await running.ask("report.lines", {"count": 2}) == [{"line": 0}, {"line": 1}]
+    assert await running.ask("report.total", {"count": 4}) == 6
+    assert await running.ask("report.total", {"count": 1000}) == 105
+
+
 async def test_the_example_of_the_page_works(tmp_path: Path, nursery: trio.Nursery) -> None:
     """It loads as a file, is named after it, answers, invokes the others, and names what is wrong with its input."""
-    [example] = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    example = _example(0)
     (tmp_path / "shop.py").write_text(example)
     classes, problems = load_classes(["shop.py"], tmp_path)
     assert problems + check_declarations(classes) == []

@@ -1,0 +1,1 @@
+"""Streams: what a service that is an async generator yields, on its way to whoever iterates it."""
