@@ -13,7 +13,10 @@ from runtime.transport.options import GOODBYE_TIMEOUT, CloseCode
 from runtime.transport.outbox import Outbox
 from runtime.transport.pings import Pings
 
-__all__ = ["Ending"]
+__all__ = ["LAST_WORDS", "Ending"]
+
+LAST_WORDS = frozenset((Welcome, Denied, Goodbye))
+"""The kinds of messages that are to be noted."""
 
 
 class Ending:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import trio
-
 from actors.messages import Message
+from actors.pulse import Pulse
 
 __all__ = ["Inbox"]
 
@@ -19,7 +18,7 @@ class Inbox:
     def __init__(self) -> None:
         self.waiting: list[Message] = []
         self.bytes = 0
-        self._changed = trio.Event()
+        self._pulse = Pulse()
 
     @property
     def is_full(self) -> bool:
@@ -41,9 +40,8 @@ class Inbox:
 
     async def changed(self) -> None:
         """Wait until something was added or taken, or the link has ended."""
-        await self._changed.wait()
+        await self._pulse.wait()
 
     def notify(self) -> None:
         """Wake whoever waits for a change."""
-        self._changed.set()
-        self._changed = trio.Event()
+        self._pulse.notify()

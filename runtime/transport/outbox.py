@@ -1,4 +1,4 @@
-"""What waits on a link to be framed, and when it was queued."""
+"""What waits on a link to be framed, and of requests when they were queued."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import msgspec
 import trio
 
 from actors.messages import Invoke, Message
+from actors.pulse import Pulse
 
 __all__ = ["MAX_OUTBOX", "Outbox"]
 
@@ -15,13 +16,11 @@ MAX_OUTBOX = 256
 """How many messages may wait before those who can wait do."""
 
 
-def _aged(message: Message, queued_at: float) -> Message:
-    """Return the message as it is to be framed now: a request has less time left than when it was queued."""
-    if isinstance(message, Invoke) and message.timeout is not None:
-        waited = trio.current_time() - queued_at
-        if waited > 0:
-            return msgspec.structs.replace(message, timeout=max(0.0, message.timeout - waited))
-    return message
+def _aged(request: Invoke, waited: float) -> Invoke:
+    """Return a request as it is to be framed now: it has less time left than when it was queued."""
+    if request.timeout is None or waited <= 0:
+        return request
+    return msgspec.structs.replace(request, timeout=max(0.0, request.timeout - waited))
 
 
 class Outbox:
@@ -29,13 +28,12 @@ class Outbox:
 
     def __init__(self) -> None:
         self.waiting: deque[tuple[Message, float]] = deque()
-        self._changed = trio.Event()
+        self._pulse = Pulse()
 
     def append(self, message: Message) -> None:
         """Queue a message."""
-        self.waiting.append((message, trio.current_time()))
-        self._changed.set()
-        self._changed = trio.Event()
+        self.waiting.append((message, trio.current_time() if type(message) is Invoke else 0.0))
+        self._pulse.notify()
 
     def holds(self, message_id: str) -> bool:
         """Tell whether a message is in no frame yet."""
@@ -52,16 +50,19 @@ class Outbox:
 
     def take(self) -> list[Message]:
         """Give all that waits, as it is to be framed now; nothing of it can be withdrawn any more."""
-        batch = [_aged(message, queued_at) for message, queued_at in self.waiting]
+        now = trio.current_time()
+        batch = [
+            _aged(message, now - queued_at) if type(message) is Invoke else message
+            for message, queued_at in self.waiting
+        ]
         self.waiting.clear()
         self.notify()
         return batch
 
     async def changed(self) -> None:
         """Wait until something was queued or taken, or the link has ended."""
-        await self._changed.wait()
+        await self._pulse.wait()
 
     def notify(self) -> None:
         """Wake whoever waits for a change."""
-        self._changed.set()
-        self._changed = trio.Event()
+        self._pulse.notify()

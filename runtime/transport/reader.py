@@ -9,7 +9,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 from actors.errors import LinkClosed
 from actors.messages import Message
 from runtime.transport.buffered import BufferedStream
-from runtime.transport.ending import Ending
+from runtime.transport.ending import LAST_WORDS, Ending
 from runtime.transport.framing import size_of
 from runtime.transport.inbox import Inbox
 from runtime.transport.options import PROTOCOL_ERRORS, CloseCode
@@ -79,7 +79,8 @@ class Reader:
             if isinstance(item, Violation):
                 self._answer(item)
             else:
-                self._ending.note(item)
+                if type(item) in LAST_WORDS:
+                    self._ending.note(item)
                 messages.append(item)
         if messages:
             self._inbox.extend(messages, size)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
@@ -57,10 +59,7 @@ class Writer:
                 if ending.requested is not None:
                     await self._close(ending.requested)
                     return
-                with trio.move_on_at(ending.gone_at) as patience:
-                    await outbox.changed()
-                if patience.cancelled_caught:
-                    ending.request(LinkClosed(CloseCode.NORMAL, "", "remote"))
+                await self._wait_for_more()
             await self._stream.wait_room()
             if ending.peer_left:
                 continue
@@ -78,6 +77,16 @@ class Writer:
             finally:
                 self.is_writing = False
                 outbox.notify()
+
+    async def _wait_for_more(self) -> None:
+        """Wait until something has changed; a peer that said goodbye and does not close is not waited for for ever."""
+        if self._ending.gone_at == inf:
+            await self._outbox.changed()
+            return
+        with trio.move_on_at(self._ending.gone_at) as patience:
+            await self._outbox.changed()
+        if patience.cancelled_caught:
+            self._ending.request(LinkClosed(CloseCode.NORMAL, "", "remote"))
 
     def _deliver_own_answers(self) -> None:
         if self._framer.own_answers:

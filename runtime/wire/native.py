@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.messages import NATIVE, Denied, Failure, Goodbye, Message
 from runtime.wire.protocol import Frame, Role, Violation
@@ -32,6 +33,11 @@ def _array_header(count: int) -> bytes:
     return b"\xdd" + count.to_bytes(4, "big")
 
 
+def _stamped(message: Message, now: str) -> Message:
+    """Return the message with the time now, where it is to have one and nobody has given it one."""
+    return replace(message, timestamp=now) if getattr(message, "timestamp", None) == "" else message
+
+
 class NativeWire:
     """One end of a native link.
 
@@ -52,6 +58,21 @@ class NativeWire:
 
     def send(self, messages: Sequence[Message]) -> list[Frame]:
         """Give as few frames as the size limit allows; see `Wire.send`."""
+        return self._send_at_once(messages) or self._send_one_by_one(messages)
+
+    def _send_at_once(self, messages: Sequence[Message]) -> list[Frame]:
+        """Encode a batch of ordinary messages that fit into one frame; else give none."""
+        ordinary = self._session.ordinary
+        if not self._session.is_open or not all(type(message) in ordinary for message in messages):
+            return []
+        now = self._timestamp()
+        try:
+            frame = self._encoder.encode([_stamped(message, now) for message in messages])
+        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
+            return []
+        return [frame] if len(frame) <= self._max_size else []
+
+    def _send_one_by_one(self, messages: Sequence[Message]) -> list[Frame]:
         before = self._session.state
         try:
             encoded = [self._encode(message) for message in messages]
@@ -73,8 +94,7 @@ class NativeWire:
 
     def _encode(self, message: Message) -> bytes:
         after = self._session.check_send(message)
-        if getattr(message, "timestamp", None) == "":
-            message = msgspec.structs.replace(message, timestamp=self._timestamp())
+        message = _stamped(message, self._timestamp())
         try:
             body = self._encoder.encode(message)
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:

@@ -84,6 +84,17 @@ _TRANSITIONS: dict[tuple[State, Role, type], State] = {
 """(state, who sends, what) -> the state after it; what is not here is not allowed."""
 
 
+def _ordinary(sender: Role) -> frozenset[type]:
+    """Return what leaves an open session open."""
+    return frozenset(
+        kind for (state, role, kind), after in _TRANSITIONS.items() if (state, role, after) == (_OPEN, sender, _OPEN)
+    )
+
+
+_OPEN = State.OPEN
+_ORDINARY = {role: _ordinary(role) for role in Role}
+
+
 class SessionState:
     """The state of one end.
 
@@ -95,6 +106,9 @@ class SessionState:
         self.role = role
         self.peer = Role.SERVER if role is Role.CLIENT else Role.CLIENT
         self.state = State.NEW
+        self.ordinary = _ORDINARY[role]
+        """The kinds that this end may send, and which change nothing, while the session is open."""
+        self._ordinary_of_peer = _ORDINARY[self.peer] - {Hello}
 
     @property
     def is_open(self) -> bool:
@@ -122,6 +136,8 @@ class SessionState:
         """Take note of a message of the peer; return what is wrong with it, or None."""
         if len(getattr(message, "id", "")) > MAX_ID:
             return f"an id has at most {MAX_ID} characters"
+        if self.state is _OPEN and type(message) in self._ordinary_of_peer:
+            return None
         if isinstance(message, Hello) and any(len(text) > MAX_LABEL for text in _labels_of(message)):
             return f"what a client says of itself has at most {MAX_LABEL} characters each"
         after = _TRANSITIONS.get((self.state, self.peer, type(message)))
