@@ -11,9 +11,11 @@ IsthmusError
 │   ├── Conflict         409
 │   ├── TooManyRequests  429
 │   ├── InternalServerError 500
+│   ├── NotSupported     501  the peer's wire format or release cannot do it; nothing was sent
 │   ├── ServiceUnavailable 503
 │   │   └── Overloaded        too much waits already
 │   ├── RemoteError      500  (or what the remote said) the handler failed
+│   ├── CallErrorGroup   500  (or that of all its parts) the handler failed with several errors at once
 │   ├── InvokeTimeout    504  sent, and no answer within the time-out
 │   ├── LinkLost         502  the link broke while the call was under way; `sent` tells
 │   ├── LinkDown         503  never sent: there was no link before the deadline
@@ -27,6 +29,9 @@ IsthmusError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 __all__ = [
     "NOT_ALLOWED",
     "ActorCrashed",
@@ -37,6 +42,7 @@ __all__ = [
     "BadInput",
     "BadRequest",
     "CallError",
+    "CallErrorGroup",
     "ConfigurationError",
     "Conflict",
     "DialFailed",
@@ -50,6 +56,7 @@ __all__ = [
     "MailboxFull",
     "MethodNotAllowed",
     "NotFound",
+    "NotSupported",
     "Overloaded",
     "RemoteError",
     "ServiceNotFound",
@@ -76,14 +83,55 @@ class CallError(IsthmusError):
         text: The text, where `message` is a correlation id: services written for Zato raise
             `NotFound(self.cid, "No such customer")`. The caller's answer bears a correlation id anyway.
         status: Another status than that of the class.
+        details: What else the caller may know, as data: whatever JSON can say. It travels between clusters of Isthmus.
     """
 
     status: int = 500
+    details: Any = None
+    remote_traceback: str = ""
+    """Where in the remote handler it was raised; empty unless the remote is configured to tell."""
 
-    def __init__(self, message: str, text: str | None = None, *, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, text: str | None = None, *, status: int | None = None, details: Any = None
+    ) -> None:
         super().__init__(message if text is None else text)
         if status is not None:
             self.status = status
+        if details is not None:
+            self.details = details
+
+    @property
+    def kind(self) -> str:
+        """The name of its class where it was raised first, however many hops away."""
+        return type(self).__name__
+
+
+class CallErrorGroup(ExceptionGroup[CallError], CallError):
+    """A handler failed with a group of errors; `except CallError` catches it whole, `except*` its parts.
+
+    Args:
+        message: The text of the group.
+        errors: Its parts; groups among them are of this type.
+        status: That of all parts, where nothing else is said; 500 where they differ.
+        details: What else the caller may know, as data.
+    """
+
+    def __new__(
+        cls, message: str, errors: Sequence[CallError], *, status: int | None = None, details: Any = None
+    ) -> Self:
+        """Make the group; what is its own follows in `__init__`."""
+        return super().__new__(cls, message, errors)
+
+    def __init__(
+        self, message: str, errors: Sequence[CallError], *, status: int | None = None, details: Any = None
+    ) -> None:
+        own = {error.status for error in errors}
+        self.status = status if status is not None else own.pop() if len(own) == 1 else 500
+        self.details = details
+
+    def derive(self, errors: Sequence[CallError]) -> CallErrorGroup:  # type: ignore[override]
+        """Return a group of some of its parts, for `split` and `except*`."""
+        return CallErrorGroup(self.message, errors, details=self.details)
 
 
 class BadInput(CallError):
@@ -139,6 +187,12 @@ class InternalServerError(CallError):
     """The handler failed, and says in so many words what the caller may know of it."""
 
 
+class NotSupported(CallError):
+    """The peer's wire format, or its release, cannot do what was asked; nothing was sent."""
+
+    status = 501
+
+
 class ServiceUnavailable(CallError):
     """What the call needs is not there now; it may be tried again later."""
 
@@ -150,7 +204,24 @@ class Overloaded(ServiceUnavailable):
 
 
 class RemoteError(CallError):
-    """The handler failed; `status` is what the remote said."""
+    """The handler failed; `status` is what the remote said, `kind` the name of the error there."""
+
+    def __init__(
+        self,
+        message: str,
+        text: str | None = None,
+        *,
+        status: int | None = None,
+        details: Any = None,
+        kind: str = "",
+    ) -> None:
+        super().__init__(message, text, status=status, details=details)
+        self._kind = kind
+
+    @property
+    def kind(self) -> str:
+        """The name of its class where it was raised first; this cluster may not know that class."""
+        return self._kind or super().kind
 
 
 class InvokeTimeout(CallError):

@@ -25,6 +25,7 @@ __all__ = [
     "Denied",
     "Extend",
     "Failure",
+    "FailurePart",
     "Goodbye",
     "Hello",
     "Invoke",
@@ -134,10 +135,21 @@ class Reply(_Base, frozen=True, array_like=True, tag="reply"):
     timestamp: str = ""
 
 
+class FailurePart(msgspec.Struct, frozen=True, array_like=True):
+    """One error of a group: what a `Failure` says of it, and its own parts where it is a group again."""
+
+    status: int
+    message: str
+    kind: str = ""
+    details: Data = None
+    parts: list[FailurePart] = []
+
+
 class Failure(_Base, frozen=True, array_like=True, tag="failure"):
     """An `Invoke`, or bytes that could not be understood, ended with an error.
 
-    `status` is HTTP-like, `kind` the name of the error's class where the wire can say it.
+    `status` is HTTP-like, `kind` the name of the error's class where the wire can say it, `details` the user's own
+    data. Of a group, `parts` are its errors. `traceback` is empty unless the sender is configured to tell.
     """
 
     id: str
@@ -146,6 +158,9 @@ class Failure(_Base, frozen=True, array_like=True, tag="failure"):
     message: str
     kind: str = ""
     timestamp: str = ""
+    details: Data = None
+    parts: list[FailurePart] = []
+    traceback: str = ""
 
 
 class Cancel(_Base, frozen=True, array_like=True, tag="cancel"):

@@ -87,7 +87,8 @@ class PeerRequests:
         if slot.error is None:
             self._send(Reply(answer_id, invoke.id, slot.value))
         else:
-            self._send(failure_of(slot.error, answer_id, invoke.id))
+            tells = self._settings.remote_tracebacks
+            self._send(failure_of(slot.error, answer_id, invoke.id, tells_traceback=tells))
         self._turns.advance()
 
     def cancel(self, request_id: str) -> bool:

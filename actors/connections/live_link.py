@@ -124,7 +124,8 @@ class LiveLink:
             if error is None:
                 self.link.send_nowait(Reply(answer_id, message.id, result))
             else:
-                self.link.send_nowait(failure_of(error, answer_id, message.id))
+                tells = self._settings.remote_tracebacks
+                self.link.send_nowait(failure_of(error, answer_id, message.id, tells_traceback=tells))
 
         if message.id in self._requests:
             self._progress.count("ignored")

@@ -61,6 +61,7 @@ class ChannelSettings:
     max_sessions: int = 10_000  # peers at a time
     max_handshakes: int = 64  # peers that are logging in at a time
     max_in_flight: int = 1000  # requests of a session under way, and as many to it
+    remote_tracebacks: bool = False  # whether peers are told where in a service an error was raised; they see the code
     hook_service: str | None = None  # a service that hears of peers; unset: the cluster's
     # seconds that a peer waits for on_connected; Zato's clients wait 5 for their session in all
     hook_timeout: float = 4.0

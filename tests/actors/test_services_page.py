@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from actors import BadInput, Service, service
+from actors import BadInput, NotFound, Service, service
 from runtime.loading import check_declarations, load_classes
 from tests.supervised import Supervised
 
@@ -22,9 +22,23 @@ def _example(number: int) -> str:
     return examples[number]
 
 
+async def test_the_example_of_errors_works(tmp_path: Path, nursery: trio.Nursery) -> None:
+    """It loads as a file; a caller handles the parts of a group, and gets the details of any other error."""
+    (tmp_path / "stock.py").write_text(_example(1))
+    classes, problems = load_classes(["stock.py"], tmp_path)
+    assert problems + check_declarations(classes) == []
+    running = Supervised(nursery, {})
+    running.start(*[cls for cls in classes if issubclass(cls, Service)])
+    assert await running.ask("shop.buy", {"product": "boots", "sizes": [39, 40]}) == []
+    assert await running.ask("shop.buy", {"product": "boots", "sizes": [39, 41, 42]}) == [41, 42]
+    with pytest.raises(NotFound) as failed:
+        await running.ask("shop.buy", {"product": "unknown"})
+    assert failed.value.details == {"product": "unknown"}
+
+
 async def test_the_example_of_a_stream_works(tmp_path: Path, nursery: trio.Nursery) -> None:
     """It loads as a file, and one service iterates over the other as far as it likes."""
-    (tmp_path / "report.py").write_text(_example(1))
+    (tmp_path / "report.py").write_text(_example(2))
     classes, problems = load_classes(["report.py"], tmp_path)
     assert problems + check_declarations(classes) == []
     running = Supervised(nursery, {})

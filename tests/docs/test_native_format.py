@@ -11,14 +11,19 @@ import msgspec
 import pytest
 
 from actors import errors
-from actors.messages import Deliver, Delivered, Hello, Message, Refusal, Welcome
+from actors.messages import Deliver, Delivered, FailurePart, Hello, Message, Refusal, Welcome
 from actors.topics.publication import Published
 from runtime.wire import NativeWire, Role
 from runtime.wire.session import SessionState, State
 from tests.docs.markdown import Example, codes, examples, section, table
 
 KINDS: dict[str, type] = {kind.__struct_config__.tag: kind for kind in get_args(Message)}
-STRUCTURES: dict[str, type] = {"Delivered": Delivered, "Published": Published, "Refusal": Refusal}
+STRUCTURES: dict[str, type] = {
+    "Delivered": Delivered,
+    "FailurePart": FailurePart,
+    "Published": Published,
+    "Refusal": Refusal,
+}
 DUMPS = [(one, after) for one, after in pairwise(examples()) if one.language == "hex"]
 NOW = "2026-01-31T12:00:00.000000"
 

@@ -38,6 +38,13 @@ _RESPONSES = (None, "", "client-response")
 """Actions of responses; a message without an action is one, too."""
 
 
+def _text_of(failure: Failure) -> str:
+    """Return the text of an error; of a group those of its parts, since the format has one text for all of it."""
+    if not failure.parts:
+        return failure.message
+    return f"{failure.message}: {'; '.join(part.message for part in failure.parts)}"
+
+
 class ZatoServerWire:
     """The channel's end of a link with a Zato client or outgoing connection.
 
@@ -132,7 +139,7 @@ class ZatoServerWire:
                     "msg_type": "zwsx.rsperr",
                     "in_reply_to": message.in_reply_to,
                     "status": message.status,
-                    "error_message": message.message,
+                    "error_message": _text_of(message),
                 }
                 return encode(meta, data={"cid": message.id})
             case Denied():
