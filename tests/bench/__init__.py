@@ -1,1 +1,1 @@
-"""Measures calls, links and guaranteed delivery beside the disk, Redis, NATS and gRPC, interleaved in one run."""
+"""Measures calls, messages, links and their cost beside the disk, Redis, NATS and gRPC, interleaved in one run."""

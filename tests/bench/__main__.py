@@ -9,6 +9,7 @@ import platform
 import resource
 import sys
 import tempfile
+import time
 from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
@@ -20,8 +21,8 @@ from attrs import field, frozen
 from tests.bench.groups import DELIVERY, Group, Place, chosen, names
 from tests.bench.install import Installer
 from tests.bench.profiling import Profiler
-from tests.bench.results import Results
-from tests.bench.rows import Contestant, Load, MeasureFailed, Skipped
+from tests.bench.results import Results, verdict_table
+from tests.bench.rows import SHORT, Contestant, Load, MeasureFailed, Row, Skipped
 
 DISK_FOLDER = "/var/tmp"  # noqa: S108  # a folder of its own is made in it; /tmp may be memory, which syncs nothing
 
@@ -55,11 +56,13 @@ async def measure(plan: Plan, group: Group = DELIVERY) -> Results:
     async with AsyncExitStack() as stack:
         contestants = await _open(group, results, Place(folder, plan.load, plan.installer, plan.profiler, stack))
         results.contestants = [one.name for one in contestants]
-        rounds = min(plan.rounds, group.most_rounds)
-        for number in range(rounds):
-            _say(f"{group.name}: round {number + 1} of {rounds}")
+        results.rounds = plan.rounds
+        most = max(row.most_rounds for row in group.rows)
+        for number in range(min(plan.rounds, most)):
+            _say(f"{group.name}: round {number + 1} of {min(plan.rounds, most)}")
             first = number % max(1, len(contestants))
-            await _round([*contestants[first:], *contestants[:first]], plan.load, group, results)
+            rows = [row for row in group.rows if number < row.most_rounds]
+            await _round([*contestants[first:], *contestants[:first]], rows, plan.load, results)
     return results
 
 
@@ -76,8 +79,8 @@ async def _open(group: Group, results: Results, place: Place) -> list[Contestant
     return place.opened
 
 
-async def _round(contestants: Sequence[Contestant], load: Load, group: Group, results: Results) -> None:
-    for row in group.rows:
+async def _round(contestants: Sequence[Contestant], rows: Sequence[Row], load: Load, results: Results) -> None:
+    for row in rows:
         for one in contestants:
             if not (one.knows(row) and results.wants(row, one.name)):
                 continue
@@ -95,15 +98,17 @@ def _arguments() -> argparse.Namespace:
     choices = names()
     parser = argparse.ArgumentParser(prog="bench", description="Measure calls and guaranteed delivery beside peers.")
     parser.add_argument("--rounds", type=int, default=5, help="how many figures of each kind (default: 5)")
+    parser.add_argument("--short", action="store_true", help="just enough of everything to see that it works")
     parser.add_argument("--messages", type=int, default=50_000, help="what waits for a subscriber (default: 50000)")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long is published at most (default: 3)")
     parser.add_argument("--call-seconds", type=float, default=1.0, help="how long is called for a figure (default: 1)")
     parser.add_argument("--links", type=int, default=1000, help="how many links do nothing at once (default: 1000)")
+    parser.add_argument("--queued", type=int, default=1_000_000, help="how long a long queue is (default: 1000000)")
     parser.add_argument("--only", action="append", default=[], choices=choices, metavar="NAME", help=", ".join(choices))
     parser.add_argument("--folder", default=DISK_FOLDER, help=f"where all files go (default: {DISK_FOLDER})")
     parser.add_argument("--no-install", action="store_true", help="skip peers that are not installed")
     parser.add_argument("--profile", type=Path, metavar="FOLDER", help="record Isthmus by py-spy, into this folder")
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything into this file, as JSON")
     return parser.parse_args()
 
 
@@ -125,21 +130,35 @@ def main() -> int:
         print(f"bench: no profile: {reason}", file=sys.stderr)
         return 2
     _allow_many_files()
-    load = Load(arguments.messages, arguments.seconds, arguments.call_seconds, arguments.links)
+    load = _load(arguments)
+    found = {}
     with tempfile.TemporaryDirectory(prefix="isthmus-bench-", dir=arguments.folder) as folder:
         plan = Plan(load, arguments.rounds, Path(folder), arguments.only, installer, profiler)
-        found = {group.name: trio.run(partial(measure, plan, group)) for group in chosen(arguments.only)}
+        for group in chosen(arguments.only):
+            began_at = time.monotonic()
+            found[group.name] = trio.run(partial(measure, plan, group))
+            found[group.name].facts.append(f"measured in {time.monotonic() - began_at:.0f} s")
     facts = [f"{_machine()}; {arguments.rounds} rounds"]
-    facts += [f"{arguments.messages} messages of 300 bytes; calls of 250 bytes as JSON, {load.call_seconds:g} s each"]
+    facts += [f"{load.messages} messages of 300 bytes; calls of 250 bytes as JSON, {load.call_seconds:g} s each"]
     if arguments.profile is not None:
         facts.append("measured under py-spy, which costs speed: not for comparison")
-    if arguments.json:
-        print(json.dumps({"facts": facts} | {name: one.as_json() for name, one in found.items()}, indent=2))
-    else:
-        print("\n".join(facts))
-        for name, results in found.items():
-            _print(name, results)
+    print("\n".join(facts))
+    for name, results in found.items():
+        _print(name, results)
+    if verdicts := verdict_table(found.values()):
+        print(f"\n{verdicts}")
+    if arguments.profile is not None:
+        print(f"\n{profiler.summary()}")
+    if arguments.json is not None:
+        everything = {"facts": facts} | {name: one.as_json() for name, one in found.items()}
+        arguments.json.write_text(json.dumps(everything, indent=2) + "\n")
     return any(results.failures for results in found.values())
+
+
+def _load(arguments: argparse.Namespace) -> Load:
+    if arguments.short:
+        return SHORT
+    return Load(arguments.messages, arguments.seconds, arguments.call_seconds, arguments.links, arguments.queued)
 
 
 def _allow_many_files() -> None:
@@ -161,8 +180,8 @@ def _machine() -> str:
 
 def _print(name: str, results: Results) -> None:
     parts = [*results.facts, "", results.table()]
-    if verdicts := results.verdicts():
-        parts += ["", verdicts]
+    if cpu := results.cpu_table():
+        parts += ["", cpu]
     print("\n".join(["", f"== {name}", *parts, *(f"FAILED: {one}" for one in results.failures)]))
 
 

@@ -14,9 +14,10 @@ from tests.bench.call_load import HalfLoad
 from tests.bench.call_rows import BARE, MOST_CALLERS, NATIVE_WIRE, WIRES, ZATO_WIRE, CallRow
 from tests.bench.call_services import Caller, Echo, Local, WaitingEcho
 from tests.bench.clusters import Clusters, hub_table, link_table
+from tests.bench.cpu import CpuMeter
 from tests.bench.pinning import pinned
 from tests.bench.profiling import Profiler
-from tests.bench.rows import Load, Row
+from tests.bench.rows import Figure, Load, Row
 from tests.processes import free_port
 
 HUB = "hub"
@@ -58,24 +59,28 @@ class IsthmusCalls(Clusters):
         """Tell whether it is about calls, over a link or from actor to actor."""
         return isinstance(row, CallRow)
 
-    async def measure(self, row: Row, load: Load) -> float:
+    async def measure(self, row: Row, load: Load) -> Figure:
         """Return how many a second were answered, or a percentile of the latency."""
         assert isinstance(row, CallRow)
         if row.is_local:
             async with self.profiler.watch(row.name, {HUB: self.pids[HUB]}):
                 return await self.measure_local(row, load, is_bare=False)
         if row.percentile:
-            return await self.half_load.latency(row.percentile, load.call_seconds)
+            return Figure(await self.half_load.latency(row.percentile, load.call_seconds))
         service = WaitingEcho.name if row.suspends else Echo.name
         measured = {name: self.pids[name] for name in (HUB, row.wire)}
         with pinned(measured.values()) if row.is_pinned else nullcontext():
             async with self.profiler.watch(row.name, measured):
-                return float((await self._call(row.wire, service, row.workers, load.call_seconds, 0.0))["rate"])
+                meter = CpuMeter(measured.values())
+                found = await self._call(row.wire, service, row.workers, load.call_seconds, 0.0)
+        return meter.figure(found["rate"], found["calls"])
 
-    async def measure_local(self, row: CallRow, load: Load, *, is_bare: bool) -> float:
+    async def measure_local(self, row: CallRow, load: Load, *, is_bare: bool) -> Figure:
         """Return how many messages a second went from task to task, to an actor or over a bare channel."""
         order = {"row": row.name, "is_bare": is_bare, "seconds": load.call_seconds}
-        return float(await self.ask(HUB, Local.name, order))
+        meter = CpuMeter([self.pids[HUB]])
+        rate = float(await self.ask(HUB, Local.name, order))
+        return meter.figure(rate, rate * load.call_seconds)
 
     async def _call(self, wire: str, service: str, callers: int, seconds: float, rate: float) -> dict[str, float]:
         order = {"service": service, "callers": callers, "seconds": seconds, "rate": rate}
@@ -95,7 +100,7 @@ class Bare:
         """Tell whether the row is about messages from task to task."""
         return isinstance(row, CallRow) and row.is_local and not row.like
 
-    async def measure(self, row: Row, load: Load) -> float:
+    async def measure(self, row: Row, load: Load) -> Figure:
         """Return how many messages a second there were."""
         assert isinstance(row, CallRow)
         return await self.clusters.measure_local(row, load, is_bare=True)

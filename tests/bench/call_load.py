@@ -72,11 +72,11 @@ class Calls(Quota):
             self.latencies.append(time.monotonic() - due)
 
     def outcome(self) -> dict[str, float]:
-        """Return calls a second or, where they were at a rate, percentiles of their latencies in milliseconds."""
+        """Return calls a second and in all or, where they were at a rate, percentiles of latencies in milliseconds."""
         if self.rate:
             return {str(one): 1000 * percentile_of(self.latencies, one) for one in PERCENTILES}
         found = self.result()
-        return {"rate": found["confirmed"] / found["seconds"]}
+        return {"rate": found["confirmed"] / found["seconds"], "calls": found["confirmed"]}
 
 
 def percentile_of(values: Sequence[float], percentile: int) -> float:

@@ -14,9 +14,10 @@ from attrs import define, field, frozen
 
 from tests.bench.call_load import HalfLoad
 from tests.bench.call_rows import GRPC, MOST_CALLERS, NAIVE, NATS, REDIS, CallRow
+from tests.bench.cpu import CpuMeter
 from tests.bench.install import Installer
 from tests.bench.pinning import pinned
-from tests.bench.rows import Load, Row
+from tests.bench.rows import Figure, Load, Row
 from tests.bench.servers import Worker, running, until_listening, worker
 from tests.processes import ROOT, free_port
 
@@ -113,13 +114,15 @@ class CallPeer:
         known = isinstance(row, CallRow) and not row.like and not row.is_local
         return known and (self.kind.has_latency or not row.percentile)
 
-    async def measure(self, row: Row, load: Load) -> float:
+    async def measure(self, row: Row, load: Load) -> Figure:
         """Return how many calls a second were answered, or a percentile of the latency."""
         assert isinstance(row, CallRow)
         if row.percentile:
-            return await self.half_load.latency(row.percentile, load.call_seconds)
+            return Figure(await self.half_load.latency(row.percentile, load.call_seconds))
         with pinned(self.pids) if row.is_pinned else nullcontext():
-            return (await self._call(row.workers, load.call_seconds, 0.0))["rate"]
+            meter = CpuMeter(self.pids)
+            found = await self._call(row.workers, load.call_seconds, 0.0)
+        return meter.figure(found["rate"], found["calls"])
 
     async def _call(self, callers: int, seconds: float, rate: float) -> dict[str, float]:
         return await self.caller.ask(do="call", callers=callers, seconds=seconds, rate=rate)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from tests.bench.rows import ISTHMUS, Row
+from tests.bench.targets import Target
 
 NAIVE, NATS, GRPC, REDIS, BARE = "naive", "nats", "grpc", "redis", "trio"
 
@@ -65,27 +66,6 @@ CALL_ROWS: tuple[CallRow, ...] = (
     CallRow("tell", "told, actor to actor", is_local=True),
     CallRow("tell-nowait", "told by tell_nowait, actor to actor", like="tell", is_local=True),
 )
-
-
-@frozen
-class Target:
-    """A ratio to reach: that many times a peer's figure, or that many calls a second where `peer` is empty.
-
-    Args:
-        row: Of what.
-        peer: Beside whom.
-        limit: The least that it is to be.
-        is_most: Whether it is the most instead.
-    """
-
-    row: str
-    peer: str
-    limit: float
-    is_most: bool = False
-
-    def is_reached_by(self, value: float) -> bool:
-        """Tell whether a value is on the right side of the limit."""
-        return value <= self.limit if self.is_most else value >= self.limit
 
 
 TARGETS = (

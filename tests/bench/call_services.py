@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import trio
@@ -57,22 +59,20 @@ class WaitingEcho(Service):
 
 
 class Caller(Service):
-    """Has so many callers invoke a service over a link for some seconds."""
+    """Has so many callers invoke a service for some seconds, over one link or spread over several."""
 
     name = "bench.call"
 
     async def handle(self, order: dict) -> dict:
-        service, connection = order["service"], self.out.wsx.get(CONNECTION)
-        async with connection.conn.client() as client:
-
-            async def call() -> Any:
-                return await client.invoke(service, PAYLOAD, timeout=30.0)
-
-            check_answer(_bare((await call()).data))
+        names = order.get("connections", [CONNECTION])
+        async with AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(self.out.wsx.get(name).conn.client()) for name in names]
+            ways = [partial(client.invoke, order["service"], PAYLOAD, timeout=30.0) for client in clients]
+            check_answer(_bare((await ways[0]()).data))
             calls = Calls.limited_by(order["seconds"], order["rate"])
             async with trio.open_nursery() as nursery:
-                for _ in range(order["callers"]):
-                    nursery.start_soon(keep_calling, calls, call, trio.sleep)
+                for number in range(order["callers"]):
+                    nursery.start_soon(keep_calling, calls, ways[number % len(ways)], trio.sleep)
         return calls.outcome()
 
 

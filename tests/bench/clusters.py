@@ -20,6 +20,9 @@ from tests.bench.rows import ISTHMUS, MeasureFailed
 from tests.bench.servers import ANSWERS_WITHIN, STARTS_WITHIN, not_started, running
 from tests.processes import COMMAND, ROOT
 
+LOOK_INTERVAL = 0.1
+READY_WITHIN = 180.0
+
 _HUB = """
 [clusters.hub]
 services = ["{services}"]
@@ -51,6 +54,11 @@ def hub_table(address: str, *, services: str = "tests.bench.services") -> str:
 def link_table(name: str, address: str, *, link: str = "hub") -> str:
     """Return a connection of a cluster to the hub, as clusters.toml has it; keys that follow are the connection's."""
     return _LINK.format(name=name, address=address, link=link)
+
+
+def link_names(number: int) -> list[str]:
+    """Return the names of so many connections of a cluster; the first is called hub."""
+    return ["hub", *(f"link-{place}" for place in range(2, number + 1))][:number]
 
 
 @define
@@ -121,6 +129,18 @@ class Clusters:
                 except (NotRunning, CallError):
                     await trio.sleep(0.05)
         raise MeasureFailed(not_started(process, self.folder / f"{cluster}.log"))
+
+    async def until_links_ready(self, cluster: str, links: int) -> None:
+        """Wait until so many links of a cluster are ready."""
+        ready = 0
+        with trio.move_on_after(READY_WITHIN):
+            while ready < links:
+                found = await self.ask(cluster, "isthmus.admin.status", {})
+                ready = sum(one["kind"] == "outgoing" and one["state"] == "ready" for one in found["actors"])
+                await trio.sleep(LOOK_INTERVAL)
+            return
+        msg = f"{cluster}: only {ready} of {links} links are ready"
+        raise MeasureFailed(msg)
 
     async def ask(self, cluster: str, service: str, request: object) -> Any:
         """Have a service of a cluster answer a request.

@@ -9,7 +9,7 @@ from pathlib import Path
 import trio
 from attrs import define, field
 
-from tests.bench.rows import DISK, FSYNC, Load, Row
+from tests.bench.rows import DISK, FSYNC, Figure, Load, Row
 
 _CAVEAT = "it may sync less than 4 KiB faster, so that a lone publisher may be ahead of it"
 
@@ -28,9 +28,9 @@ class Disk:
         """Tell whether it is the disk's row."""
         return row == FSYNC
 
-    async def measure(self, row: Row, load: Load) -> float:
+    async def measure(self, row: Row, load: Load) -> Figure:
         """Return how many syncs a second there were."""
-        return await trio.to_thread.run_sync(self._measure, min(load.seconds, 2.0))
+        return Figure(await trio.to_thread.run_sync(self._measure, min(load.seconds, 2.0)))
 
     def _measure(self, seconds: float) -> float:
         page, count = b"\0" * 4096, 0

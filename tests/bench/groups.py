@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,15 +12,28 @@ from attrs import field, frozen
 
 from tests.bench.call_isthmus import Bare, IsthmusCalls
 from tests.bench.call_peer import CALL_PEERS, CallPeer
-from tests.bench.call_rows import BARE, CALL_CONTESTANTS, CALL_ROWS, TARGETS, Target
+from tests.bench.call_rows import BARE, CALL_CONTESTANTS, CALL_ROWS, TARGETS
 from tests.bench.disk import Disk
+from tests.bench.flat import (
+    COST_CONTESTANTS,
+    LINK_COST_ROWS,
+    LINK_COST_TARGETS,
+    QUEUE_COST_ROWS,
+    QUEUE_COST_TARGETS,
+)
+from tests.bench.flat_links import LinkCost
+from tests.bench.flat_queue import QueueCost
 from tests.bench.install import Installer
 from tests.bench.isthmus import Isthmus
 from tests.bench.links import LINK_CONTESTANTS, LINK_ROWS, LINK_TARGETS, IsthmusLinks, NaiveLinks
 from tests.bench.peer import JETSTREAM, REDIS, Kind, Peer
 from tests.bench.profiling import Profiler
+from tests.bench.push import PUSH_CONTESTANTS, PUSH_ROWS, PUSH_TARGETS
+from tests.bench.push_isthmus import IsthmusPush
+from tests.bench.push_peer import PUSH_PEERS, PushPeer
 from tests.bench.results import Results
 from tests.bench.rows import DISK, ISTHMUS, ROWS, Contestant, Load, Row, Skipped
+from tests.bench.targets import Target
 
 PEERS: dict[str, Kind] = {kind.name: kind for kind in (REDIS, JETSTREAM)}
 
@@ -54,7 +66,6 @@ class Group:
         contestants: The names of those who are.
         open: Opens one.
         targets: Which ratios are to be reached.
-        most_rounds: How many rounds there are at most, where a figure takes long and differs little.
     """
 
     name: str
@@ -62,7 +73,6 @@ class Group:
     contestants: Sequence[str]
     open: Open
     targets: Sequence[Target] = ()
-    most_rounds: int = sys.maxsize
 
     def results(self, only: Collection[str]) -> Results:
         """Return what the figures will stand in."""
@@ -100,10 +110,30 @@ async def _open_links(name: str, place: Place) -> Contestant:
     return NaiveLinks(folder, links)
 
 
+async def _open_push(name: str, place: Place) -> Contestant:
+    folder = place.folder / name
+    if name == ISTHMUS:
+        return await place.stack.enter_async_context(IsthmusPush.open(folder, place.profiler))
+    return await place.stack.enter_async_context(PushPeer.open(PUSH_PEERS[name], folder, place.installer))
+
+
+async def _open_link_cost(name: str, place: Place) -> Contestant:
+    links = max(2, place.load.links // 2)
+    return await place.stack.enter_async_context(LinkCost.open(place.folder / name, place.profiler, links))
+
+
+async def _open_queue_cost(name: str, place: Place) -> Contestant:
+    opened = QueueCost.open(place.folder / name, place.profiler, place.load.queued)
+    return await place.stack.enter_async_context(opened)
+
+
 DELIVERY = Group("delivery", ROWS, (ISTHMUS, *PEERS, DISK), _open_delivery)
 CALLS = Group("calls", CALL_ROWS, CALL_CONTESTANTS, _open_calls, TARGETS)
-LINKS = Group("links", LINK_ROWS, LINK_CONTESTANTS, _open_links, LINK_TARGETS, most_rounds=2)
-GROUPS = (CALLS, LINKS, DELIVERY)
+LINKS = Group("links", LINK_ROWS, LINK_CONTESTANTS, _open_links, LINK_TARGETS)
+PUSH = Group("push", PUSH_ROWS, PUSH_CONTESTANTS, _open_push, PUSH_TARGETS)
+LINK_COST = Group("link-cost", LINK_COST_ROWS, COST_CONTESTANTS, _open_link_cost, LINK_COST_TARGETS)
+QUEUE_COST = Group("queue-cost", QUEUE_COST_ROWS, COST_CONTESTANTS, _open_queue_cost, QUEUE_COST_TARGETS)
+GROUPS = (CALLS, PUSH, LINKS, LINK_COST, QUEUE_COST, DELIVERY)
 
 
 def chosen(only: Collection[str]) -> list[Group]:

@@ -21,7 +21,7 @@ from actors.errors import CallError
 from runtime.admin.client import AdminClient, NotRunning, connect
 from tests.bench.clusters import Clusters, hub_table, link_table
 from tests.bench.profiling import Profiler
-from tests.bench.rows import BATCH, FSYNC, MOST_SUBSCRIBERS, ROWS, Load, MeasureFailed, Row, check_counts
+from tests.bench.rows import BATCH, FSYNC, MOST_SUBSCRIBERS, ROWS, Figure, Load, MeasureFailed, Row, check_counts
 from tests.bench.servers import ANSWERS_WITHIN, together
 from tests.processes import free_port
 
@@ -84,10 +84,10 @@ class Isthmus(Clusters):
         """Tell whether it publishes or delivers."""
         return row in ROWS and row != FSYNC
 
-    async def measure(self, row: Row, load: Load) -> float:
+    async def measure(self, row: Row, load: Load) -> Figure:
         """Return how many messages a second were confirmed, or delivered and acknowledged."""
         try:
-            return await (self._deliver(row, load) if row.is_delivery else self._publish(row, load))
+            return Figure(await (self._deliver(row, load) if row.is_delivery else self._publish(row, load)))
         except (NotRunning, CallError) as error:
             msg = f"{type(error).__name__}: {error}"
             raise MeasureFailed(msg) from error

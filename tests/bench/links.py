@@ -9,20 +9,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from pathlib import Path
 
-import trio
 from attrs import define, field, frozen
 
-from tests.bench.call_rows import NAIVE, Target
-from tests.bench.clusters import Clusters, hub_table, link_table
+from tests.bench.call_rows import NAIVE
+from tests.bench.clusters import Clusters, hub_table, link_names, link_table
 from tests.bench.memory import resident
 from tests.bench.profiling import Profiler
-from tests.bench.rows import ISTHMUS, Load, MeasureFailed, Row
+from tests.bench.rows import ISTHMUS, Figure, Load, Row
 from tests.bench.servers import running, until_listening, worker
+from tests.bench.targets import Target
 from tests.processes import ROOT, free_port
 
 HUB, ONE, MANY = "hub", "one", "many"
-LOOK_INTERVAL = 0.1
-READY_WITHIN = 180.0
 KIB = 1024
 
 
@@ -36,8 +34,8 @@ class LinkRow(Row):
         return 2
 
 
-MEMORY = LinkRow("link-memory", "memory of an idle link in KiB, both ends together")
-RECONNECT = LinkRow("reconnect", "seconds from the server's return until all links are ready")
+MEMORY = LinkRow("link-memory", "memory of an idle link in KiB, both ends together", most_rounds=2)
+RECONNECT = LinkRow("reconnect", "seconds from the server's return until all links are ready", most_rounds=2)
 
 LINK_ROWS = (MEMORY, RECONNECT)
 LINK_CONTESTANTS = (ISTHMUS, NAIVE)
@@ -55,8 +53,7 @@ def configuration(port: int, links: int) -> str:
     parts = [hub_table(address)]
     for name, number in ((ONE, 1), (MANY, links)):
         parts.append(_PEER.format(name=name))
-        names = ["hub", *(f"link-{place}" for place in range(2, number + 1))]
-        parts += [link_table(name, address, link=link) for link in names]
+        parts += [link_table(name, address, link=link) for link in link_names(number)]
     return "".join(parts)
 
 
@@ -80,15 +77,15 @@ class IsthmusLinks(Clusters):
         """Tell whether it is about links."""
         return isinstance(row, LinkRow)
 
-    async def measure(self, row: Row, load: Load) -> float:
+    async def measure(self, row: Row, load: Load) -> Figure:
         """Return KiB of a link, or seconds until all are ready again."""
-        return await (self._memory() if row == MEMORY else self._reconnect())
+        return Figure(await (self._memory() if row == MEMORY else self._reconnect()))
 
     async def _memory(self) -> float:
         taken = {}
         for cluster, links in ((ONE, 1), (MANY, self.links)):
             async with self.started([HUB]), self.started([cluster]):
-                await self._until_ready_again(cluster, links)
+                await self.until_links_ready(cluster, links)
                 taken[cluster] = resident([self.pids[HUB], self.pids[cluster]])
         return (taken[MANY] - taken[ONE]) / (self.links - 1) / KIB
 
@@ -97,23 +94,12 @@ class IsthmusLinks(Clusters):
             first = await stack.enter_async_context(AsyncExitStack())
             await first.enter_async_context(self.started([HUB]))
             await stack.enter_async_context(self.started([MANY]))
-            await self._until_ready_again(MANY, self.links)
+            await self.until_links_ready(MANY, self.links)
             await first.aclose()
             await stack.enter_async_context(self.started([HUB]))
             began_at = time.monotonic()
-            await self._until_ready_again(MANY, self.links)
+            await self.until_links_ready(MANY, self.links)
             return time.monotonic() - began_at
-
-    async def _until_ready_again(self, cluster: str, links: int) -> None:
-        ready = 0
-        with trio.move_on_after(READY_WITHIN):
-            while ready < links:
-                found = await self.ask(cluster, "isthmus.admin.status", {})
-                ready = sum(one["kind"] == "outgoing" and one["state"] == "ready" for one in found["actors"])
-                await trio.sleep(LOOK_INTERVAL)
-            return
-        msg = f"{cluster}: only {ready} of {links} links are ready"
-        raise MeasureFailed(msg)
 
 
 @define
@@ -130,7 +116,7 @@ class NaiveLinks:
         """Tell whether it is about memory; it does not connect again by itself."""
         return row == MEMORY
 
-    async def measure(self, row: Row, load: Load) -> float:
+    async def measure(self, row: Row, load: Load) -> Figure:
         """Return KiB of a link."""
         number, port = next(self._numbers), free_port()
         log, python = self.folder / f"links-{number}.log", [sys.executable, "-m", "tests.bench.idle_links", str(port)]
@@ -138,4 +124,4 @@ class NaiveLinks:
             await until_listening(server, port, log)
             async with worker(python, self.folder / f"dials-{number}.log", cwd=ROOT) as client:
                 taken = await client.ask(do="measure", links=self.links, server=server.pid)
-        return float(taken["with_all"] - taken["with_one"]) / (self.links - 1) / KIB
+        return Figure((taken["with_all"] - taken["with_one"]) / (self.links - 1) / KIB)

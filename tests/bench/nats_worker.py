@@ -61,6 +61,12 @@ async def prepare(*, stream: str, groups: Sequence[str], messages: int) -> dict[
         return await _publish_all(jetstream, stream, Quota(messages, float("inf")), FILLERS)
 
 
+async def push(*, stream: str, messages: int, publishers: int, consumers: int) -> dict[str, float]:
+    """Publish so many messages to what was prepared."""
+    async with _jetstream() as jetstream:
+        return await _publish_all(jetstream, stream, Quota(messages, float("inf")), publishers)
+
+
 async def consume(*, stream: str, group: str, messages: int) -> dict[str, float]:
     """Fetch and acknowledge so many messages, until the server has nothing left of them."""
     async with _jetstream() as jetstream:
@@ -76,4 +82,4 @@ async def consume(*, stream: str, group: str, messages: int) -> dict[str, float]
 
 
 if __name__ == "__main__":
-    serve({"publish": publish, "prepare": prepare, "consume": consume})
+    serve({"publish": publish, "prepare": prepare, "push": push, "consume": consume})

@@ -9,12 +9,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Self
 
 import trio
 from attrs import define, field, frozen
 
 from tests.bench.install import Installer, is_installed
-from tests.bench.rows import FSYNC, MOST_SUBSCRIBERS, Load, Row, check_counts
+from tests.bench.rows import FSYNC, MOST_SUBSCRIBERS, Figure, Load, Row, check_counts
 from tests.bench.servers import Worker, running, together, until_listening, worker
 from tests.processes import ROOT, free_port
 
@@ -51,7 +52,9 @@ def _redis(program: str, folder: Path, port: int) -> Setting:
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
     command += ["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--daemonize", "no"]
     reader = "hiredis" if is_installed("hiredis") else "its parser in Python"
-    return Setting(command, [f"{_version(program)}; appendonly yes, appendfsync always", f"client with {reader}"])
+    return Setting(
+        command, [f"{program_version(program)}; appendonly yes, appendfsync always", f"client with {reader}"]
+    )
 
 
 _JETSTREAM = """
@@ -72,14 +75,15 @@ def _nats(program: str, folder: Path, port: int) -> Setting:
     if subprocess.run([*command, "-t"], capture_output=True, check=False).returncode:
         config.write_text(_JETSTREAM.format(port=port, folder=folder, sync=""))
         sync = "this version knows no sync_interval: it syncs every two minutes, and confirms before that"
-    return Setting(command, [f"{_version(program)}; file storage; {sync}"])
+    return Setting(command, [f"{program_version(program)}; file storage; {sync}"])
 
 
 REDIS = Kind("redis", "redis-server", "redis", "tests.bench.redis_worker", _redis)
 JETSTREAM = Kind("jetstream", "nats-server", "nats-py", "tests.bench.nats_worker", _nats)
 
 
-def _version(program: str) -> str:
+def program_version(program: str) -> str:
+    """Return what a server says of its version."""
     return subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.strip()
 
 
@@ -89,12 +93,13 @@ class Peer:
 
     name: str
     facts: list[str]
+    server: int
     workers: list[Worker] = field(factory=list)
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, kind: Kind, folder: Path, installer: Installer) -> AsyncGenerator[Peer, None]:
-        """Run the server and a worker for each subscriber as long as the block.
+    async def open(cls, kind: Kind, folder: Path, installer: Installer) -> AsyncGenerator[Self, None]:
+        """Run the server, a worker for each subscriber and one more as long as the block.
 
         Raises:
             Skipped: When something that it needs is not there.
@@ -103,12 +108,12 @@ class Peer:
         installer.package(kind.package)
         port, log = free_port(), folder / f"{kind.program}.log"
         setting = await trio.to_thread.run_sync(kind.prepare, program, folder, port)
-        one = cls(kind.name, [*setting.facts, f"{kind.package} {version(kind.package)}"])
         async with AsyncExitStack() as stack:
             process = await stack.enter_async_context(running(setting.command, log, cwd=folder))
             await until_listening(process, port, log)
+            one = cls(kind.name, [*setting.facts, f"{kind.package} {version(kind.package)}"], process.pid)
             command = [sys.executable, "-m", kind.worker, str(port)]
-            for number in range(MOST_SUBSCRIBERS):
+            for number in range(MOST_SUBSCRIBERS + 1):
                 log = folder / f"{kind.name}-worker-{number + 1}.log"
                 one.workers.append(await stack.enter_async_context(worker(command, log, cwd=ROOT)))
             yield one
@@ -117,13 +122,13 @@ class Peer:
         """Tell whether the row is one of its own: all its publishers are across a link."""
         return row != FSYNC and not row.like
 
-    async def measure(self, row: Row, load: Load) -> float:
+    async def measure(self, row: Row, load: Load) -> Figure:
         """Return how many messages a second were confirmed, or consumed and acknowledged."""
         first = self.workers[0]
         if not row.is_delivery:
             order = {"messages": load.messages, "seconds": load.seconds, "publishers": row.workers}
             result = await first.ask(do="publish", stream=row.name, **order)
-            return float(result["confirmed"] / result["seconds"])
+            return Figure(result["confirmed"] / result["seconds"])
         groups = [f"group-{number + 1}" for number in range(row.workers)]
         await first.ask(do="prepare", stream=row.name, groups=groups, messages=load.messages)
         answers = await together(
@@ -135,4 +140,4 @@ class Peer:
         check_counts(answers, load.messages)
         began_at = min(answer["began_at"] for answer in answers)
         ended_at = max(answer["ended_at"] for answer in answers)
-        return float(row.workers * load.messages / (ended_at - began_at))
+        return Figure(row.workers * load.messages / (ended_at - began_at))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -16,6 +18,8 @@ from tests.bench.servers import STARTS_WITHIN, not_started, running
 
 RATE = 200
 LONGEST = 3600
+MOST_LINES = 15
+_LINE_NUMBER = re.compile(r":\d+\)$")
 
 
 @frozen
@@ -59,6 +63,13 @@ class Profiler:
                     await process.wait()
         await trio.Path(log).unlink()
 
+    def summary(self) -> str:
+        """Return for each recorded process where it spent its time."""
+        if self.folder is None:
+            return ""
+        parts = [shares_of(path.stem, path.read_text()) for path in sorted(self.folder.glob("*.txt"))]
+        return "\n\n".join(parts)
+
     async def _until_sampling(self, process: trio.Process, log: Path) -> None:
         with trio.move_on_after(STARTS_WITHIN):
             while process.poll() is None:
@@ -66,3 +77,25 @@ class Profiler:
                     return
                 await trio.sleep(0.02)
         raise MeasureFailed(not_started(process, log))
+
+
+def shares_of(title: str, stacks: str, most: int = MOST_LINES) -> str:
+    """Return in which functions a process was, in percent of the samples, most first.
+
+    Args:
+        title: The first line.
+        stacks: Collapsed stacks: frames from the outermost on, separated by semicolons, then how often.
+        most: How many functions.
+    """
+    inside, itself, samples = Counter[str](), Counter[str](), 0
+    for line in stacks.splitlines():
+        stack, _, number = line.rpartition(" ")
+        frames = [_LINE_NUMBER.sub(")", frame) for frame in stack.split(";")]
+        samples += int(number)
+        itself[frames[-1]] += int(number)
+        for frame in set(frames):
+            inside[frame] += int(number)
+    lines = [f"{title}: {samples} samples; in a function itself, with what it calls"]
+    for frame, number in itself.most_common(most):
+        lines.append(f"  {100 * number / samples:5.1f} %  {100 * inside[frame] / samples:5.1f} %  {frame}")
+    return "\n".join(lines)

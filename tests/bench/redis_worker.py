@@ -58,13 +58,18 @@ async def prepare(*, stream: str, groups: Sequence[str], messages: int) -> dict[
     return {}
 
 
+async def push(*, stream: str, messages: int, publishers: int, consumers: int) -> dict[str, float]:
+    """Publish so many messages to what was prepared."""
+    return await publish(stream=stream, messages=messages, seconds=float("inf"), publishers=publishers)
+
+
 async def consume(*, stream: str, group: str, messages: int) -> dict[str, float]:
     """Read and acknowledge so many messages, without an event loop, until the server has nothing left of them."""
     with redis.Redis(port=PORT) as client:
         client.ping()
         count, began_at = 0, time.monotonic()
         while count < messages:
-            found: Any = client.xreadgroup(group, CONSUMER, {stream: ">"}, count=BATCH, block=1000)
+            found: Any = client.xreadgroup(group, CONSUMER, {stream: ">"}, count=BATCH, block=10_000)
             entries = _entries(found)
             if not entries:
                 break
@@ -86,4 +91,4 @@ def _entries(found: Any) -> list[Any]:
 
 
 if __name__ == "__main__":
-    serve({"publish": publish, "prepare": prepare, "consume": consume})
+    serve({"publish": publish, "prepare": prepare, "push": push, "consume": consume})

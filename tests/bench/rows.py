@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -29,6 +30,7 @@ class Row:
         is_delivery: Whether deliveries are measured, else publishes.
         is_remote: Whether the publishers are in another cluster.
         like: The row whose figures the peers have for it; empty for its own.
+        most_rounds: How many figures there are at most, where one takes long and differs little.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Row:
     is_delivery: bool = False
     is_remote: bool = False
     like: str = ""
+    most_rounds: int = sys.maxsize
 
     @property
     def decimals(self) -> int:
@@ -73,12 +76,31 @@ class Load:
         seconds: How long is published, at most.
         call_seconds: How long is called.
         links: How many links there are at once where links are measured.
+        queued: How many messages there are in a long queue.
     """
 
     messages: int = 50_000
     seconds: float = 3.0
     call_seconds: float = 1.0
     links: int = 1000
+    queued: int = 1_000_000
+
+
+SHORT = Load(messages=100, seconds=0.2, call_seconds=0.05, links=5, queued=2000)
+"""Just enough to see that each row works."""
+
+
+@frozen
+class Figure:
+    """What was measured once.
+
+    Args:
+        value: What the row says.
+        cpu: Microseconds that each took of the processors, in all processes together; None where that is not known.
+    """
+
+    value: float
+    cpu: float | None = None
 
 
 class Skipped(Exception):
@@ -99,8 +121,8 @@ class Contestant(Protocol):
         """Tell whether the row concerns it."""
         ...
 
-    async def measure(self, row: Row, load: Load) -> float:
-        """Return how many there were a second.
+    async def measure(self, row: Row, load: Load) -> Figure:
+        """Return how many there were a second, or what else the row says.
 
         Raises:
             MeasureFailed: When there is no figure.
@@ -137,5 +159,6 @@ class Quota:
         return True
 
     def result(self) -> dict[str, float]:
-        """Return how many were confirmed, in how many seconds."""
-        return {"confirmed": self.confirmed, "seconds": time.monotonic() - self.began_at}
+        """Return how many were confirmed, in how many seconds since when."""
+        ended_at = time.monotonic()
+        return {"confirmed": self.confirmed, "seconds": ended_at - self.began_at, "began_at": self.began_at}

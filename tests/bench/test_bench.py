@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.bench.__main__ import Plan, measure
 from tests.bench.call_load import PAYLOAD, Calls, check_answer, keep_calling, percentile_of
-from tests.bench.call_rows import CALL_ROWS, TARGETS, Target
-from tests.bench.groups import CALLS, DELIVERY, GROUPS, LINKS, chosen
+from tests.bench.call_rows import CALL_ROWS, TARGETS
+from tests.bench.cpu import CpuMeter
+from tests.bench.flat import QUEUE_COST_ROWS, QUEUE_COST_TARGETS
+from tests.bench.groups import CALLS, DELIVERY, GROUPS, LINK_COST, LINKS, PUSH, QUEUE_COST, Group, chosen
 from tests.bench.install import Installer
 from tests.bench.pinning import pinned
-from tests.bench.results import Results
-from tests.bench.rows import ROWS, Load, MeasureFailed, Quota, Row, check_counts
+from tests.bench.profiling import shares_of
+from tests.bench.push import PUSH_ROWS
+from tests.bench.push_peer import PUSH_PEERS
+from tests.bench.results import Results, verdict_table
+from tests.bench.rows import ROWS, SHORT, Figure, Load, MeasureFailed, Quota, Row, check_counts
 from tests.bench.servers import together, worker
+from tests.bench.targets import Target
 
 BY_NAME = {row.name: row for row in ROWS}
 
@@ -28,7 +36,7 @@ def results(*rows: str, **rates: dict[str, list[float]]) -> Results:
     for contestant, figures in rates.items():
         for row, values in figures.items():
             for value in values:
-                found.add(BY_NAME[row.replace("_", "-")], contestant, value)
+                found.add(BY_NAME[row.replace("_", "-")], contestant, Figure(value))
     return found
 
 
@@ -112,14 +120,69 @@ def test_a_target_is_reached_or_not() -> None:
     rows = [row for row in CALL_ROWS if row.name in ("call-256", "ask")]
     found = Results(rows, ["isthmus", "naive", "nats"], TARGETS)
     for contestant, rate in (("isthmus", 900.0), ("naive", 100.0), ("nats", 450.0)):
-        found.add(rows[0], contestant, rate)
-    lines = [line.split() for line in found.verdicts().splitlines()]
+        found.add(rows[0], contestant, Figure(rate))
+    lines = [line.split() for line in verdict_table([found]).splitlines()]
     assert lines[1:] == [
         ["call-256,", "isthmus/naive", "9.00", "at", "least", "8.50", "reached"],
         ["call-256,", "isthmus/nats", "2.00", "at", "least", "2.50", "not", "reached"],
     ]
     assert Target("link-memory", "naive", 1.5, is_most=True).is_reached_by(1.4)
     assert not Target("link-memory", "naive", 1.5, is_most=True).is_reached_by(1.6)
+
+
+def test_cost_is_compared_with_that_of_another_row() -> None:
+    """A target without a peer says how many times another row's figure there may be."""
+    short, long = QUEUE_COST_ROWS
+    found = Results(QUEUE_COST_ROWS, ["isthmus"], QUEUE_COST_TARGETS, rounds=5)
+    found.add(short, "isthmus", Figure(100.0))
+    assert verdict_table([found]) == ""
+    found.add(long, "isthmus", Figure(121.0))
+    assert verdict_table([found]).splitlines()[1].split() == [
+        *("cost-queue-long/cost-queue-short", "1.21", "at", "most", "1.20", "not", "reached")
+    ]
+    assert "a long queue (1 round)" in found.table()
+
+
+def test_what_each_took_of_the_processors_has_a_table_of_its_own() -> None:
+    """Medians of those rows of which it is known."""
+    found = Results([BY_NAME["publish-1"], BY_NAME["publish-256"]], ["isthmus", "redis"])
+    assert found.cpu_table() == ""
+    for cpu in (10.0, 30.0, 20.0):
+        found.add(BY_NAME["publish-1"], "isthmus", Figure(1.0, cpu))
+    (line,) = found.cpu_table().splitlines()[1:]
+    assert line.split() == ["published,", "1", "publisher", "20.0", "(10.0", "to", "30.0)"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux says what a process takes")
+def test_the_processors_time_is_that_of_the_process() -> None:
+    """What is worked counts, for each of so many; what others do does not."""
+    meter, began_at = CpuMeter([os.getpid()]), time.process_time()
+    while time.process_time() < began_at + 0.1:
+        pass
+    figure = meter.figure(7.0, 10)
+    assert figure.value == 7.0
+    assert figure.cpu is not None
+    assert figure.cpu >= 8_000  # the system counts in steps of 10 ms
+
+
+def test_a_process_that_is_gone_has_no_cost(tmp_path: Path) -> None:
+    """A rate is kept without it; a figure that is the cost cannot be had."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    meter = CpuMeter([process.pid])
+    assert meter.figure(7.0, 10) == Figure(7.0)
+    with pytest.raises(MeasureFailed, match="does not say"):
+        meter.microseconds()
+
+
+def test_a_profile_says_where_a_process_was() -> None:
+    """In percent of the samples: in a function itself, and in it with what it calls; lines of code are left out."""
+    stacks = "main (a.py:1);read (b.py:2) 3\nmain (a.py:1);read (b.py:9) 4\nmain (a.py:5) 3\n"
+    assert shares_of("call-1-hub", stacks).splitlines() == [
+        "call-1-hub: 10 samples; in a function itself, with what it calls",
+        "   70.0 %   70.0 %  read (b.py)",
+        "   30.0 %  100.0 %  main (a.py)",
+    ]
 
 
 def test_what_is_chosen_decides_about_the_groups() -> None:
@@ -170,25 +233,56 @@ def test_pinned_processes_share_a_processor_for_a_while() -> None:
 
 async def test_every_row_of_calls_gets_a_figure(tmp_path: Path) -> None:
     """Real processes call over both wires, beside the naive way, and the tables say what was reached."""
-    plan = Plan(Load(call_seconds=0.05), 1, tmp_path, ["isthmus", "naive", "trio"], Installer(may_install=False))
+    plan = Plan(SHORT, 1, tmp_path, ["isthmus", "naive", "trio"], Installer(may_install=False))
     found = await measure(plan, CALLS)
     assert found.failures == []
     assert {row for row, name in found.rates if name == "isthmus"} == {row.name for row in CALL_ROWS}
     assert {row for row, name in found.rates if name == "trio"} == {"ask", "tell"}
     assert all(rate > 0 for rates in found.rates.values() for rate in rates)
-    assert "call-zato-256, isthmus/naive" in found.verdicts()
+    assert "call-zato-256, isthmus/naive" in verdict_table([found])
+    assert {("call-256", "isthmus"), ("call-256", "naive")} <= set(found.cpu)
 
 
 async def test_every_row_of_links_gets_a_figure(tmp_path: Path) -> None:
     """Real clusters have links that do nothing, lose them all and have them again."""
-    found = await measure(Plan(Load(links=5), 1, tmp_path, ["links"], Installer(may_install=False)), LINKS)
+    found = await measure(Plan(SHORT, 1, tmp_path, ["links"], Installer(may_install=False)), LINKS)
     assert found.failures == []
     assert sorted(found.rates) == [("link-memory", "isthmus"), ("link-memory", "naive"), ("reconnect", "isthmus")]
 
 
+async def test_every_row_of_pushed_messages_gets_a_figure(tmp_path: Path) -> None:
+    """Real processes publish and are given memory messages and guaranteed ones, each once."""
+    found = await measure(Plan(SHORT, 2, tmp_path, ["isthmus"], Installer(may_install=False)), PUSH)
+    assert found.failures == []
+    assert {row for row, _name in found.rates} == {row.name for row in PUSH_ROWS}
+    assert all(len(rates) == 2 and min(rates) > 0 for rates in found.rates.values())
+
+
+@pytest.mark.parametrize("group", [LINK_COST, QUEUE_COST], ids=lambda group: group.name)
+async def test_every_row_of_cost_gets_a_figure(tmp_path: Path, group: Group) -> None:
+    """Calls over one and over many links, messages of a short and of a long queue."""
+    found = await measure(Plan(SHORT, 1, tmp_path, ["isthmus"], Installer(may_install=False)), group)
+    assert found.failures == []
+    assert {row for row, _name in found.rates} == {row.name for row in group.rows}
+    assert len(found.verdicts()) == len(group.targets)
+
+
+@pytest.mark.parametrize("name", PUSH_PEERS)
+async def test_every_peer_that_pushes_is_measured_where_it_is_installed(tmp_path: Path, name: str) -> None:
+    """Its consumers were given each message, and its processes' cost is known."""
+    found = await measure(Plan(SHORT, 1, tmp_path, [name], Installer(may_install=False)), PUSH)
+    assert found.failures == []
+    if not found.rates:
+        pytest.skip(next(fact for fact in found.facts if "is skipped" in fact))
+    assert {row for row, _name in found.rates} == {
+        row.name for row in PUSH_ROWS if row.is_guaranteed == (name != "nats")
+    }
+    assert set(found.cpu) == set(found.rates)
+
+
 async def test_every_row_of_isthmus_gets_a_figure(tmp_path: Path) -> None:
     """Real processes publish here and over a link, and deliver to one and to four."""
-    plan = Plan(Load(50, 5.0), 1, tmp_path, ["isthmus"], Installer(may_install=False))
+    plan = Plan(SHORT, 1, tmp_path, ["isthmus"], Installer(may_install=False))
     found = await measure(plan)
     assert found.failures == []
     rows: list[Row] = [row for row in ROWS if row.name != "fsync"]
