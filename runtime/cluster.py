@@ -55,7 +55,7 @@ from runtime.supervisor import Supervisor
 from runtime.transport import Address, LinkOptions, Network, WebSocketListener
 from runtime.wire import NativeWire, Role, Wire, ZatoServerWire
 
-__all__ = ["Cluster", "Ports", "Stores"]
+__all__ = ["SERVER", "Cluster", "Ports", "Stores"]
 
 _ADMIN = ChannelSettings(
     address="ws://localhost:1/admin",
@@ -65,6 +65,9 @@ _ADMIN = ChannelSettings(
 )
 _COMPAT_PING = (45.0, 2)
 _NATIVE_PING = (10.0, 1)
+
+SERVER = "server1"
+"""The name of the one server of a cluster."""
 
 SETUP_PATIENCE = 10.0
 """Seconds that channels wait for services to be set up."""
@@ -142,7 +145,7 @@ class Cluster:
         self.registry = Registry(ports.clock)
         self._settings = settings
         self._ports = ports
-        self._identity = LinkIdentity(name, "server1", ports.entropy.hex_id())
+        self._identity = LinkIdentity(name, SERVER, ports.entropy.hex_id())
         self._message_logs = MessageLogs(self._timestamp)
         stores = ports.stores
         self._catalogue = stores.catalogue

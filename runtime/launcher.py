@@ -31,7 +31,7 @@ _log = structlog.get_logger(kind="launcher")
 
 def launch(configuration: Configuration) -> int:
     """Run all clusters until a signal ends them; return the exit status."""
-    configure("-")
+    configure("-", configuration.log)
     return trio.run(_Launcher(configuration).run)
 
 

@@ -17,7 +17,7 @@ from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
 from actors.errors import ConfigurationError
 from actors.topics.catalogue import Catalogue
-from runtime.cluster import Cluster, Ports, Stores
+from runtime.cluster import SERVER, Cluster, Ports, Stores
 from runtime.config import Configuration, check_service_names, examine
 from runtime.data_dir import AlreadyRunning
 from runtime.deployer import Deployment
@@ -107,6 +107,7 @@ def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
         for problem in error.problems:
             print(problem, file=sys.stderr)  # noqa: T201
         return 2
+    configure(cluster, configuration.log, server=SERVER)
     settings = configuration.clusters[cluster]
     data_dir = configuration.data_dir(cluster)
     launcher = os.getppid() if is_launched else None

@@ -16,6 +16,7 @@ from runtime.config.meanings import meanings_of, purpose_of
 from runtime.config.reference import Key, alternatives, keys_of
 from runtime.config.schema import ClusterSettings
 from runtime.config.secrets import FORMS
+from runtime.config.signals import LogSettings
 
 __all__ = ["json_schema"]
 
@@ -40,7 +41,10 @@ def json_schema() -> Schema:
         "type": "object",
         "required": ["clusters"],
         "additionalProperties": False,
-        "properties": {"clusters": {"description": "The clusters, by name.", **clusters}},
+        "properties": {
+            "clusters": {"description": "The clusters, by name.", **clusters},
+            "log": _of(LogSettings, definitions),
+        },
         "definitions": dict(sorted(definitions.items())),
     }
 

@@ -18,6 +18,8 @@ from runtime.config.problems import KeyPath, Problem, Problems, nearest
 from runtime.config.schema import ClusterSettings, Configuration
 from runtime.config.secrets import is_reference, secret_from
 from runtime.config.shown import shown
+from runtime.config.signal_checks import check_log
+from runtime.config.signals import LogSettings
 from runtime.config.syntax import parse
 
 __all__ = ["examine", "load", "read_text"]
@@ -181,15 +183,18 @@ def examine(
     document = parsed.document
     if document is None:
         raise ConfigurationError(problems.sentences())
-    folder = path.resolve().parent
-    for key in document.keys() - {"clusters"}:
-        problems.add((key,), f"unknown key{nearest(key, ['clusters'])}")
+    reader = _Reader(problems, path.resolve().parent)
+    known = ("clusters", "log")
+    for key in document.keys() - set(known):
+        problems.add((key,), f"unknown key{nearest(key, known)}")
+    log = reader.read(document.get("log", {}), LogSettings, ("log",)) or LogSettings()
+    check_log(log, problems)
     tables = document.get("clusters", {})
     if not tables:
         problems.add((), "there are no clusters: describe one under [clusters.NAME]")
-    read = _Reader(problems, folder).read(tables, dict[str, ClusterSettings], ("clusters",)) or {}
+    read = reader.read(tables, dict[str, ClusterSettings], ("clusters",)) or {}
     for name in clusters or ():
         if name not in read:
             problems.add((), f"there is no cluster {name!r}{nearest(name, read)}")
     check_clusters(read, problems, set(read if clusters is None else clusters))
-    return Configuration(path, read, tuple(problems.warnings), text), problems.sentences()
+    return Configuration(path, read, tuple(problems.warnings), text, log), problems.sentences()

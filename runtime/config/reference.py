@@ -13,6 +13,7 @@ from attrs import frozen
 from actors.settings import DeliveryOptions, TopicSettings
 from runtime.config.meanings import meanings_of, purpose_of
 from runtime.config.schema import ClusterSettings
+from runtime.config.signals import LogSettings
 
 __all__ = ["Key", "Section", "alternatives", "keys_of", "sections"]
 
@@ -71,8 +72,13 @@ def keys_of(kind: type) -> tuple[Key, ...]:
     )
 
 
-def sections(kind: type = ClusterSettings, path: tuple[str, ...] = ("clusters", "CLUSTER")) -> Iterator[Section]:
-    """Give a section and all that stand below it, in the order of the schema."""
+def sections() -> Iterator[Section]:
+    """Give every section of the file, each before those below it, in the order of the schema."""
+    yield from _from(ClusterSettings, ("clusters", "CLUSTER"))
+    yield from _from(LogSettings, ("log",))
+
+
+def _from(kind: type, path: tuple[str, ...]) -> Iterator[Section]:
     keys = keys_of(kind)
     yield Section(path, kind, keys)
     for key in keys:
@@ -80,7 +86,7 @@ def sections(kind: type = ClusterSettings, path: tuple[str, ...] = ("clusters", 
             continue
         below, are_many = key.section
         entry = ("TOPIC" if below in _BY_TOPIC else "NAME",) if are_many else ()
-        yield from sections(below, (*path, key.name, *entry))
+        yield from _from(below, (*path, key.name, *entry))
 
 
 def _default(field: attrs.Attribute[Any]) -> Any:

@@ -16,6 +16,7 @@ from actors.settings import (
     SubscriptionSettings,
     TopicSettings,
 )
+from runtime.config.signals import LogSettings
 
 __all__ = ["ClusterSettings", "Configuration", "StoreKind", "StoreSettings", "Synchronous"]
 
@@ -72,6 +73,7 @@ class Configuration:
     clusters: dict[str, ClusterSettings]
     warnings: tuple[str, ...] = ()
     text: str = field(default="", repr=False)
+    log: LogSettings = field(factory=LogSettings)
 
     @property
     def folder(self) -> Path:

@@ -5,10 +5,12 @@ Each event is written in one call, since several processes share the terminal.
 
 from __future__ import annotations
 
+import atexit
 import datetime
 import logging
 import os
 import sys
+import time
 import traceback
 from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
@@ -16,6 +18,8 @@ from typing import Any, TextIO
 import structlog
 
 from actors.services.payload import Input, without_secrets
+from runtime.config.signals import LogFormat, LogLevel, LogSettings
+from runtime.observe.sampling import Sampler
 
 __all__ = ["configure"]
 
@@ -104,32 +108,92 @@ class _OneWrite:
     debug = info = warning = error = critical = exception = log = msg
 
 
-def configure(cluster: str, *, level: str = "info", as_json: bool = False, stream: TextIO | None = None) -> None:
+class _Levels:
+    """Drops what is below the level of the part that says it."""
+
+    def __init__(self, settings: LogSettings) -> None:
+        self._default = _number(settings.level)
+        self._levels = {part: _number(level) for part, level in settings.levels.items()}
+        self.lowest = min(self._default, *self._levels.values()) if self._levels else self._default
+
+    def __call__(self, _logger: Any, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if self._levels and _NUMBERS.get(level, logging.ERROR) < self._of(event):
+            raise structlog.DropEvent
+        return event
+
+    def _of(self, event: Mapping[str, Any]) -> int:
+        kind, actor = event.get("kind", ""), event.get("actor", "")
+        own = self._levels.get(f"{kind}:{actor}")
+        return self._levels.get(kind, self._default) if own is None else own
+
+
+class _Repeats:
+    """Leaves out what repeats, and says how much that was: with the next line of any kind, or at the end."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+
+    def __call__(self, _logger: Any, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if _MORE in event:
+            return event
+        self.tell()
+        part = f"{event.get('kind', '')} {str(event.get('actor', '')).partition('/')[0]}".strip()
+        if not self._sampler.passes((level, part, str(event.get("event", "")))):
+            raise structlog.DropEvent
+        return event
+
+    def tell(self, *, at_end: bool = False) -> None:
+        """Say what was left out in periods that are over, or in all."""
+        for (level, part, text), count in self._sampler.left_out(at_end=at_end):
+            kind, _, actor = part.partition(" ")
+            log = structlog.get_logger(kind=kind, actor=actor)
+            log.log(_NUMBERS.get(level, logging.ERROR), text, **{_MORE: f"and {count} more"})
+
+
+_MORE = "left_out"
+"""The fact that says how many lines there would have been."""
+
+_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "exception": 40, "critical": 50}
+
+
+def _number(level: LogLevel) -> int:
+    return _NUMBERS[level.value]
+
+
+def configure(
+    cluster: str, settings: LogSettings | None = None, *, server: str = "", stream: TextIO | None = None
+) -> None:
     """Set up logs for this process.
 
     Args:
         cluster: Shown in each line.
-        level: The lowest level shown: debug, info, warning or error.
-        as_json: JSON lines instead of lines for people.
+        settings: What is written, and how; None for the defaults.
+        server: The server of the cluster, which JSON lines name.
         stream: Where they go; None for stderr.
     """
+    settings = settings or LogSettings()
     target = sys.stderr if stream is None else stream
-    processors: list[Any]
-    if as_json:
-        processors = [
+    levels = _Levels(settings)
+    repeats = _Repeats(Sampler(settings.max_repeats, settings.repeat_period, time.monotonic))
+    if stream is None:
+        atexit.register(repeats.tell, at_end=True)
+    processors: list[Any] = [levels, repeats]
+    if settings.format is LogFormat.JSON:
+        place = {"cluster": cluster, "server": server} if server else {"cluster": cluster}
+        processors += [
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            lambda _logger, _level, event: {"cluster": cluster, **event},
+            lambda _logger, _level, event: {**place, **event},
             _with_traceback,
             _without_secrets,
             structlog.processors.JSONRenderer(default=repr),
         ]
     else:
         has_colours = target.isatty() and not os.environ.get("NO_COLOR")
-        processors = [_Lines(cluster, has_colours=has_colours)]
+        processors.append(_Lines(cluster, has_colours=has_colours))
     structlog.configure(
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        wrapper_class=structlog.make_filtering_bound_logger(levels.lowest),
         logger_factory=lambda *_args: _OneWrite(target),
         cache_logger_on_first_use=False,
     )

@@ -11,6 +11,7 @@ import structlog
 import trio
 
 from actors import AsIs, BadInput, Bunch, Secret, Service
+from runtime.config.signals import LogFormat, LogSettings
 from runtime.observe.logs import configure
 from tests.forms import FORMS, service_of
 from tests.supervised import Supervised
@@ -152,7 +153,7 @@ async def test_input_and_output_are_logged_without_secrets(form: str, running: S
     for as_json in (True, False):
         written = io.StringIO()
         before = structlog.get_config()
-        configure("test", as_json=as_json, stream=written)
+        configure("test", LogSettings(format=LogFormat.JSON if as_json else LogFormat.CONSOLE), stream=written)
         try:
             answer = await running.ask("test.secrets", {"password": "sesame", "pin": "four-digits"}, cid="abc")
         finally:

@@ -13,6 +13,7 @@ _NAMES = re.compile(r"max_.*|limit_.*|.*_timeout|.*_threshold|token_ttl|new_toke
 _NAMES_TOO = ("timeout", "delivery_max_retry", "delivery_batch_size")
 
 SHOWN_BY = {
+    "log.max_repeats": "runtime/observe/test_log_settings.py::test_what_repeats_is_counted",
     "channels.max_handshakes": "runtime/transport/test_websocket.py::test_places_for_handshakes_are_bounded_and_freed",
     "channels.new_token_wait_time": "runtime/test_zato_channel.py::test_a_session_that_is_not_created_in_time_is_a_merr",
     "channels.max_in_flight": "runtime/test_clients.py::test_only_so_many_requests_are_under_way",
@@ -61,5 +62,5 @@ def is_limit(key: Key) -> bool:
 
 def limit_name(section: Section, key: Key) -> str:
     """Return the section's name without its placeholders, and the key's."""
-    parts = [part for part in section.path[1:] if not part.isupper()]
+    parts = [part for part in section.path if part != "clusters" and not part.isupper()]
     return ".".join((*parts, key.name))

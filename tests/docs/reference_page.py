@@ -8,6 +8,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+import attrs
+
 from actors.secret import Secret
 from actors.settings import DeliveryOptions
 from runtime.config.json_schema import json_schema
@@ -83,7 +85,10 @@ def _type_of_one(kind: Any) -> str:
     if get_origin(kind) is tuple:
         return f"array: {_type(get_args(kind)[0])}"
     if get_origin(kind) is dict:
-        return "table of values" if get_args(kind)[1] is Any else "tables by name, see below"
+        value = get_args(kind)[1]
+        if value is Any:
+            return "table of values"
+        return "tables by name, see below" if attrs.has(value) else f"table of {_type(value)}"
     if isinstance(kind, type) and issubclass(kind, Enum):
         return ", ".join(f'`"{one.value}"`' for one in kind)
     return _WORDS.get(kind, "table, see below")

@@ -9,6 +9,7 @@ from actors.messages import Acknowledge, Cancel, Deliver, Denied, Failure, Hello
 from runtime.wire.protocol import Frame, Role, Violation
 from runtime.wire.session import SessionState, State
 from runtime.wire.zato.busy import WorkInTurn
+from runtime.wire.zato.cids import cid_of, own_id_of, with_cid
 from runtime.wire.zato.frames import FORBIDDEN, Remembered, UnreadableError, encode, parse, ping_payload, text_of
 from runtime.wire.zato.results import gateway_result
 
@@ -89,7 +90,8 @@ class ZatoClientWire:
                 }
                 return encode(meta, data={})
             case Invoke():
-                return encode(meta | {"action": "invoke-service"}, data=message.data)
+                meta |= {"id": with_cid(message.id, message.cid), "action": "invoke-service"}
+                return encode(meta, data=message.data)
             case Reply() | Acknowledge():
                 meta |= {"action": "client-response", "in_reply_to": message.in_reply_to}
                 return encode(meta, data={"response": message.data})
@@ -121,7 +123,7 @@ class ZatoClientWire:
 
     def _message(self, meta: dict[str, Any], data: Any) -> Message:
         message_id, timestamp = meta["id"], text_of(meta.get("timestamp"))
-        in_reply_to = text_of(meta.get("in_reply_to") or "")
+        in_reply_to = own_id_of(text_of(meta.get("in_reply_to") or ""))
         self._work.heard(in_reply_to)
         if in_reply_to:
             return self._answer(meta, data, in_reply_to, timestamp)
@@ -132,7 +134,7 @@ class ZatoClientWire:
             case "zwsx.psrq":
                 return _delivery_of(message_id, data, timestamp)
             case _:
-                return Invoke(message_id, data, timestamp, cid=message_id)
+                return Invoke(message_id, data, timestamp, cid=cid_of(message_id))
 
     def _answer(self, meta: dict[str, Any], data: Any, in_reply_to: str, timestamp: str) -> Message:
         message_id, status = meta["id"], _status_of(meta, _OK)

@@ -14,6 +14,7 @@ from actors.settings import Compat
 from actors.topics.publication import messages_of
 from runtime.wire.protocol import Frame, Role, Violation
 from runtime.wire.session import SessionState
+from runtime.wire.zato.cids import cid_of, own_id_of, with_cid
 from runtime.wire.zato.frames import (
     FORBIDDEN,
     INVALID_UTF8,
@@ -145,7 +146,8 @@ class ZatoServerWire:
             case Denied():
                 return self._denied(message)
             case Invoke():
-                return encode(meta | {"msg_type": "zwsx.rqc"}, data=message.data)
+                meta |= {"id": with_cid(message.id, message.cid), "msg_type": "zwsx.rqc"}
+                return encode(meta, data=message.data)
             case Deliver():
                 messages = messages_of(message)
                 return encode(meta | {"msg_type": "zwsx.psrq"} | _context_of(messages), data=messages)
@@ -207,7 +209,7 @@ class ZatoServerWire:
         token = meta.get("token")
         if not token:
             # real clients answer a push before they have picked up their token
-            answered = text_of(meta.get("in_reply_to"))
+            answered = own_id_of(text_of(meta.get("in_reply_to")))
             return meta.get("action") in _RESPONSES and (answered in self._deliveries or answered in self._requests)
         given = text_of(token).encode()
         for place, known in enumerate(self._tokens):
@@ -220,14 +222,14 @@ class ZatoServerWire:
     def _message(self, meta: dict[str, Any], data: Any) -> Message:
         message_id, timestamp = meta["id"], text_of(meta["timestamp"])
         if meta.get("action") in _RESPONSES:
-            in_reply_to = text_of(meta.get("in_reply_to"))
+            in_reply_to = own_id_of(text_of(meta.get("in_reply_to")))
             if isinstance(data, dict) and "response" in data:
                 data = data["response"]
             if self._deliveries.take(in_reply_to):
                 return Acknowledge(message_id, in_reply_to, timestamp, data)
             self._requests.take(in_reply_to)
             return Reply(message_id, in_reply_to, data, timestamp)
-        return Invoke(message_id, data, timestamp, cid=message_id)
+        return Invoke(message_id, data, timestamp, cid=cid_of(message_id))
 
 
 def _context_of(messages: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from actors.secret import Secret
+from runtime.config.signals import LogFormat, LogLevel, LogSettings
 from runtime.observe.logs import configure
 
 ESCAPE = "\x1b"
@@ -38,8 +39,9 @@ def _logs_as_they_were(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def logger_to(stream: io.StringIO, **options: Any) -> Any:
-    configure("emea", stream=stream, **options)
+def logger_to(stream: io.StringIO, *, as_json: bool = False, level: str = "info") -> Any:
+    settings = LogSettings(LogLevel(level), LogFormat.JSON if as_json else LogFormat.CONSOLE)
+    configure("emea", settings, stream=stream)
     return structlog.get_logger(kind="service", actor="demo.echo")
 
 

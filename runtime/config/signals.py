@@ -1,0 +1,62 @@
+"""What a server says of itself: its logs, its audit log, and where metrics and health are answered."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from attrs import field, frozen
+
+__all__ = ["KINDS", "LogFormat", "LogLevel", "LogSettings"]
+
+KINDS = (
+    "actor",
+    "channel",
+    "cluster",
+    "deployer",
+    "launcher",
+    "link",
+    "listener",
+    "outgoing",
+    "pubsub",
+    "server",
+    "service",
+    "session",
+    "store",
+    "subscriber",
+    "subscription",
+    "topic",
+    "topics",
+    "watchdog",
+    "wsx",
+)
+"""The parts whose log lines can have a level of their own: kinds of actors, and what is around them."""
+
+
+class LogLevel(Enum):
+    """Which lines are written: those of this level, and of those after it."""
+
+    DEBUG = "debug"  # what is of use when something is searched for
+    INFO = "info"  # what happens
+    WARNING = "warning"  # what may need somebody
+    ERROR = "error"  # what went wrong
+
+
+class LogFormat(Enum):
+    """What a line of the log is."""
+
+    CONSOLE = "console"  # for people
+    JSON = "json"  # an object with timestamp, level, cluster, server, kind, actor, event and facts
+
+
+@frozen
+class LogSettings:
+    """The log of every process of this file, on stderr; one line an event, and an exception's traceback with it."""
+
+    level: LogLevel = LogLevel.INFO  # the lowest level that is written
+    format: LogFormat = LogFormat.CONSOLE  # what a line is
+    # other levels for parts, each by its kind, such as `session`, or kind and name, such as `"service:demo.echo"`
+    levels: dict[str, LogLevel] = field(factory=dict)
+    # of lines of one part that say the same, so many are written within `repeat_period`, and the rest is counted;
+    # 0: all are written
+    max_repeats: int = 50
+    repeat_period: float = 10.0  # seconds, after which the next such line says how many more there were
