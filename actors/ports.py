@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from attrs import frozen
 
+from actors.channels.credentials import Presented
 from actors.errors import CallError
 from actors.messages import Message
 from actors.services.call import PeerIdentity
@@ -140,6 +141,11 @@ class Arrival(Protocol):
     @property
     def peer(self) -> str:
         """The peer's address, to print."""
+        ...
+
+    @property
+    def presented(self) -> Presented:
+        """What the peer showed when it connected; all of it is there when the link is."""
         ...
 
     def open(self) -> AbstractAsyncContextManager[Link]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -48,7 +48,7 @@ from runtime.config.schema import ClusterSettings
 from runtime.deployer import Deployer, Deployment
 from runtime.dialing import dialers_of
 from runtime.registry import Registry
-from runtime.security import BasicGate
+from runtime.security import SecurityGate
 from runtime.store.browse import StoreBrowser
 from runtime.store.sqlite import SqliteStore
 from runtime.supervisor import Supervisor
@@ -299,15 +299,17 @@ class Cluster:
         )
 
     def _channel(self, name: str, settings: ChannelSettings) -> ChildSpec:
-        gate: Gate | None = None
-        if settings.security != "none":
-            gate = BasicGate(self._settings.security[settings.security])
+        definitions = {one: self._settings.security[one] for one in settings.definitions}
+        ports = self._ports
+        gate = SecurityGate(definitions, settings, threads=ports.threads, clock=ports.clock) if definitions else None
         settings = evolve(settings, hook_service=settings.hook_service or self._settings.hook_service)
-        endpoint = self._endpoint_of(channel=name) or self._endpoint_of(security=settings.security)
-        return self._make_channel(name, settings, self._ports.network, gate, endpoint)
+        of_channel = self._endpoint_of(channel=name)
+        by_security = {one: of_channel or self._endpoint_of(security=one) for one in (*definitions, "none")}
+        endpoints = {one: endpoint for one, endpoint in by_security.items() if endpoint is not None}
+        return self._make_channel(name, settings, ports.network, gate, endpoints)
 
     def _admin_channel(self, network: Network) -> ChildSpec:
-        return self._make_channel(ADMIN_CHANNEL, _ADMIN, network, None, None, is_admin=True)
+        return self._make_channel(ADMIN_CHANNEL, _ADMIN, network, None, {}, is_admin=True)
 
     def _make_channel(
         self,
@@ -315,7 +317,7 @@ class Cluster:
         settings: ChannelSettings,
         network: Network,
         gate: Gate | None,
-        endpoint: Endpoint | None,
+        endpoints: Mapping[str, Endpoint],
         *,
         is_admin: bool = False,
     ) -> ChildSpec:
@@ -357,7 +359,7 @@ class Cluster:
                 table,
                 gate=gate,
                 listener=listener,
-                endpoint=endpoint,
+                endpoints=endpoints,
                 cluster=self.name,
                 subscriptions=self._ports.stores.subscriptions,
                 clock=self._ports.clock,

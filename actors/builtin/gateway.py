@@ -121,15 +121,18 @@ class _Gateway(Service):
         name: str = request["service"]
         if caller is None or caller.is_admin:
             return name
-        is_allowed = (
-            any_matches(caller.services_allowed, name, ".")
-            or name in ALWAYS_ALLOWED
-            or any_matches(tuple(self.services_allowed), name, ".")
-        )
-        if not is_allowed or name.startswith(ADMIN_PREFIX):
+        if not (caller.may_administrate if name.startswith(ADMIN_PREFIX) else self._is_allowed(name, caller)):
             self.logger.warning("service denied", service=name, channel=caller.channel, peer=caller.peer)
             raise Forbidden(NOT_ALLOWED)
         return name
+
+    def _is_allowed(self, name: str, caller: Caller) -> bool:
+        if name in ALWAYS_ALLOWED:
+            return True
+        too = caller.services_allowed_too
+        if too is not None and not any_matches(too, name, "."):
+            return False
+        return any_matches(caller.services_allowed, name, ".") or any_matches(tuple(self.services_allowed), name, ".")
 
     def shape(self, service: str, result: Any, caller: Caller) -> Any:
         """Return a result as the clients of Zato know it from this gateway."""

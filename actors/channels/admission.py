@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from actors.channels.credentials import Presented
 from actors.messages import Hello, Welcome
 from actors.services.call import Caller, PeerIdentity
 
-__all__ = ["NOT_AUTHORIZED", "Admit", "Admitted", "CloseSession", "ListSubscriptions", "Older", "Probe", "Renew"]
-
-NOT_AUTHORIZED = "You are not authorized to access this resource"
-"""What a peer without the right credentials is told, in Zato's words."""
+__all__ = ["Admit", "Admitted", "CloseSession", "ListSubscriptions", "Older", "Probe", "Renew"]
 
 
 @frozen
@@ -21,12 +19,14 @@ class Admit:
         newcomer: What the session that asks knows of it.
         hello: What the peer said.
         wire: The format of its link.
+        presented: What it showed when it connected.
         replaces: An older session of the same peer that was found not to answer.
     """
 
     newcomer: Caller
     hello: Hello
     wire: str
+    presented: Presented
     replaces: str = ""
 
 
@@ -63,6 +63,8 @@ class Renew:
     """A peer asks anew for the session that it has; the answer is its `Welcome`."""
 
     hello: Hello
+    caller: Caller
+    presented: Presented
 
 
 @frozen

@@ -7,15 +7,16 @@ its peer may stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import trio
 from attrs import define, evolve, field
 
 from actors.actor import Actor
-from actors.channels.admission import NOT_AUTHORIZED, Admit, Admitted, CloseSession, ListSubscriptions, Older, Renew
+from actors.channels.admission import Admit, Admitted, CloseSession, ListSubscriptions, Older, Renew
 from actors.channels.clients import ConnectedClient, FindClients
+from actors.channels.credentials import Grant, Presented, Refusal
 from actors.channels.message_log import MessageLogs
 from actors.channels.session import Session
 from actors.errors import ActorError, Forbidden
@@ -23,7 +24,7 @@ from actors.messages import NATIVE, Hello, Welcome
 from actors.ports import Arrival, Clock, Entropy, Listener, SubscriptionStore
 from actors.ref import actor_name
 from actors.retry import BackoffState
-from actors.services.call import PeerIdentity
+from actors.services.call import Caller, PeerIdentity
 from actors.settings import ChannelSettings, Compat
 from actors.supervision import Backoff, Children, ChildSpec
 from actors.topics.attachment import Attachment, Window
@@ -35,8 +36,14 @@ __all__ = ["Channel", "Gate", "KnownPeer", "SessionTable"]
 class Gate(Protocol):
     """Checks credentials."""
 
-    async def admits(self, username: str | None, secret: str | None) -> bool:
-        """Tell, in a time that does not depend on what is wrong, whether they are right."""
+    async def admit(self, hello: Hello, presented: Presented, host: str) -> Grant | Refusal:
+        """Tell, in a time that does not depend on what is wrong, who a peer is.
+
+        Args:
+            hello: What it said.
+            presented: What it showed when it connected.
+            host: Its address, without the port.
+        """
         ...
 
 
@@ -70,7 +77,7 @@ class Channel(Actor):
         table: Its sessions; shared with all instances that follow a crash.
         gate: Checks credentials; None on a channel with `security = "none"`.
         listener: Takes peers in at the channel's address.
-        endpoint: The topics of its peers.
+        endpoints: The topics of its peers, by security definition.
         cluster: The cluster's name, which native peers are told.
         subscriptions: What peers had subscribed to before.
         clock: Since when peers are connected.
@@ -90,7 +97,7 @@ class Channel(Actor):
         *,
         gate: Gate | None,
         listener: Listener,
-        endpoint: Endpoint | None,
+        endpoints: Mapping[str, Endpoint],
         cluster: str,
         subscriptions: SubscriptionStore,
         clock: Clock,
@@ -102,7 +109,7 @@ class Channel(Actor):
         self._table = table
         self._gate = gate
         self._listener = listener
-        self._endpoint = endpoint
+        self._endpoints = endpoints
         self._cluster = cluster
         self._subscriptions = subscriptions
         self._clock = clock
@@ -136,32 +143,33 @@ class Channel(Actor):
     async def receive(self, message: Any) -> Any:
         """Admit a peer, renew its session, tell what it subscribes to, or who is connected."""
         match message:
-            case Admit(hello=hello):
-                await self._check(hello, message.newcomer.peer)
-                return await self._admit(message)
-            case Renew(hello=hello):
-                await self._check(hello, "an open session")
-                return self._welcome(hello)
+            case Admit():
+                grant = await self._check(message.hello, message.presented, message.newcomer)
+                return await self._admit(message, grant)
+            case Renew(caller=caller):
+                grant = await self._check(message.hello, message.presented, caller)
+                if grant.security != caller.identity.security:
+                    raise Forbidden("the session belongs to another security definition")
+                return self._welcome(message.hello)
             case ListSubscriptions(identity=identity):
                 return await self._subscriptions.owned(identity)
             case FindClients():
                 return message.among(self._table.clients)
         return None
 
-    async def _check(self, hello: Hello, peer: str) -> None:
-        if self._gate is None or await self._gate.admits(hello.username, hello.secret):
-            return
-        self._log.warning(
-            "log-in refused: username or password do not match",
-            peer=peer,
-            username=hello.username,
-            security=self._settings.security,
-        )
-        raise Forbidden(NOT_AUTHORIZED)
+    async def _check(self, hello: Hello, presented: Presented, peer: Caller) -> Grant:
+        """Return who the peer is; raise `Forbidden` with what it is told where it may not come in."""
+        if self._gate is None:
+            return Grant("none")
+        found = await self._gate.admit(hello, presented, peer.peer_host)
+        if isinstance(found, Grant):
+            return found
+        self._log.warning(f"log-in refused: {found.reason}", peer=peer.peer, username=hello.username)
+        raise Forbidden(found.told)
 
-    async def _admit(self, admit: Admit) -> Admitted | Older:
+    async def _admit(self, admit: Admit, grant: Grant) -> Admitted | Older:
         hello = admit.hello
-        identity = PeerIdentity(self._settings.security, hello.cluster, hello.connection)
+        identity = PeerIdentity(grant.security, hello.cluster, hello.connection)
         if identity.is_lasting:
             older = self._table.known.get(identity)
             if older is not None and self._is_there(older.session):
@@ -175,16 +183,18 @@ class Channel(Actor):
             identity=identity,
             client_id=hello.client_id,
             client_name=hello.client_name,
-            username="" if self._gate is None else hello.username or "",
+            username=grant.username,
             attrs=hello.attrs,
             wire=admit.wire,
             compat=self._settings.compat,
             attachment=self._attachment(admit),
             unsub_on_wsx_close=self._unsub_on_close(),
-            services_allowed=self._settings.services_allowed,
-            endpoint=self._endpoint,
+            services_allowed=self._settings.services_allowed or grant.services_allowed or (),
+            services_allowed_too=grant.services_allowed,
+            endpoint=self._endpoints.get(grant.security),
             extra_properties=self._settings.extra_properties,
             is_admin=self._is_admin,
+            may_administrate=grant.may_administrate,
         )
         missed = await self._subscriptions.missed(identity) if identity.is_lasting else None
         return Admitted(caller, self._welcome(hello, missed))

@@ -8,7 +8,8 @@ from typing import Any
 import trio
 from attrs import evolve, frozen
 
-from actors.channels.admission import NOT_AUTHORIZED, Admit, Admitted, CloseSession, Older, Probe
+from actors.channels.admission import Admit, Admitted, CloseSession, Older, Probe
+from actors.channels.credentials import NOT_AUTHORIZED, Presented
 from actors.errors import ActorError, Forbidden
 from actors.messages import Denied, Hello
 from actors.ports import Link
@@ -24,12 +25,14 @@ class Entrance:
 
     Args:
         newcomer: What is known of it before it has said anything.
+        presented: What it showed when it connected.
         ref: Finds actors.
         log: The session's logger.
         wait_time: For how many seconds the peer may say nothing.
     """
 
     newcomer: Caller
+    presented: Presented
     _ref: Callable[[str, str], ActorRef]
     _log: Any
     wait_time: float
@@ -62,7 +65,7 @@ class Entrance:
 
     async def _ask_channel(self, link: Link, hello: Hello) -> Admitted:
         channel = self._ref("channel", self.newcomer.channel)
-        admit = Admit(self.newcomer, hello, link.wire)
+        admit = Admit(self.newcomer, hello, link.wire, self.presented)
         answer = await channel.ask(admit)
         if isinstance(answer, Older):
             if await self._is_alive(answer.session):

@@ -82,7 +82,7 @@ class Session(Actor):
         self._caller = Caller(
             self.actor,
             self._channel,
-            PeerIdentity(self._settings.security),
+            PeerIdentity(""),
             peer=self._arrival.peer,
             connection_time=self._clock.utc_now(),
         )
@@ -130,7 +130,7 @@ class Session(Actor):
         """Let the peer in, then read what it sends and what comes for it, side by side."""
         self.progress.show("authenticating", peer=link.peer, wire=link.wire)
         wait_time = self._settings.new_token_wait_time
-        entrance = Entrance(self._caller, self.ref, self._log, wait_time=wait_time)
+        entrance = Entrance(self._caller, self._arrival.presented, self.ref, self._log, wait_time=wait_time)
         admitted = await entrance.admit(link)
         self._arrival.admitted()
         if not isinstance(admitted, Admitted):
@@ -262,7 +262,7 @@ class Session(Actor):
                 self._link.send_nowait(Denied(self._entropy.hex_id(), reason))
                 self.mailbox.put_nowait(Envelope(CloseSession(1008, reason)))
 
-        envelope = Envelope(Renew(hello), reply=ReplySlot(settled))
+        envelope = Envelope(Renew(hello, self._caller, self._arrival.presented), reply=ReplySlot(settled))
         try:
             self.ref("channel", self._channel).send_nowait(envelope)
         except ActorError as error:

@@ -45,6 +45,8 @@ class Caller:
 
     `attrs` is what the client said of itself when it logged in; `user_data` a dict of the services' own, which lives
     as long as the session; `extra_properties` those of the channel. `connection_time` is naive and in UTC.
+    A service must match `services_allowed` and, unless that is None, `services_allowed_too`. `is_admin` says that the
+    peer came by the admin socket, `may_administrate` that its security definition lets it invoke such services.
     `forwarded_for` is empty: what a proxy says of the peer is not trusted.
     """
 
@@ -62,11 +64,13 @@ class Caller:
     wire: str = ""
     compat: Compat = Compat.ZATO_3_2
     services_allowed: tuple[str, ...] = ()
+    services_allowed_too: tuple[str, ...] | None = None
     endpoint: Endpoint | None = None
     attachment: Attachment | None = None
     unsub_on_wsx_close: bool = True
     extra_properties: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
     is_admin: bool = False
+    may_administrate: bool = False
 
     @property
     def pub_client_id(self) -> str:

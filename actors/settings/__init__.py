@@ -6,7 +6,7 @@ of the same names act on it. All times are seconds, all sizes bytes.
 
 from __future__ import annotations
 
-from actors.settings.access import EndpointRole, EndpointSettings, SecuritySettings
+from actors.settings.access import Algorithm, EndpointRole, EndpointSettings, SecurityKind, SecuritySettings
 from actors.settings.channels import ADMIN_CHANNEL, ChannelSettings, Compat
 from actors.settings.delivery import ActiveStatus, DeliverFrom, DeliveryOptions, DeliverySettings
 from actors.settings.outgoing import DataFormat, OutgoingSettings, Remote
@@ -18,6 +18,7 @@ __all__ = [
     "ADMIN_CHANNEL",
     "MIB",
     "ActiveStatus",
+    "Algorithm",
     "ChannelSettings",
     "Compat",
     "DataFormat",
@@ -30,6 +31,7 @@ __all__ = [
     "OnNoSubs",
     "OutgoingSettings",
     "Remote",
+    "SecurityKind",
     "SecuritySettings",
     "SubscriptionSettings",
     "TopicSettings",

@@ -35,7 +35,8 @@ class ChannelSettings:
 
     address: str  # where to listen, and the path that peers must ask for: `"ws://HOST:PORT/PATH"`
     service: str  # what is invoked for each request: a gateway, or any service
-    security: str  # the security definition that peers log in with, or `"none"`, said in so many words
+    # the security definition that peers log in with, several of them, or `"none"`, said in so many words
+    security: str | tuple[str, ...]
     active: bool = True  # with `false` nothing listens: connections are refused
     data_format: str = "json"  # the only one there is
     # patterns of services that a gateway may invoke: `*` is one dotted level, `**` any; deny by default
@@ -60,6 +61,9 @@ class ChannelSettings:
     max_message_size: int = MIB  # bytes of one message
     max_sessions: int = 10_000  # peers at a time
     max_handshakes: int = 64  # peers that are logging in at a time
+    # log-ins that may fail within `failed_login_period`, of one address and of one user; then further ones are refused
+    max_failed_logins: int = 20
+    failed_login_period: float = 60.0  # seconds after which failed log-ins are forgotten
     max_in_flight: int = 1000  # requests of a session under way, and as many to it
     remote_tracebacks: bool = False  # whether peers are told where in a service an error was raised; they see the code
     hook_service: str | None = None  # a service that hears of peers; unset: the cluster's
@@ -73,3 +77,9 @@ class ChannelSettings:
     max_len_messages_received: int = 50  # how many of those received are kept
     max_bytes_per_message_sent: int = 500  # kB kept of each message sent
     max_bytes_per_message_received: int = 500  # kB kept of each message received
+
+    @property
+    def definitions(self) -> tuple[str, ...]:
+        """The names of its security definitions; none of a channel that says `security = "none"`."""
+        named = (self.security,) if isinstance(self.security, str) else self.security
+        return () if named == ("none",) else named

@@ -17,6 +17,7 @@ _COMMANDS = {
     "run": ("runtime.cli.run:run", "Run every cluster of the file, a process each, until Ctrl-C."),
     "check": ("runtime.cli.check:check", "Check the file and import the services it names."),
     "schema": ("runtime.cli.schema:schema", "Print the JSON Schema of the file, for editors."),
+    "hash-password": ("runtime.cli.hash_password:hash_password", "Print the argon2 hash of a password."),
     "status": ("runtime.cli.status:status", "Show the actors of running clusters, and how they are."),
     "invoke": ("runtime.cli.services:invoke", "Invoke a service and print its result as JSON."),
     "publish": ("runtime.cli.topics:publish", "Publish a message and print its id."),

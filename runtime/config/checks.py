@@ -14,6 +14,7 @@ from actors.secret import Secret
 from actors.settings import ADMIN_CHANNEL, OnFull, TopicSettings
 from actors.topics.catalogue import name_problem
 from actors.topics.subscribing import subscription_options
+from runtime.config.access import check_definition, check_definition_secrets, check_security_of
 from runtime.config.problems import KeyPath, Problems, nearest, path_text
 from runtime.config.remotes import check_remote
 from runtime.config.schema import ClusterSettings, Configuration
@@ -31,6 +32,8 @@ _ABOVE_ZERO = (
     "max_message_size",
     "max_sessions",
     "max_handshakes",
+    "max_failed_logins",
+    "failed_login_period",
     "max_in_flight",
     "max_deliveries_in_flight",
     "max_delivery_bytes_in_flight",
@@ -43,6 +46,8 @@ def check_clusters(clusters: dict[str, ClusterSettings], problems: Problems, sta
     bound: dict[int, list[tuple[str, KeyPath]]] = {}
     for name, cluster in clusters.items():
         where: KeyPath = ("clusters", name)
+        for key, definition in cluster.security.items():
+            check_definition(definition, (*where, "security", key), problems)
         for channel in cluster.channels:
             _check_channel(cluster, channel, (*where, "channels", channel), problems, bound)
         for connection in cluster.outgoing:
@@ -60,7 +65,9 @@ def check_clusters(clusters: dict[str, ClusterSettings], problems: Problems, sta
             _check_delivery(own.delivery.given, (*path, "delivery"), problems)
         if name in started:
             for key, definition in cluster.security.items():
-                _check_secret(definition.password, (*where, "security", key, "password"), problems)
+                for one in ("password", "token", "key"):
+                    _check_secrets_within(getattr(definition, one), (*where, "security", key, one), problems)
+                check_definition_secrets(definition, (*where, "security", key), problems)
             for key, outgoing in cluster.outgoing.items():
                 for secret in ("password", "bearer_token"):
                     _check_secret(getattr(outgoing, secret), (*where, "outgoing", key, secret), problems)
@@ -78,7 +85,7 @@ def _check_secrets_within(value: Any, where: KeyPath, problems: Problems) -> Non
     elif isinstance(value, dict):
         for key, one in value.items():
             _check_secrets_within(one, (*where, key), problems)
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for one in value:
             _check_secrets_within(one, where, problems)
 
@@ -124,11 +131,7 @@ def _check_channel(
     settings = cluster.channels[name]
     if name == ADMIN_CHANNEL:
         problems.add(where, f"the channel of the admin socket is called {name!r}; choose another name")
-    if settings.security not in (None, "none", *cluster.security):
-        problems.add(
-            (*where, "security"),
-            f"there is no security definition {settings.security!r}{nearest(settings.security, cluster.security)}",
-        )
+    check_security_of(settings, cluster, where, problems)
     for key in _ABOVE_ZERO:
         if getattr(settings, key) == 0:
             problems.add((*where, key), "expected more than 0")

@@ -40,7 +40,9 @@ class _Reader:
             return self._free(value)
         origin = get_origin(kind)
         if origin in (Union, UnionType):
-            return self.read(value, next(one for one in get_args(kind) if one is not type(None)), where)
+            kinds = [one for one in get_args(kind) if one is not type(None)]
+            several = [one for one in kinds if get_origin(one) is tuple and isinstance(value, list)]
+            return self.read(value, (several or kinds)[0], where)
         if origin is dict:
             return self._table(value, get_args(kind)[1], where)
         if origin is tuple:

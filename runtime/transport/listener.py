@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -9,6 +10,7 @@ import structlog
 import trio
 from trio_websocket import WebSocketConnection, WebSocketRequest, wrap_server_stream
 
+from actors.channels.credentials import Presented
 from actors.errors import DialFailed
 from actors.ports import Arrival, Entropy, Link
 from actors.settings import WireFormat
@@ -101,11 +103,12 @@ class WebSocketListener:
                 on_arrival(arrival)
 
     @asynccontextmanager
-    async def open_link(self, transport: trio.abc.Stream) -> AsyncGenerator[Link, None]:
-        """Upgrade a peer's transport to a link, which lives as long as the context."""
+    async def open_link(self, transport: trio.abc.Stream, arrival: _WebSocketArrival) -> AsyncGenerator[Link, None]:
+        """Upgrade a peer's transport to a link, which lives as long as the context; `arrival` learns what it shows."""
         self._links += 1
+        upgrade = functools.partial(self._upgrade, arrival)
         try:
-            async with open_link(transport, self._upgrade, self._make_wire, self._options, self._entropy) as link:
+            async with open_link(transport, upgrade, self._make_wire, self._options, self._entropy) as link:
                 if link is None:
                     part = "upgrade"
                     raise DialFailed(part, "the peer was refused, or did not complete it")
@@ -121,7 +124,9 @@ class WebSocketListener:
         """Free a place among those who are shaking hands."""
         self._handshakes.release_on_behalf_of(place)
 
-    async def _upgrade(self, nursery: trio.Nursery, stream: BufferedStream) -> WebSocketConnection | None:
+    async def _upgrade(
+        self, arrival: _WebSocketArrival, nursery: trio.Nursery, stream: BufferedStream
+    ) -> WebSocketConnection | None:
         with trio.move_on_after(self._options.handshake_timeout):
             request = await until_ended(
                 stream,
@@ -133,12 +138,13 @@ class WebSocketListener:
                 ),
             )
             if isinstance(request, WebSocketRequest):
-                return await self._decide(request)
+                return await self._decide(request, arrival)
         return None
 
-    async def _decide(self, request: WebSocketRequest) -> WebSocketConnection | None:
-        headers = {name.lower(): value for name, value in request.headers}
-        origin = headers.get(b"origin", b"").decode("latin-1")
+    async def _decide(self, request: WebSocketRequest, arrival: _WebSocketArrival) -> WebSocketConnection | None:
+        headers = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
+        arrival.presented = Presented(headers)
+        origin = headers.get("origin", "")
         is_native = self._wire is not WireFormat.ZATO and NATIVE_SUBPROTOCOL in request.proposed_subprotocols
         if request.path != self._address.path:
             await request.reject(404, body=b'{"error": "Not found"}')
@@ -168,6 +174,8 @@ class _WebSocketArrival:
         self._transport = transport
         self._place: object | None = place
         self._unopened = unopened
+        self.presented = Presented()
+        """What the peer showed; see `Arrival.presented`."""
 
     @property
     def peer(self) -> str:
@@ -179,7 +187,7 @@ class _WebSocketArrival:
         """Upgrade, and give the link; see `Arrival.open`."""
         self._unopened.pop(self, None)
         try:
-            async with self._listener.open_link(self._transport) as link:
+            async with self._listener.open_link(self._transport, self) as link:
                 yield link
         finally:
             self.admitted()

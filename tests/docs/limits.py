@@ -15,6 +15,7 @@ _NAMES_TOO = ("timeout", "delivery_max_retry", "delivery_batch_size")
 SHOWN_BY = {
     "log.max_repeats": "runtime/observe/test_log_settings.py::test_what_repeats_is_counted",
     "channels.max_handshakes": "runtime/transport/test_websocket.py::test_places_for_handshakes_are_bounded_and_freed",
+    "channels.max_failed_logins": "runtime/security/test_channel_security.py::test_too_many_failures_are_told_and_end",
     "channels.new_token_wait_time": "runtime/test_zato_channel.py::test_a_session_that_is_not_created_in_time_is_a_merr",
     "channels.max_in_flight": "runtime/test_clients.py::test_only_so_many_requests_are_under_way",
     "channels.max_len_messages_sent": "actors/test_message_log.py::test_the_oldest_make_room",
