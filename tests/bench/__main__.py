@@ -99,8 +99,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description="Measure calls and guaranteed delivery beside peers.")
     parser.add_argument("--rounds", type=int, default=5, help="how many figures of each kind (default: 5)")
     parser.add_argument("--short", action="store_true", help="just enough of everything to see that it works")
-    parser.add_argument("--messages", type=int, default=50_000, help="what waits for a subscriber (default: 50000)")
-    parser.add_argument("--seconds", type=float, default=3.0, help="how long is published at most (default: 3)")
+    parser.add_argument(
+        "--messages", type=int, default=50_000, help="what is pushed; of guaranteed ones a fifth (default: 50000)"
+    )
+    parser.add_argument("--seconds", type=float, default=2.0, help="how long is published at most (default: 2)")
     parser.add_argument("--call-seconds", type=float, default=1.0, help="how long is called for a figure (default: 1)")
     parser.add_argument("--links", type=int, default=1000, help="how many links do nothing at once (default: 1000)")
     parser.add_argument("--queued", type=int, default=1_000_000, help="how long a long queue is (default: 1000000)")
@@ -139,7 +141,9 @@ def main() -> int:
             found[group.name] = trio.run(partial(measure, plan, group))
             found[group.name].facts.append(f"measured in {time.monotonic() - began_at:.0f} s")
     facts = [f"{_machine()}; {arguments.rounds} rounds"]
-    facts += [f"{load.messages} messages of 300 bytes; calls of 250 bytes as JSON, {load.call_seconds:g} s each"]
+    facts += [
+        f"{load.messages} messages of 300 bytes, {load.guaranteed} guaranteed ones; calls of 250 bytes as JSON, {load.call_seconds:g} s each"
+    ]
     if arguments.profile is not None:
         facts.append("measured under py-spy, which costs speed: not for comparison")
     print("\n".join(facts))

@@ -20,7 +20,8 @@ from tests.bench.rows import ISTHMUS, MeasureFailed
 from tests.bench.servers import ANSWERS_WITHIN, STARTS_WITHIN, not_started, running
 from tests.processes import COMMAND, ROOT
 
-LOOK_INTERVAL = 0.1
+LOOK_INTERVAL = 0.25
+"""Seconds between two looks at many links, which cost the one who has them time."""
 READY_WITHIN = 180.0
 
 _HUB = """

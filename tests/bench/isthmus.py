@@ -107,22 +107,22 @@ class Isthmus(Clusters):
         return await self.ask(REMOTE if row.is_remote else HUB, "bench.publish", order)
 
     async def _deliver(self, row: Row, load: Load) -> float:
-        clusters = SUBSCRIBERS[: row.workers]
+        clusters, messages = SUBSCRIBERS[: row.workers], load.guaranteed
         if row.name not in self.subscribed:
             async with self.started(clusters):
                 await self._subscribe(row, clusters, 0)
             self.subscribed.add(row.name)
-        filled = await self._publish_some(row, load.messages, ANSWERS_WITHIN, FILLERS)
-        if filled["confirmed"] != load.messages:
-            msg = f"only {filled['confirmed']} of {load.messages} messages were published in time"
+        filled = await self._publish_some(row, messages, ANSWERS_WITHIN, FILLERS)
+        if filled["confirmed"] != messages:
+            msg = f"only {filled['confirmed']} of {messages} messages were published in time"
             raise MeasureFailed(msg)
         async with self.started(clusters), connect(self.data_dir(HUB)) as admin:
             measured = {name: self.pids[name] for name in (HUB, *clusters)}
             async with self.profiler.watch(row.name, measured):
-                answers = await self._subscribe(row, clusters, load.messages)
+                answers = await self._subscribe(row, clusters, messages)
                 ended_at = await self._until_none_waits(admin, row)
         began_at = min(answer["began_at"] for answer in answers)
-        return len(clusters) * load.messages / (ended_at - began_at)
+        return len(clusters) * messages / (ended_at - began_at)
 
     async def _subscribe(self, row: Row, clusters: Sequence[str], messages: int) -> list[Any]:
         """Have clusters subscribe and wait for so many messages each."""

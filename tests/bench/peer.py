@@ -129,15 +129,16 @@ class Peer:
             order = {"messages": load.messages, "seconds": load.seconds, "publishers": row.workers}
             result = await first.ask(do="publish", stream=row.name, **order)
             return Figure(result["confirmed"] / result["seconds"])
+        messages = load.guaranteed
         groups = [f"group-{number + 1}" for number in range(row.workers)]
-        await first.ask(do="prepare", stream=row.name, groups=groups, messages=load.messages)
+        await first.ask(do="prepare", stream=row.name, groups=groups, messages=messages)
         answers = await together(
             *(
-                partial(one.ask, do="consume", stream=row.name, group=group, messages=load.messages)
+                partial(one.ask, do="consume", stream=row.name, group=group, messages=messages)
                 for one, group in zip(self.workers, groups, strict=False)
             )
         )
-        check_counts(answers, load.messages)
+        check_counts(answers, messages)
         began_at = min(answer["began_at"] for answer in answers)
         ended_at = max(answer["ended_at"] for answer in answers)
-        return Figure(row.workers * load.messages / (ended_at - began_at))
+        return Figure(row.workers * messages / (ended_at - began_at))

@@ -33,7 +33,7 @@ class PushRow(Row):
 
     def messages(self, load: Load) -> int:
         """Return how many there are for a figure; those that are synced take longer."""
-        return load.messages // 5 if self.is_guaranteed else load.messages
+        return load.guaranteed if self.is_guaranteed else load.messages
 
 
 def _rows() -> list[PushRow]:
