@@ -8,6 +8,16 @@ EXAMPLES = {
     "run": ("isthmus run", "isthmus run --cluster emea"),
     "check": ("isthmus check", "isthmus check --cluster emea --json"),
     "schema": ("isthmus schema > clusters.schema.json",),
+    "add": (
+        "isthmus add emea outgoing APAC address=ws://127.0.0.1:47044/ subscribe=/order/new on_message=hooks.order",
+        "isthmus add emea security apac username=apac password='$APAC_PASSWORD'",
+    ),
+    "set": (
+        "isthmus set emea channels.gateway.max_sessions 500",
+        "isthmus set emea channels.gateway.services_allowed 'demo.*' 'orders.**'",
+        "isthmus set emea topics./customer/new.guaranteed true",
+    ),
+    "remove": ("isthmus remove emea outgoing APAC", "isthmus remove emea channels.gateway.max_sessions"),
     "status": ("isthmus status emea",),
     "invoke": ("""isthmus invoke emea demo.echo '{"name": "Ada"}'""", "isthmus invoke apac demo.echo 1 --via Emea"),
     "publish": ("isthmus publish emea /customer/new Ada",),

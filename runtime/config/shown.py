@@ -7,7 +7,7 @@ from typing import Any
 
 from actors.secret import HIDDEN, Secret, masked_address
 
-__all__ = ["shown"]
+__all__ = ["may_be_secret", "shown"]
 
 _MAX_TEXT = 60
 _SECRET_SECTIONS = ("security", "config")
@@ -32,7 +32,7 @@ def shown(value: Any, where: tuple[str | int, ...]) -> str:
     """
     if isinstance(value, Secret):
         return HIDDEN
-    if isinstance(value, dict | list) or _may_be_secret(where):
+    if isinstance(value, dict | list) or may_be_secret(where):
         return _WORDS.get(type(value), "a date or time")
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -42,7 +42,7 @@ def shown(value: Any, where: tuple[str | int, ...]) -> str:
     return repr(text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…")
 
 
-def _may_be_secret(where: tuple[str | int, ...]) -> bool:
+def may_be_secret(where: tuple[str | int, ...]) -> bool:
     """Tell whether a path leads into a section of secrets, or is called like one."""
     names = [one for one in where[2:] if isinstance(one, str)]  # below clusters.NAME
     if not names or names[-1] in _NEVER_SECRET:
