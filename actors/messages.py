@@ -5,7 +5,8 @@ Both wire formats carry these same messages: `runtime.wire.native` encodes them 
 refusal with its reason) exists on native links only. This module owns the shapes; it knows nothing of bytes,
 sockets, tokens or who may do what.
 
-Every message has an `id` that is unique on its link, but for `Cancel`, `Extend` and `Goodbye`, which nothing answers.
+Every message has an `id` that is unique on its link, but for `Cancel`, `StreamItems`, `Credit`, `Extend`
+and `Goodbye`, which nothing answers.
 `timestamp` is naive UTC in ISO 8601 with microseconds, or empty where the sender gave none.
 """
 
@@ -16,10 +17,13 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 
 __all__ = [
+    "FEATURES",
     "NATIVE",
+    "STREAMS",
     "Acknowledge",
     "AttributeValue",
     "Cancel",
+    "Credit",
     "Deliver",
     "Delivered",
     "Denied",
@@ -30,20 +34,32 @@ __all__ = [
     "Hello",
     "Invoke",
     "Message",
+    "OpenStream",
     "Refusal",
     "Refuse",
     "Reply",
+    "StreamEnd",
+    "StreamItems",
     "Welcome",
 ]
 
 NATIVE = "isthmus.1"
 """The wire format between two clusters of Isthmus, by the name of its WebSocket sub-protocol."""
 
+STREAMS = "streams"
+"""The feature of peers that answer `OpenStream`."""
+
+FEATURES = (STREAMS,)
+"""What this release can do beyond the first of its format."""
+
 Data: TypeAlias = Any
 """A user's own data: whatever JSON can say."""
 
 Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0.0)]
 """A duration that a peer names: never negative, and never what is no number."""
+
+Amount: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
+"""A number of items or bytes that a peer names."""
 
 AttributeValue: TypeAlias = str | int | bool
 """The value of a client's attribute."""
@@ -83,7 +99,8 @@ class Hello(_Base, frozen=True, array_like=True, tag="hello"):
 class Welcome(_Base, frozen=True, array_like=True, tag="welcome"):
     """The session exists; answers `Hello`. `token` is what Zato's clients repeat in each later message.
 
-    `resumed` says that the peer had subscriptions before, which go on, and `missed` how many messages wait in them.
+    `resumed` says that the peer had subscriptions before, which go on, and `missed` how many messages wait in them;
+    `features` what the server can do beyond the first release of the format.
     """
 
     id: str
@@ -95,6 +112,7 @@ class Welcome(_Base, frozen=True, array_like=True, tag="welcome"):
     max_message_size: int = 0
     resumed: bool = False
     missed: int = 0
+    features: list[str] = []
 
     def __repr__(self) -> str:
         """Leave the token out."""
@@ -124,6 +142,39 @@ class Invoke(_Base, frozen=True, array_like=True, tag="invoke"):
     timestamp: str = ""
     timeout: Seconds | None = None
     cid: str = ""
+
+
+class OpenStream(Invoke, frozen=True, array_like=True, tag="stream"):
+    """A request whose answer is a stream: items, then its end or a `Failure`; `Cancel` leaves it.
+
+    `count` and `bytes` are how much the peer may send before it is given credit.
+    """
+
+    count: Amount = 0
+    bytes: Amount = 0
+
+
+class StreamItems(_Base, frozen=True, array_like=True, tag="items"):
+    """The next items of the stream `in_reply_to`, in order."""
+
+    in_reply_to: str
+    items: list[msgspec.Raw]
+
+
+class StreamEnd(_Base, frozen=True, array_like=True, tag="end"):
+    """The stream `in_reply_to` has ended, and all of its items have been sent."""
+
+    id: str
+    in_reply_to: str
+    timestamp: str = ""
+
+
+class Credit(_Base, frozen=True, array_like=True, tag="credit"):
+    """The receiver takes so much more of what `subject` names: of a stream, the id of its request."""
+
+    subject: str
+    count: Amount
+    bytes: Amount
 
 
 class Reply(_Base, frozen=True, array_like=True, tag="reply"):
@@ -237,5 +288,20 @@ class Goodbye(_Base, frozen=True, array_like=True, tag="goodbye"):
 
 
 Message: TypeAlias = (
-    Hello | Welcome | Denied | Invoke | Reply | Failure | Cancel | Deliver | Acknowledge | Refuse | Extend | Goodbye
+    Hello
+    | Welcome
+    | Denied
+    | Invoke
+    | OpenStream
+    | StreamItems
+    | StreamEnd
+    | Credit
+    | Reply
+    | Failure
+    | Cancel
+    | Deliver
+    | Acknowledge
+    | Refuse
+    | Extend
+    | Goodbye
 )

@@ -20,7 +20,7 @@ from actors.channels.credentials import Grant, Presented, Refusal
 from actors.channels.message_log import MessageLogs
 from actors.channels.session import Session
 from actors.errors import ActorError, Forbidden
-from actors.messages import NATIVE, Hello, Welcome
+from actors.messages import FEATURES, NATIVE, Hello, Welcome
 from actors.ports import Arrival, Clock, Entropy, Listener, SubscriptionStore
 from actors.ref import actor_name
 from actors.retry import BackoffState
@@ -233,6 +233,7 @@ class Channel(Actor):
             max_message_size=self._settings.max_message_size,
             resumed=missed is not None,
             missed=missed or 0,
+            features=list(FEATURES),
         )
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import trio
 
+from actors.channels.peer_streams import PeerStreams
 from actors.channels.turns import Turns
 from actors.envelope import Envelope, ReplySlot
 from actors.errors import ActorError, MailboxFull, Overloaded, ServiceNotFound
 from actors.failures import failure_of
-from actors.messages import Invoke, Message, Reply
+from actors.messages import Invoke, Message, OpenStream, Reply, StreamEnd
 from actors.ports import Entropy
 from actors.ref import ActorRef
 from actors.services.call import Call, Caller
@@ -27,6 +28,7 @@ class PeerRequests:
         ref: Finds actors.
         send: Sends an answer to the peer.
         entropy: Ids of answers.
+        streams: Those of them that are answered by streams.
     """
 
     def __init__(
@@ -36,10 +38,12 @@ class PeerRequests:
         ref: Callable[[str, str], ActorRef],
         send: Callable[[Message], None],
         entropy: Entropy,
+        streams: PeerStreams,
     ) -> None:
         self._settings = settings
         self._service = ref("service", settings.service)
         self._send = send
+        self._streams = streams
         self._turns = Turns(self._hand_over, is_sequential=settings.sequential, limit=settings.max_in_flight)
         self._under_way: dict[str, ReplySlot] = {}
         self._all_answered: trio.Event | None = None
@@ -64,7 +68,11 @@ class PeerRequests:
         else:
             deadline = float("inf") if invoke.timeout is None else trio.current_time() + invoke.timeout
             self._under_way[invoke.id] = slot
-            self._turns.add(Envelope(Call(invoke.data, caller), cid=invoke.cid, deadline=deadline, reply=slot))
+            if isinstance(invoke, OpenStream):
+                call: Call = self._streams.call_of(invoke, caller)
+            else:
+                call = Call(invoke.data, caller)
+            self._turns.add(Envelope(call, cid=invoke.cid, deadline=deadline, reply=slot))
         return True
 
     def _hand_over(self, envelope: Envelope) -> None:
@@ -84,7 +92,11 @@ class PeerRequests:
         self._forget(invoke.id)
         self._count += 1
         answer_id = f"{self._prefix}{self._count:x}"
-        if slot.error is None:
+        if isinstance(invoke, OpenStream):
+            self._streams.forget(invoke.id)
+        if slot.error is None and isinstance(invoke, OpenStream):
+            self._send(StreamEnd(answer_id, invoke.id))
+        elif slot.error is None:
             self._send(Reply(answer_id, invoke.id, slot.value))
         else:
             tells = self._settings.remote_tracebacks
@@ -95,6 +107,7 @@ class PeerRequests:
         """Have a request's handler cancelled, since the peer does not wait any more; tell whether it was under way."""
         slot = self._forget(request_id)
         if slot is not None:
+            self._streams.forget(request_id)
             slot.abandon()
             self._turns.advance()
         return slot is not None

@@ -21,11 +21,25 @@ from actors.channels.entrance import Entrance
 from actors.channels.message_log import MessageLogs
 from actors.channels.peer_deliveries import PeerDeliveries
 from actors.channels.peer_requests import PeerRequests
+from actors.channels.peer_streams import PeerStreams
 from actors.channels.session_context import log_context
 from actors.channels.session_hooks import SessionHooks
 from actors.envelope import Envelope, ReplySlot
 from actors.errors import ActorError, DialFailed, Forbidden, LinkClosed
-from actors.messages import Acknowledge, Cancel, Denied, Extend, Failure, Goodbye, Hello, Invoke, Message, Refuse, Reply
+from actors.messages import (
+    Acknowledge,
+    Cancel,
+    Credit,
+    Denied,
+    Extend,
+    Failure,
+    Goodbye,
+    Hello,
+    Invoke,
+    Message,
+    Refuse,
+    Reply,
+)
 from actors.ports import Arrival, Clock, Entropy, Link
 from actors.services.call import Caller, PeerIdentity, RemoteCall
 from actors.settings import ChannelSettings
@@ -78,7 +92,10 @@ class Session(Actor):
 
     async def setup(self) -> None:
         """Show that a peer has arrived."""
-        self._requests = PeerRequests(self._settings, ref=self.ref, send=self._answer, entropy=self._entropy)
+        self._streams = PeerStreams(lambda: self._link)
+        self._requests = PeerRequests(
+            self._settings, ref=self.ref, send=self._answer, entropy=self._entropy, streams=self._streams
+        )
         self._caller = Caller(
             self.actor,
             self._channel,
@@ -91,6 +108,7 @@ class Session(Actor):
         self._calls = ClientCalls(self.actor, self._settings.max_in_flight, self._entropy)
         self.progress.show("connecting", peer=self._arrival.peer)
         self.progress.measure("in_flight", lambda: len(self._requests))
+        self.progress.measure("streams", lambda: len(self._streams))
         self.progress.measure("calls", lambda: len(self._calls))
 
     async def run(self) -> None:
@@ -220,6 +238,8 @@ class Session(Actor):
                 is_expected = self._requests.take(message, self._caller)
             case Reply() | Failure():
                 is_expected = self._calls.answer(message)
+            case Credit():
+                is_expected = self._streams.grant(message)
             case Cancel(in_reply_to=request_id):
                 is_expected = self._requests.cancel(request_id)
             case Acknowledge():

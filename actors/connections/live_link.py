@@ -19,7 +19,7 @@ from actors.connections.link_subscriptions import LinkSubscriptions
 from actors.connections.pending import PendingCalls
 from actors.errors import BadInput, LinkClosed, Overloaded
 from actors.failures import failure_of
-from actors.messages import Cancel, Deliver, Denied, Failure, Goodbye, Invoke, Message, Reply
+from actors.messages import Cancel, Deliver, Denied, Failure, Goodbye, Invoke, Message, Reply, StreamEnd, StreamItems
 from actors.ports import Entropy, Link
 from actors.settings import OutgoingSettings, Remote
 
@@ -102,6 +102,10 @@ class LiveLink:
         match message:
             case Reply() | Failure():
                 self._progress.count("handled" if self._pending.answer(message) else "ignored")
+            case StreamItems():
+                self._progress.count("items" if self._pending.put_items(message) else "ignored")
+            case StreamEnd():
+                self._progress.count("handled" if self._pending.end_stream(message) else "ignored")
             case Deliver():
                 self.hooks.delivery(message)
             case Invoke():

@@ -33,7 +33,7 @@ from actors.connections.login import LinkIdentity, create_session, hello_of
 from actors.connections.pending import PendingCalls
 from actors.envelope import Envelope, ask_by
 from actors.errors import AskTimeout, DialFailed, InvokeTimeout, LinkClosed, LinkDown
-from actors.messages import NATIVE, Message
+from actors.messages import NATIVE, STREAMS, Message
 from actors.ports import Clock, Dialer, Entropy, Link, Threads
 from actors.retry import BackoffState
 from actors.services.call import Call, CallResponse, RemoteCall
@@ -179,6 +179,7 @@ class OutgoingConnection(Actor):
             hello = hello_of(settings, self.actor, self._identity, self._entropy, counter=self._links + 1)
             welcome, first = await create_session(link, hello, address=dialer.address, timeout=settings.dial_timeout)
             self._links += 1
+            self._pending.can_stream = STREAMS in welcome.features
             connected = Connected(self._config, self._conn, attempt, welcome.resumed, welcome.missed)
             await self._use(link, connected, first, nursery)
 

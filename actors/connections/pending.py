@@ -13,12 +13,13 @@ from math import inf
 import msgspec
 import trio
 
+from actors.connections.pending_streams import not_supported, put_items, request_of
 from actors.envelope import Envelope, ReplySlot
-from actors.errors import CallError, LinkClosed, LinkLost
+from actors.errors import CallError, LinkClosed, LinkLost, RemoteError
 from actors.failures import error_of
-from actors.messages import Cancel, Failure, Invoke, Reply
+from actors.messages import Cancel, Failure, Invoke, Reply, StreamEnd, StreamItems
 from actors.ports import Entropy, Link
-from actors.services.call import CallResponse, RemoteCall
+from actors.services.call import CallResponse, RemoteCall, RemoteStream
 
 __all__ = ["PendingCalls"]
 
@@ -45,6 +46,8 @@ class PendingCalls:
         self._prefix = entropy.hex_id()
         self._count = 0
         self._calls: dict[str, _Pending] = {}
+        self.can_stream = False
+        """Whether the peer of the link of the moment can."""
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -58,7 +61,9 @@ class PendingCalls:
             self.send_nowait(link, envelope)
             return
         slot = envelope.reply
-        invoke = self._invoke_of(envelope)
+        invoke = self._invoke_of(envelope, link)
+        if invoke is None:
+            return
         try:
             with trio.CancelScope() as waiting:
                 if slot is not None:
@@ -73,17 +78,26 @@ class PendingCalls:
 
     def send_nowait(self, link: Link, envelope: Envelope) -> None:
         """Hand a call to a link that has room."""
-        invoke = self._invoke_of(envelope)
-        link.send_nowait(invoke)
-        self._add(invoke.id, envelope, link)
+        invoke = self._invoke_of(envelope, link)
+        if invoke is not None:
+            link.send_nowait(invoke)
+            self._add(invoke.id, envelope, link)
 
-    def _invoke_of(self, envelope: Envelope) -> Invoke:
+    def _invoke_of(self, envelope: Envelope, link: Link) -> Invoke | None:
+        """Return a call as it is sent, or None where it is failed since the peer does not know such calls."""
         self._count += 1
         call_id = f"{self._prefix}{self._count:x}"
         call: RemoteCall = envelope.payload
         deadline = envelope.deadline
         timeout = None if deadline == inf else max(0.0, deadline - trio.current_time())
-        return Invoke(call_id, call.data, "", timeout, envelope.cid or call_id)
+        invoke = Invoke(call_id, call.data, "", timeout, envelope.cid or call_id)
+        if not isinstance(call, RemoteStream):
+            return invoke
+        if self.can_stream:
+            return request_of(invoke, call, link)
+        if envelope.reply is not None:
+            envelope.reply.fail(not_supported(self._connection))
+        return None
 
     def _add(self, call_id: str, envelope: Envelope, link: Link) -> None:
         """Have a call in the table; it is withdrawn or cancelled when nobody waits any more."""
@@ -99,12 +113,32 @@ class PendingCalls:
         response = CallResponse(message.id, message.timestamp, message.in_reply_to, message.data)
         return self._settle(message.in_reply_to, response)
 
+    def put_items(self, message: StreamItems) -> bool:
+        """Give items to whoever iterates over the stream that they are of; tell whether there is one.
+
+        A peer that sends more than it was granted ends the stream with an error.
+        """
+        pending = self._calls.get(message.in_reply_to)
+        if pending is None or not isinstance(pending.call, RemoteStream):
+            return False
+        if not put_items(pending.call, message):
+            pending.link.send_nowait(Cancel(message.in_reply_to))
+            text = f"{self._connection!r}: the peer sent more of a stream than it was granted"
+            self._settle(message.in_reply_to, RemoteError(text))
+        return True
+
+    def end_stream(self, message: StreamEnd) -> bool:
+        """Settle the stream that has ended; tell whether there was one."""
+        pending = self._calls.get(message.in_reply_to)
+        is_stream = pending is not None and isinstance(pending.call, RemoteStream)
+        return is_stream and self._settle(message.in_reply_to, None)
+
     def fail_all(self, reason: str) -> None:
         """The link is gone: fail every call, and say of each whether a frame had held it."""
         for call_id, pending in list(self._calls.items()):
             self._settle(call_id, self._lost(reason, sent=not pending.link.withdraw(call_id)))
 
-    def _settle(self, call_id: str, outcome: CallResponse | CallError) -> bool:
+    def _settle(self, call_id: str, outcome: CallResponse | CallError | None) -> bool:
         pending = self._calls.pop(call_id, None)
         if pending is None:
             return False

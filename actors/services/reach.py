@@ -30,6 +30,8 @@ from actors.errors import (
 from actors.ports import Entropy, Threads
 from actors.ref import ActorRef, Directory, actor_name
 from actors.services.call import Call, Caller, CallResponse, RemoteCall
+from actors.streams.opening import remote_stream
+from actors.streams.stream import Stream
 from actors.topics.endpoint import Endpoint
 
 __all__ = ["Client", "Connection", "Out", "Reach", "invoke_service", "not_taken"]
@@ -209,6 +211,27 @@ class Client:
     def invoke_service(self, name: str, request: object = None, *, timeout: float = CALL_TIMEOUT) -> Any:
         """Invoke a remote service by name; see `invoke`."""
         return self._call(RemoteCall({"service": name, "request": request}), timeout)
+
+    def stream(
+        self,
+        message: object,
+        request: object = None,
+        *,
+        timeout: float = CALL_TIMEOUT,
+        total_timeout: float = float("inf"),
+    ) -> Stream:
+        """Iterate over what a remote service yields: `async for item in client.stream(name, data)`.
+
+        In a blocking service `for item in client.stream(name, data)`. The remote service runs only as far ahead as
+        there is credit for; leaving the loop cancels it. Nothing is sent before the first item is asked for.
+
+        Args:
+            message: As for `invoke`.
+            request: The input, where `message` is a name.
+            timeout: Seconds to wait for each item, for the first one the wait for a link included.
+            total_timeout: Seconds for all of them; never more than the invocation that iterates has left.
+        """
+        return remote_stream(self._reach, self.connection, message, request, timeout, total_timeout)
 
     def subscribe(self, topic: str, *, timeout: float = CALL_TIMEOUT, **options: Any) -> Any:
         """Subscribe over this connection; messages go to its on_message, the response's data has the `sub_key`.

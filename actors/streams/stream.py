@@ -17,11 +17,16 @@ import trio
 from attrs import frozen
 
 from actors.envelope import ReplySlot
-from actors.errors import CallError, IsthmusError
+from actors.errors import CallError, IsthmusError, RemoteError
 from actors.ports import Threads
 from actors.streams.inlet import Inlet
 
 __all__ = ["Opening", "Stream"]
+
+
+def _wrong_end(value: object) -> RemoteError | None:
+    """Return the error of a peer that ended a stream by an answer, which no stream has."""
+    return None if value is None else RemoteError("the peer gave one answer and no stream")
 
 
 @frozen
@@ -95,7 +100,7 @@ class Stream:
             inlet = self._inlet = Inlet()
             opening = self._opening
             self._deadline = trio.current_time() + opening.time_left(opening.total_timeout)
-            self._slot = ReplySlot(lambda slot: inlet.end(slot.error))
+            self._slot = ReplySlot(lambda slot: inlet.end(slot.error or _wrong_end(slot.value)))
             opening.send(inlet, self._slot, self._deadline)
         return self._inlet
 

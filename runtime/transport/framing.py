@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import structlog
 
-from actors.messages import Acknowledge, Deliver, Failure, Invoke, Message, Refuse, Reply
+from actors.messages import Acknowledge, Cancel, Deliver, Failure, Invoke, Message, Refuse, Reply, StreamItems
 from actors.ports import Entropy
 from runtime.wire.protocol import Frame, Wire
 
@@ -68,6 +68,10 @@ class Framer:
                 return self._frame_instead(Failure(message.id, message.in_reply_to, message.status, text, message.kind))
             case Acknowledge(data=data) if data is not None:
                 return self._frame_instead(msgspec.structs.replace(message, data=None))  # the result is left out
+            case StreamItems(in_reply_to=request_id):
+                self.own_answers.append(Cancel(request_id))
+                text = f"An item of the stream cannot be sent: {reason}"
+                return self._frame_instead(Failure(self._entropy.hex_id(), request_id, 500, text, "RemoteError"))
             case Invoke():
                 self.own_answers.append(Failure(self._entropy.hex_id(), message.id, 400, reason, "BadInput"))
             case Deliver():

@@ -32,7 +32,7 @@ class Outbox:
 
     def append(self, message: Message) -> None:
         """Queue a message."""
-        self.waiting.append((message, trio.current_time() if type(message) is Invoke else 0.0))
+        self.waiting.append((message, trio.current_time() if isinstance(message, Invoke) else 0.0))
         self._pulse.notify()
 
     def holds(self, message_id: str) -> bool:
@@ -52,7 +52,7 @@ class Outbox:
         """Give all that waits, as it is to be framed now; nothing of it can be withdrawn any more."""
         now = trio.current_time()
         batch = [
-            _aged(message, now - queued_at) if type(message) is Invoke else message
+            _aged(message, now - queued_at) if isinstance(message, Invoke) else message
             for message, queued_at in self.waiting
         ]
         self.waiting.clear()

@@ -19,6 +19,7 @@ from enum import Enum
 from actors.messages import (
     Acknowledge,
     Cancel,
+    Credit,
     Deliver,
     Denied,
     Extend,
@@ -27,8 +28,11 @@ from actors.messages import (
     Hello,
     Invoke,
     Message,
+    OpenStream,
     Refuse,
     Reply,
+    StreamEnd,
+    StreamItems,
     Welcome,
 )
 from runtime.wire.protocol import Role
@@ -74,6 +78,10 @@ _TRANSITIONS: dict[tuple[State, Role, type], State] = {
     (State.OPEN, _SERVER, Welcome): State.OPEN,
     (State.OPEN, _SERVER, Denied): State.CLOSED,
     (State.OPEN, _SERVER, Deliver): State.OPEN,
+    (State.OPEN, _CLIENT, OpenStream): State.OPEN,
+    (State.OPEN, _CLIENT, Credit): State.OPEN,
+    (State.OPEN, _SERVER, StreamItems): State.OPEN,
+    (State.OPEN, _SERVER, StreamEnd): State.OPEN,
     (State.OPEN, _CLIENT, Acknowledge): State.OPEN,
     (State.OPEN, _CLIENT, Refuse): State.OPEN,
     (State.OPEN, _CLIENT, Extend): State.OPEN,

@@ -13,7 +13,7 @@ import msgspec
 
 import actors
 import runtime
-from actors import errors
+from actors import errors, failures
 from actors.builtin.gateway import ALWAYS_ALLOWED
 from actors.builtin.pubsub import ORDINARY_LIMIT
 from actors.messages import (
@@ -27,6 +27,7 @@ from actors.messages import (
     Welcome,
 )
 from actors.settings import ChannelSettings, Compat, DeliverySettings, OutgoingSettings
+from actors.streams import flow, outlet
 from actors.topics.publication import _OPTIONS, MAX_MSG_ID, NEVER, Published, delivered
 from actors.topics.topic_access import MAX_HANDED_OUT
 from runtime.cluster import _COMPAT_PING, _NATIVE_PING
@@ -201,6 +202,15 @@ def test_the_limits() -> None:
         "tokens of a session not used yet": _KEPT_TOKENS,
         "ids remembered a session": _MOST_REMEMBERED,
         "characters of a published msg_id": MAX_MSG_ID,
+        "items of a stream granted at first": flow.MAX_ITEMS,
+        "bytes of a stream granted at first": flow.MAX_BYTES,
+        "items of a stream in one answer": outlet.MAX_LISTED,
+        "bytes of a stream in one answer": outlet.MAX_LISTED_BYTES,
+        "groups of errors within each other": failures.MAX_DEPTH,
+        "errors of a group, inner ones included": failures.MAX_PARTS,
+        "characters of an error's text": failures.MAX_TEXT,
+        "characters of all texts of a failure": failures.MAX_CHARACTERS,
+        "bytes of an error's details": failures.MAX_DETAILS,
     }
     settings: dict[str, type] = {"channel": ChannelSettings, "outgoing": OutgoingSettings}
     seen = set()

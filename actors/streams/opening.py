@@ -1,0 +1,98 @@
+"""Opening a stream over an outgoing connection, and what opening any stream needs of whoever opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from actors.envelope import Envelope, ReplySlot
+from actors.errors import (
+    ActorError,
+    ActorNotFound,
+    BadInput,
+    CallError,
+    InvokeTimeout,
+    LinkDown,
+    MailboxFull,
+    Overloaded,
+)
+from actors.ports import Threads
+from actors.ref import ActorRef
+from actors.services.call import RemoteStream
+from actors.streams.inlet import Inlet
+from actors.streams.stream import Opening, Stream
+
+__all__ = ["Way", "open_stream", "remote_stream"]
+
+
+class Way(Protocol):
+    """A service's way to the rest of its cluster, as far as streams need it."""
+
+    @property
+    def threads(self) -> Threads:
+        """Blocking code, and its way back."""
+        ...
+
+    @property
+    def position(self) -> Callable[[], tuple[str, float]]:
+        """Gives the cid and the deadline of the invocation that asks."""
+        ...
+
+    def ref(self, kind: str, name: str) -> ActorRef:
+        """Return a reference to an actor."""
+        ...
+
+    def time_left(self, timeout: float) -> float:
+        """Return the time-out, or what is left of the invocation's own time where that is less."""
+        ...
+
+
+def open_stream(
+    way: Way,
+    send: Callable[[Inlet, ReplySlot, float], None],
+    late: Callable[[float], CallError],
+    timeout: float,
+    total_timeout: float,
+) -> Stream:
+    """Return a stream that is opened at its first item; see `Opening`.
+
+    Raises:
+        BadInput: When a time-out gives no time.
+    """
+    for what, seconds in (("timeout", timeout), ("total_timeout", total_timeout)):
+        if seconds <= 0:
+            msg = f"{what}: expected more than 0 seconds, got {seconds!r}"
+            raise BadInput(msg)
+    return Stream(Opening(send, way.threads, late, timeout, total_timeout, way.time_left))
+
+
+def remote_stream(
+    way: Way, connection: str, message: object, request: object, timeout: float, total_timeout: float
+) -> Stream:
+    """Return the stream of a service at the other end of an outgoing connection; see `Client.stream`."""
+    data = {"service": message, "request": request} if isinstance(message, str) else message
+    call: RemoteStream | None = None
+
+    def send(inlet: Inlet, slot: ReplySlot, deadline: float) -> None:
+        nonlocal call
+        call = RemoteStream(data, inlet=inlet)
+        envelope = Envelope(call, cid=way.position()[0], deadline=deadline, reply=slot)
+        try:
+            way.ref("outgoing", connection).send_nowait(envelope)
+        except ActorNotFound:
+            msg = f"there is no outgoing connection {connection!r}"
+            raise LinkDown(msg) from None
+        except MailboxFull:
+            msg = f"too many calls wait for the connection {connection!r}"
+            raise Overloaded(msg) from None
+        except ActorError as error:
+            msg = f"{connection!r}: never sent: {error}"
+            raise LinkDown(msg) from None
+
+    def late(wait: float) -> CallError:
+        if call is None or call.was_sent:
+            return InvokeTimeout(f"{connection!r}: no further item within {wait:g} s")
+        last_error = call.last_error or "none"
+        return LinkDown(f"{connection!r}: {call.obstacle} within {wait:g} s; last error: {last_error}")
+
+    return open_stream(way, send, late, timeout, total_timeout)
