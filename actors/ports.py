@@ -86,6 +86,13 @@ class Link(Protocol):
         """
         ...
 
+    def take_at_once(self, taker: Callable[[Sequence[Message]], bool] | None) -> None:
+        """Say what is offered messages as they come, while none waits for `receive`; it tells whether it took them.
+
+        It never waits, and its errors end the link.
+        """
+        ...
+
     async def send(self, message: Message) -> None:
         """Wait for room, then queue the message; raise `LinkClosed` when the link has ended.
 

@@ -8,6 +8,7 @@ waits for user code while it reads, nor for a peer that does not read while it i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import trio
@@ -221,14 +222,19 @@ class Session(Actor):
     # What the peer sends
 
     async def _read_until_closed(self, scope: trio.CancelScope) -> None:
+        self._link.take_at_once(self._take_all)
         try:
             while True:
-                for message in await self._link.receive():
-                    self._take(message)
+                self._take_all(await self._link.receive())
         except LinkClosed as closed:
             self._close = CloseSession(closed.code, closed.reason)
             self._origin = closed.origin
             scope.cancel()
+
+    def _take_all(self, messages: Sequence[Message]) -> bool:
+        for message in messages:
+            self._take(message)
+        return True
 
     def _take(self, message: Message) -> None:
         """Act on one message, without waiting."""

@@ -72,16 +72,25 @@ class LiveLink:
         messages = first
         try:
             while True:
-                for message in messages:
-                    if self._has_frames:
-                        self._take_frame(message)
-                    else:
-                        self._take(message)
+                self._take_all(messages)
                 if self.hooks.is_behind:
                     await self._throttle()
+                self.link.take_at_once(self._take_at_once)
                 messages = await self.link.receive()
         except LinkClosed as closed:
             return closed
+
+    def _take_at_once(self, messages: Sequence[Message]) -> bool:
+        """Take what comes, unless the link is to be throttled before more of it is taken."""
+        if not self.hooks.is_behind:
+            self._take_all(messages)
+            return True
+        return False
+
+    def _take_all(self, messages: Sequence[Message]) -> None:
+        take = self._take_frame if self._has_frames else self._take
+        for message in messages:
+            take(message)
 
     async def _throttle(self) -> None:
         """Read nothing more until the hooks have caught up; end the link when that takes too long."""

@@ -12,9 +12,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import trio
+
+from runtime.transport.shortcut import Shortcut
 
 __all__ = ["BufferedStream"]
 
@@ -31,10 +33,14 @@ class BufferedStream(trio.abc.Stream):
     Args:
         transport: Where the bytes go.
         max_frame: The largest frame that will be appended at once, in bytes.
+        shortcut: Takes ordinary frames out of what is received.
     """
 
-    def __init__(self, transport: trio.abc.Stream, *, max_frame: int) -> None:
+    def __init__(self, transport: trio.abc.Stream, *, max_frame: int, shortcut: Shortcut | None = None) -> None:
         self._transport = transport
+        self._shortcut = shortcut
+        self.until_wanted: Callable[[], Awaitable[None]] | None = None
+        """Waits until more is to be received."""
         self._hard_limit = HIGH_WATER + max_frame + CONTROL_ROOM
         self._buffer = bytearray()
         self._in_flight = 0
@@ -84,6 +90,10 @@ class BufferedStream(trio.abc.Stream):
         if self._broken is not None:
             raise trio.BrokenResourceError(self._broken)
         self.has_sent_close = self.has_sent_close or data[:1] == _CLOSE_FRAME
+        self.append(data)
+
+    def append(self, data: bytes | bytearray | memoryview) -> None:
+        """Append to the buffer; raises `BrokenResourceError` where too much waits already."""
         self._buffer += data
         if len(self._buffer) + self._in_flight > self._hard_limit:
             self._break("the peer does not read, and too much waits for it")
@@ -129,7 +139,18 @@ class BufferedStream(trio.abc.Stream):
         self.ended.set()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Receive, and note when."""
+        """Receive, and note when; return what no shortcut has taken, and nothing at the end."""
+        while True:
+            if self.until_wanted is not None:
+                await self.until_wanted()
+            data = await self._receive(max_bytes)
+            if not data or self._shortcut is None:
+                return data
+            rest = self._shortcut.sort(data)
+            if rest:
+                return rest
+
+    async def _receive(self, max_bytes: int | None) -> bytes | bytearray:
         if self._broken is not None:
             raise trio.BrokenResourceError(self._broken)
         self._is_receiving = True

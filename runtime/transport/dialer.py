@@ -66,7 +66,9 @@ class WebSocketDialer:
         """Open a link, which lives as long as the context; raise `DialFailed` naming the step that failed."""
         transport = await self._connect()
         try:
-            async with open_link(transport, self._upgrade, self._make_wire, self._options, self._entropy) as link:
+            async with open_link(
+                transport, self._upgrade, self._make_wire, self._options, self._entropy, is_client=True
+            ) as link:
                 assert link is not None  # noqa: S101 - a client's upgrade gives a socket or raises
                 yield link
         except ConnectionRejected as error:

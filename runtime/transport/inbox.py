@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from actors.messages import Message
 from actors.pulse import Pulse
@@ -18,6 +18,8 @@ class Inbox:
     def __init__(self) -> None:
         self.waiting: list[Message] = []
         self.bytes = 0
+        self.taker: Callable[[Sequence[Message]], bool] | None = None
+        """Offered what comes, while nothing waits to be read; tells whether it took it."""
         self._pulse = Pulse()
 
     @property
@@ -27,6 +29,8 @@ class Inbox:
 
     def extend(self, messages: Sequence[Message], size: int) -> None:
         """Add messages that came in `size` bytes."""
+        if self.taker is not None and not self.waiting and self.taker(messages):
+            return
         self.waiting += messages
         self.bytes += size
         self.notify()

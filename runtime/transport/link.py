@@ -7,7 +7,7 @@ in a file of its own. Which messages are allowed is the wire's business; diallin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
@@ -24,6 +24,7 @@ from runtime.transport.options import CLOSE_TIMEOUT, LinkOptions, short_reason
 from runtime.transport.outbox import MAX_OUTBOX, Outbox
 from runtime.transport.pings import Pings
 from runtime.transport.reader import Reader
+from runtime.transport.shortcut import Shortcut
 from runtime.transport.writer import Writer
 from runtime.wire.protocol import Wire
 
@@ -36,6 +37,7 @@ class WebSocketLink:
     Args:
         socket: The upgraded connection.
         stream: The stream under it.
+        shortcut: Gives ordinary frames past the library.
         wire: Turns messages into frames and back.
         peer: The peer's address, to print.
         options: Limits and intervals.
@@ -46,6 +48,7 @@ class WebSocketLink:
         self,
         socket: WebSocketConnection,
         stream: BufferedStream,
+        shortcut: Shortcut,
         wire: Wire,
         *,
         peer: str,
@@ -62,7 +65,7 @@ class WebSocketLink:
         pings = Pings(socket, wire, entropy, timeout=options.ping_timeout)
         self._ending = ending = Ending(inbox, outbox, pings)
         max_size = options.max_message_size
-        self._reader = Reader(socket, stream, wire, inbox, outbox, ending, max_size=max_size, peer=peer)
+        self._reader = Reader(socket, stream, shortcut, wire, inbox, outbox, ending, max_size=max_size, peer=peer)
         self._writer = Writer(socket, stream, Framer(wire, max_size, entropy, peer), inbox, outbox, ending)
         self._heartbeat = Heartbeat(socket, stream, wire, pings, inbox, ending, options=options, peer=peer)
 
@@ -87,6 +90,10 @@ class WebSocketLink:
             self._check_end()
             await self._inbox.changed()
         return self._inbox.take()
+
+    def take_at_once(self, taker: Callable[[Sequence[Message]], bool] | None) -> None:
+        """Say what takes messages as they come; see `Link.take_at_once`."""
+        self._inbox.taker = taker
 
     async def send(self, message: Message) -> None:
         """Wait for room and queue the message; see `Link.send`."""

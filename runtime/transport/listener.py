@@ -108,7 +108,9 @@ class WebSocketListener:
         self._links += 1
         upgrade = functools.partial(self._upgrade, arrival)
         try:
-            async with open_link(transport, upgrade, self._make_wire, self._options, self._entropy) as link:
+            async with open_link(
+                transport, upgrade, self._make_wire, self._options, self._entropy, is_client=False
+            ) as link:
                 if link is None:
                     part = "upgrade"
                     raise DialFailed(part, "the peer was refused, or did not complete it")

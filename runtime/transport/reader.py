@@ -14,6 +14,7 @@ from runtime.transport.framing import size_of
 from runtime.transport.inbox import Inbox
 from runtime.transport.options import PROTOCOL_ERRORS, CloseCode
 from runtime.transport.outbox import Outbox
+from runtime.transport.shortcut import Shortcut
 from runtime.wire.protocol import Frame, Violation, Wire
 
 __all__ = ["Reader"]
@@ -27,6 +28,7 @@ class Reader:
     Args:
         socket: The upgraded connection.
         stream: The stream under it.
+        shortcut: Gives ordinary frames past the library.
         wire: Turns frames into messages.
         inbox: Takes them.
         outbox: Takes what the peer is told of a violation.
@@ -39,6 +41,7 @@ class Reader:
         self,
         socket: WebSocketConnection,
         stream: BufferedStream,
+        shortcut: Shortcut,
         wire: Wire,
         inbox: Inbox,
         outbox: Outbox,
@@ -49,6 +52,7 @@ class Reader:
     ) -> None:
         self._socket = socket
         self._stream = stream
+        self._shortcut = shortcut
         self._wire = wire
         self._inbox = inbox
         self._outbox = outbox
@@ -60,18 +64,29 @@ class Reader:
 
     async def run(self) -> None:
         """Read until the link has ended."""
+        self._stream.until_wanted = self._until_wanted
+        self._shortcut.take = self._take_whole
         try:
             while True:
                 frame = await self._socket.get_message()
+                self._shortcut.message_read()
                 size = size_of(frame)
                 if size > self._max_size:
                     await self._refuse(f"a message has {size} bytes, the limit is {self._max_size}")
                     continue
                 self._take(frame, size)
-                while self._inbox.is_full and self._ending.end is None:
-                    await self._inbox.changed()
+                await self._until_wanted()
         except ConnectionClosed as error:
             self._ending.finish(self._ending.own_close or self._end_of(error))
+
+    async def _until_wanted(self) -> None:
+        while self._inbox.is_full and self._ending.end is None:
+            await self._inbox.changed()
+
+    def _take_whole(self, frame: Frame, size: int) -> None:
+        """Take a frame that did not go through the library, which gives none after our own close either."""
+        if self._ending.end is None and self._ending.own_close is None:
+            self._take(frame, size)
 
     def _take(self, frame: Frame, size: int) -> None:
         messages: list[Message] = []

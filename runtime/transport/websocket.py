@@ -24,6 +24,7 @@ from actors.ports import Entropy
 from runtime.transport.buffered import BufferedStream
 from runtime.transport.link import WebSocketLink
 from runtime.transport.options import PROTOCOL_ERRORS, LinkOptions
+from runtime.transport.shortcut import Shortcut
 from runtime.wire import Wire
 
 __all__ = ["RECEIVE_BUFFER", "MakeWire", "open_link", "peer_of", "until_ended"]
@@ -46,6 +47,8 @@ async def open_link(
     make_wire: MakeWire,
     options: LinkOptions,
     entropy: Entropy,
+    *,
+    is_client: bool,
 ) -> AsyncGenerator[WebSocketLink | None, None]:
     """Run a link over a transport as long as the context; None where the upgrade refused the peer.
 
@@ -56,7 +59,8 @@ async def open_link(
     try:
         async with trio.open_nursery() as nursery:
             internals: trio.Nursery = await nursery.start(_hold_shielded_nursery)
-            stream = BufferedStream(transport, max_frame=options.max_message_size + _FRAME_OVERHEAD)
+            shortcut = Shortcut(is_client=is_client, max_size=options.max_message_size)
+            stream = BufferedStream(transport, max_frame=options.max_message_size + _FRAME_OVERHEAD, shortcut=shortcut)
             link: WebSocketLink | None = None
             try:
                 internals.start_soon(stream.run_writer)
@@ -67,6 +71,7 @@ async def open_link(
                     link = WebSocketLink(
                         socket,
                         stream,
+                        shortcut,
                         wire,
                         peer=peer_of(transport),
                         options=options,

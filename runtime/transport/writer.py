@@ -14,6 +14,8 @@ from runtime.transport.framing import Framer
 from runtime.transport.inbox import Inbox
 from runtime.transport.options import CLOSE_TIMEOUT, CloseCode, short_reason
 from runtime.transport.outbox import Outbox
+from runtime.transport.shortcut import data_frame
+from runtime.wire.protocol import Frame
 
 __all__ = ["Writer"]
 
@@ -71,12 +73,18 @@ class Writer:
                 self._deliver_own_answers()
                 for frame in frames:
                     await self._stream.wait_room()
-                    await self._socket.send_message(frame)
-            except ConnectionClosed:
+                    self._send(frame)
+            except (ConnectionClosed, trio.BrokenResourceError):
                 return
             finally:
                 self.is_writing = False
                 outbox.notify()
+
+    def _send(self, frame: Frame) -> None:
+        """Hand a message to the stream as one frame, which trio-websocket would do after a lock and a checkpoint."""
+        if self._socket.closed is not None:
+            raise ConnectionClosed(self._socket.closed)
+        self._stream.append(data_frame(frame, is_client=self._socket.is_client))
 
     async def _wait_for_more(self) -> None:
         """Wait until something has changed; a peer that said goodbye and does not close is not waited for for ever."""

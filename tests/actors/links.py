@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import trio
 
@@ -54,6 +54,9 @@ class FakeLink:
             await self._changed.wait()
         found, self.inbox = self.inbox, []
         return found
+
+    def take_at_once(self, taker: Callable[[Sequence[Message]], bool] | None) -> None:
+        """Leave all to `receive`, as a link may."""
 
     async def send(self, message: Message) -> None:
         self.waiting_senders += 1
