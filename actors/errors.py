@@ -287,7 +287,7 @@ class StoreFailed(CallError):
 
 
 class DialFailed(IsthmusError):
-    """No link came about; `part` is the step that failed: look-up, TCP, TLS, upgrade or session.
+    """No link came about; `part` is the step that failed: look-up, TCP, proxy, TLS, upgrade or session.
 
     `is_denied` says that the remote does not let us in, so that there is no use in trying again soon.
     """

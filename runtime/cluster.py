@@ -46,7 +46,7 @@ from runtime.admin.store import backup_services
 from runtime.config.names import connection_name
 from runtime.config.schema import ClusterSettings
 from runtime.deployer import Deployer, Deployment
-from runtime.dialing import dialers_of
+from runtime.dialing import dialers_of, listening_network
 from runtime.registry import Registry
 from runtime.security import SecurityGate
 from runtime.store.browse import StoreBrowser
@@ -306,7 +306,7 @@ class Cluster:
         of_channel = self._endpoint_of(channel=name)
         by_security = {one: of_channel or self._endpoint_of(security=one) for one in (*definitions, "none")}
         endpoints = {one: endpoint for one, endpoint in by_security.items() if endpoint is not None}
-        return self._make_channel(name, settings, ports.network, gate, endpoints)
+        return self._make_channel(name, settings, listening_network(settings, ports.network), gate, endpoints)
 
     def _admin_channel(self, network: Network) -> ChildSpec:
         return self._make_channel(ADMIN_CHANNEL, _ADMIN, network, None, {}, is_admin=True)

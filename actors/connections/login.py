@@ -15,9 +15,9 @@ from actors.errors import DialFailed, LinkClosed
 from actors.messages import Denied, Failure, Hello, Message, Welcome
 from actors.ports import Entropy, Link
 from actors.secret import Secret
-from actors.settings import OutgoingSettings
+from actors.settings import OutgoingSettings, Remote
 
-__all__ = ["LinkIdentity", "create_session", "hello_of", "is_header_value", "upgrade_headers"]
+__all__ = ["LinkIdentity", "create_session", "hello_of", "is_header_value", "revealed", "upgrade_headers"]
 
 
 @frozen
@@ -37,7 +37,7 @@ def hello_of(
     Raises:
         DialFailed: When the password cannot be read.
     """
-    secret = None if settings.password is None else _reveal(settings.password, "the password", "session")
+    secret = None if settings.password is None else revealed(settings.password, "the password", "session")
     return Hello(
         id=entropy.hex_id(),
         username=settings.username,
@@ -54,20 +54,22 @@ def hello_of(
 
 
 def upgrade_headers(settings: OutgoingSettings) -> list[tuple[bytes, bytes]]:
-    """Return the headers that the upgrade at a WebSocket server bears beside its own; see RFC 7617 and RFC 6750.
+    """Return the headers that the upgrade bears beside its own; see RFC 7617 and RFC 6750.
+
+    A cluster learns user name and password from the session request, any other server from these.
 
     Raises:
         DialFailed: When a secret cannot be read, or cannot be said in a header.
     """
     part = "upgrade"
     headers = {
-        name: _reveal(value, f"the header {name}", part) if isinstance(value, Secret) else value
+        name: revealed(value, f"the header {name}", part) if isinstance(value, Secret) else value
         for name, value in settings.headers.items()
     }
     if settings.bearer_token is not None:
-        headers["Authorization"] = f"Bearer {_reveal(settings.bearer_token, 'the bearer_token', part)}"
-    elif settings.username is not None and settings.password is not None:
-        credentials = f"{settings.username}:{_reveal(settings.password, 'the password', part)}"
+        headers["Authorization"] = f"Bearer {revealed(settings.bearer_token, 'the bearer_token', part)}"
+    elif settings.remote is Remote.WEBSOCKET and settings.username is not None and settings.password is not None:
+        credentials = f"{settings.username}:{revealed(settings.password, 'the password', part)}"
         headers["Authorization"] = f"Basic {base64.b64encode(credentials.encode()).decode()}"
     for name, value in headers.items():
         if not is_header_value(value):
@@ -81,7 +83,8 @@ def is_header_value(text: str) -> bool:
     return is_trimmed and all(one == "\t" or (" " <= one <= "\xff" and one != "\x7f") for one in text)
 
 
-def _reveal(secret: Secret, what: str, part: str) -> str:
+def revealed(secret: Secret, what: str, part: str) -> str:
+    """Return a secret's value; raise `DialFailed` with that part where it cannot be read."""
     try:
         return secret.reveal()
     except (OSError, LookupError, UnicodeDecodeError) as error:

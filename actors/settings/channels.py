@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
@@ -49,6 +50,10 @@ class ChannelSettings:
     # whether subscriptions of peers that cannot prove who they are end with their sessions; unset: `true`, or `false`
     # with `compat = "3.0"`
     unsub_on_wsx_close: bool | None = None
+    tls_certificate: Path | None = None  # `wss://`: its certificate in PEM, with those between it and its authority
+    tls_key: Path | None = None  # `wss://`: the private key of that, in PEM, not encrypted
+    tls_client_ca: Path | None = None  # `wss://`: authorities, in PEM; peers need a certificate of one of these
+    tls_client_certificate_optional: bool = False  # with `tls_client_ca`: whether peers may come without a certificate
     plain_text: bool = False  # allows `ws://` beyond this machine
     allowed_origins: tuple[str, ...] = ()  # origins of browsers that may connect, beside the address itself
     new_token_wait_time: float = 5.0  # seconds that a peer has to create its session

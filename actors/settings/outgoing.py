@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
@@ -40,10 +41,19 @@ class OutgoingSettings:
     wire: WireFormat = WireFormat.AUTO  # `remote = "cluster"`: which format is spoken
     username: str | None = None  # whom it logs in as
     password: Secret | None = field(default=None, repr=False)  # what goes with it
-    # `remote = "websocket"`: in place of username and password
+    # a token for the upgrade, in place of username and password
     bearer_token: Secret | None = field(default=None, repr=False)
-    # `remote = "websocket"`: of the upgrade; texts or secrets
+    # of the upgrade; texts or secrets, such as the key that a channel asks for
     headers: dict[str, Any] = field(factory=dict, repr=False)
+    tls_ca: Path | None = None  # `wss://`: authorities to trust, in PEM; unset: the system's
+    tls_certificate: Path | None = None  # `wss://`: a certificate to show, in PEM
+    tls_key: Path | None = None  # `wss://`: the private key of that, in PEM, not encrypted
+    # `wss://`: SHA-256 of the remote's certificate in hexadecimal, checked beside the rest; several while it is changed
+    tls_fingerprint: str | tuple[str, ...] = ()
+    unsafe_tls_any_host: bool = False  # `wss://`: takes certificates of other hosts, so that any of them may listen in
+    proxy: str | None = None  # an HTTP proxy to dial through: `"http://HOST:PORT"`
+    proxy_username: str | None = None  # whom the proxy knows
+    proxy_password: Secret | None = field(default=None, repr=False)  # what goes with it
     subprotocols: tuple[str, ...] = ()  # `remote = "websocket"`: to offer
     # `remote = "websocket"`: what frames are read as; unset: text or bytes, as they came
     data_format: DataFormat | None = None
@@ -75,6 +85,11 @@ class OutgoingSettings:
     remote_tracebacks: bool = False  # whether the remote is told where in on_message an error was raised
     max_unhandled: int = 10_000  # messages that wait for on_message before the link is throttled
     max_throttled_time: float = 60.0  # seconds that a link may be throttled
+
+    @property
+    def tls_fingerprints(self) -> tuple[str, ...]:
+        """Those of the remote's certificate."""
+        return (self.tls_fingerprint,) if isinstance(self.tls_fingerprint, str) else self.tls_fingerprint
 
     @property
     def listed(self) -> dict[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from actors.secret import Secret
 from actors.settings import ChannelSettings, SecurityKind, SecuritySettings
 from runtime.config.problems import KeyPath, Problems, nearest
 from runtime.config.schema import ClusterSettings
+from runtime.config.tls import FINGERPRINT
 from runtime.security.passwords import hash_problem, is_hash
 from runtime.security.tokens import key_problem
 
@@ -30,7 +31,6 @@ _NEEDED = {
 }
 _FOR_ALL = ("username", "type", "services_allowed", "admin")
 _MOST = 2
-_FINGERPRINT = re.compile(r"[0-9a-fA-F]{2}(:?[0-9a-fA-F]{2}){31}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 
 
@@ -51,7 +51,7 @@ def check_definition(settings: SecuritySettings, where: KeyPath, problems: Probl
     if kind is SecurityKind.CERTIFICATE and not (settings.certificate_name or settings.fingerprint):
         problems.add(where, "expected a certificate_name, a fingerprint, or both: who is meant?")
     for fingerprint in settings.fingerprints:
-        if _FINGERPRINT.fullmatch(fingerprint) is None:
+        if FINGERPRINT.fullmatch(fingerprint) is None:
             problems.add(
                 (*where, "fingerprint"), f"expected the 64 hexadecimal digits of a SHA-256, got {fingerprint!r}"
             )

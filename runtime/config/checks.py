@@ -19,6 +19,7 @@ from runtime.config.problems import KeyPath, Problems, nearest, path_text
 from runtime.config.remotes import check_remote
 from runtime.config.schema import ClusterSettings, Configuration
 from runtime.config.shown import shown
+from runtime.config.tls import check_channel_tls, check_outgoing_tls, check_tls_files
 from runtime.transport.network import Address
 
 __all__ = ["check_clusters", "check_service_names"]
@@ -64,12 +65,13 @@ def check_clusters(clusters: dict[str, ClusterSettings], problems: Problems, sta
                     problems.add((*path, "topics"), problem)
             _check_delivery(own.delivery.given, (*path, "delivery"), problems)
         if name in started:
+            check_tls_files(cluster, where, problems)
             for key, definition in cluster.security.items():
                 for one in ("password", "token", "key"):
                     _check_secrets_within(getattr(definition, one), (*where, "security", key, one), problems)
                 check_definition_secrets(definition, (*where, "security", key), problems)
             for key, outgoing in cluster.outgoing.items():
-                for secret in ("password", "bearer_token"):
+                for secret in ("password", "bearer_token", "proxy_password"):
                     _check_secret(getattr(outgoing, secret), (*where, "outgoing", key, secret), problems)
                 _check_secrets_within(outgoing.headers, (*where, "outgoing", key, "headers"), problems)
             for key, value in cluster.config.items():
@@ -132,6 +134,7 @@ def _check_channel(
     if name == ADMIN_CHANNEL:
         problems.add(where, f"the channel of the admin socket is called {name!r}; choose another name")
     check_security_of(settings, cluster, where, problems)
+    check_channel_tls(settings, cluster, where, problems)
     for key in _ABOVE_ZERO:
         if getattr(settings, key) == 0:
             problems.add((*where, key), "expected more than 0")
@@ -143,9 +146,7 @@ def _check_channel(
     address = _address(settings.address, where, problems)
     if address is None:
         return
-    if address.scheme == "wss":
-        problems.add((*where, "address"), "a channel does not serve TLS itself yet; put a TLS proxy in front of ws://")
-    elif not settings.plain_text and not _is_loopback(address.host):
+    if address.scheme == "ws" and not settings.plain_text and not _is_loopback(address.host):
         problems.add(
             (*where, "address"),
             "ws:// beyond this machine is not encrypted; say plain_text = true to allow it",
@@ -178,6 +179,7 @@ def _check_outgoing(cluster: ClusterSettings, name: str, where: KeyPath, problem
     for address in (settings.address, *settings.other_addresses):
         _address(address, where, problems)
     check_remote(settings, where, problems)
+    check_outgoing_tls(settings, where, problems)
     for key in ("subscribe", "subscriptions", "on_subscribe"):
         if getattr(settings, key) and settings.on_message is None and not problems.has_any(where, "on_message", key):
             problems.add((*where, key), "messages need an on_message hook, which says what becomes of them")

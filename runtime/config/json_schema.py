@@ -7,6 +7,7 @@ Draft 7, which editors of TOML understand. Names that refer to something, and wh
 from __future__ import annotations
 
 from enum import Enum
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import attrs
@@ -27,6 +28,7 @@ _SIMPLE: dict[Any, Schema] = {
     bool: {"type": "boolean"},
     int: {"type": "integer", "minimum": 0},
     float: {"type": "number", "minimum": 0},
+    Path: {"type": "string", "minLength": 1},
     Secret: {"type": "string", "pattern": r"^(\$[^$]|file:.|local:[A-Za-z0-9_-])"},
 }
 

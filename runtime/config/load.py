@@ -51,6 +51,8 @@ class _Reader:
             return self._record(value, kind, where)
         if kind is Secret:
             return self._secret(value, where)
+        if kind is Path and isinstance(value, str):
+            return self._folder / value
         if isinstance(kind, type) and issubclass(kind, Enum):
             return self._choice(value, kind, where)
         if kind is float and type(value) is int:
@@ -125,7 +127,9 @@ class _Reader:
 
 
 def _words(kind: Any) -> str:
-    return {str: "text", int: "a whole number", float: "a number", bool: "true or false"}.get(kind, str(kind))
+    return {str: "text", int: "a whole number", float: "a number", Path: "a path", bool: "true or false"}.get(
+        kind, str(kind)
+    )
 
 
 def read_text(path: Path) -> str:

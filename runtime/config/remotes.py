@@ -15,7 +15,7 @@ __all__ = ["check_remote"]
 
 _ONLY_FOR: dict[Remote, tuple[str, ...]] = {
     Remote.CLUSTER: ("subscribe", "subscriptions", "on_subscribe", "attrs", "wire"),
-    Remote.WEBSOCKET: ("bearer_token", "headers", "subprotocols"),
+    Remote.WEBSOCKET: ("subprotocols",),
 }
 _UNSET = OutgoingSettings("")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2

@@ -109,6 +109,8 @@ class WebSocketDialer:
             if isinstance(socket, WebSocketConnection):
                 return socket
             reason = "the peer closed the connection during the upgrade, or does not speak HTTP"
+            if address.scheme == "wss":
+                reason += ", or asks for a certificate that it has not been shown"
             await trio.lowlevel.checkpoint()
         part = "upgrade"
         raise DialFailed(part, f"{address}: {reason}")

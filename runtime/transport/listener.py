@@ -17,6 +17,7 @@ from actors.settings import WireFormat
 from runtime.transport.buffered import BufferedStream
 from runtime.transport.network import Address, Network
 from runtime.transport.options import LinkOptions
+from runtime.transport.tls import certificate_of
 from runtime.transport.websocket import RECEIVE_BUFFER, MakeWire, open_link, peer_of, until_ended
 from runtime.wire import NATIVE_SUBPROTOCOL
 
@@ -145,7 +146,7 @@ class WebSocketListener:
 
     async def _decide(self, request: WebSocketRequest, arrival: _WebSocketArrival) -> WebSocketConnection | None:
         headers = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
-        arrival.presented = Presented(headers)
+        arrival.presented = Presented(headers, certificate_of(arrival.transport))
         origin = headers.get("origin", "")
         is_native = self._wire is not WireFormat.ZATO and NATIVE_SUBPROTOCOL in request.proposed_subprotocols
         if request.path != self._address.path:
@@ -173,7 +174,7 @@ class _WebSocketArrival:
         unopened: dict[_WebSocketArrival, None],
     ) -> None:
         self._listener = listener
-        self._transport = transport
+        self.transport = transport
         self._place: object | None = place
         self._unopened = unopened
         self.presented = Presented()
@@ -182,14 +183,14 @@ class _WebSocketArrival:
     @property
     def peer(self) -> str:
         """The peer's address, to print."""
-        return peer_of(self._transport)
+        return peer_of(self.transport)
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Link, None]:
         """Upgrade, and give the link; see `Arrival.open`."""
         self._unopened.pop(self, None)
         try:
-            async with self._listener.open_link(self._transport, self) as link:
+            async with self._listener.open_link(self.transport, self) as link:
                 yield link
         finally:
             self.admitted()
@@ -203,7 +204,7 @@ class _WebSocketArrival:
     async def discard(self) -> None:
         """End what nobody opened."""
         self.admitted()
-        await trio.aclose_forcefully(self._transport)
+        await trio.aclose_forcefully(self.transport)
 
 
 def _origin_of(address: Address) -> str:

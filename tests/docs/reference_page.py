@@ -44,7 +44,7 @@ What each bounds, what it is unless you set it, and the test (below `tests/`) th
 |---|---|---|---|
 """
 
-_WORDS = {str: "text", bool: "true or false", int: "whole number", float: "number", Secret: "secret"}
+_WORDS = {str: "text", bool: "true or false", int: "whole number", float: "number", Secret: "secret", Path: "path"}
 
 
 def page() -> str:

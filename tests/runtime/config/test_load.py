@@ -246,8 +246,6 @@ headers = { X-Key = "local:key", X-Plain = "as it is" }
         ('remote = "cluster"\nwire = "zatto"', "wire: expected one of 'auto', 'isthmus.1', 'zato', got 'zatto'"),
         ('attrs = {a = "1"}', "attrs: only a connection with remote = 'cluster' has this"),
         ('remote = "cluster"\nsubprotocols = ["a"]', "subprotocols: only a connection with remote = 'websocket'"),
-        ('remote = "cluster"\nbearer_token = "local:a"', "bearer_token: only a connection with remote = 'websocket'"),
-        ('remote = "cluster"\nheaders = {a = "b"}', "headers: only a connection with remote = 'websocket' has this"),
         ('remote = "cluster"\nattrs = {a = "x;y"}', "attrs.a: an attribute has neither ';', '#'"),
         ('remote = "cluster"\nattrs = {"a=b" = "x"}', 'attrs."a=b": an attribute has neither'),
         ('remote = "cluster"\nattrs = {a = 1.5}', "attrs.a: expected text, a whole number, or true or false, got 1.5"),

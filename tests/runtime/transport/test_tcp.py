@@ -21,6 +21,7 @@ from actors.errors import DialFailed
 from actors.ports import Link
 from runtime.transport import Address, LinkOptions
 from runtime.transport.tcp import TcpNetwork
+from runtime.transport.tls import TlsNetwork
 from tests.runtime.test_processes import free_port
 from tests.runtime.transport.support import dial, goes_on, open_session, rest_of, serving, websocket
 
@@ -36,12 +37,27 @@ async def idle(link: Link) -> None:
     await trio.sleep_forever()
 
 
+class Fixed:
+    """A context that comes from no file; stands for `ClientTls` and `ServerTls`."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.context = lambda: context
+
+    def check(self, stream: object, host: str) -> None:
+        """Take any certificate that the context takes."""
+
+
+def secured(context: ssl.SSLContext | None) -> TlsNetwork:
+    fixed: Any = None if context is None else Fixed(context)
+    return TlsNetwork(TcpNetwork(), client=fixed, server=fixed)
+
+
 async def dial_failure(
     address: Address, context: ssl.SSLContext | None = None, options: LinkOptions | None = None
 ) -> DialFailed:
     """Dial, and return how that failed."""
     with trio.fail_after(30), pytest.raises(DialFailed) as failed:
-        async with dial(TcpNetwork(context), address=address, options=options):
+        async with dial(secured(context), address=address, options=options):
             pass
     assert address.host in failed.value.reason
     return failed.value
@@ -126,8 +142,8 @@ async def test_a_link_over_tls_carries_messages(authority: trustme.CA, host: str
 
     with gives, takes, trio.fail_after(30):
         async with (
-            serving(TcpNetwork(server_context(authority)), hold, address=address),
-            dial(TcpNetwork(client_context(authority)), address=address) as client,
+            serving(secured(server_context(authority)), hold, address=address),
+            dial(secured(client_context(authority)), address=address) as client,
         ):
             server = await takes.receive()
             await open_session(client, server)
@@ -153,7 +169,7 @@ async def test_a_bad_certificate_is_tls_with_its_reason(
     good = client_context(authority)
     context = good if is_trusted else client_context(trustme.CA())
     bad = server_context(authority, *names, not_after=not_after)
-    async with serving(TcpNetwork(bad), idle, address=address):
+    async with serving(secured(bad), idle, address=address):
         for _ in range(2):
             failed = await dial_failure(address, context)
             assert failed.part == "TLS"
