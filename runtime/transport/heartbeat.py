@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import structlog
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
@@ -81,6 +83,11 @@ class Heartbeat:
                     _log.warning("pings missed", peer=self._peer, missed=missed)
                     await self._give_up(CloseCode.PINGS_MISSED, "Pings missed")
                     return
+
+    @property
+    def has_patience(self) -> bool:
+        """Tell whether the socket is to be waited for only so long."""
+        return min(self._options.read_timeout, self._options.write_timeout) < math.inf
 
     async def watch_socket(self) -> None:
         """Wait no longer for the socket than was set."""

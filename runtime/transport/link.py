@@ -136,7 +136,8 @@ class WebSocketLink:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._writer.run)
             nursery.start_soon(self._heartbeat.watch_peer)
-            nursery.start_soon(self._heartbeat.watch_socket)
+            if self._heartbeat.has_patience:
+                nursery.start_soon(self._heartbeat.watch_socket)
             await self._reader.run()
             if self._ending.own_close is not None:
                 await self._ending.own_close_done.wait()

@@ -58,12 +58,11 @@ async def open_link(
     inner: Exception | None = None
     try:
         async with trio.open_nursery() as nursery:
-            internals: trio.Nursery = await nursery.start(_hold_shielded_nursery)
             shortcut = Shortcut(is_client=is_client, max_size=options.max_message_size)
             stream = BufferedStream(transport, max_frame=options.max_message_size + _FRAME_OVERHEAD, shortcut=shortcut)
+            internals: trio.Nursery = await nursery.start(_write_in_shielded_nursery, stream)
             link: WebSocketLink | None = None
             try:
-                internals.start_soon(stream.run_writer)
                 socket = await upgrade(cast("trio.Nursery", _ReaderTasks(internals, stream)), stream)
                 if socket is not None:
                     stream.farewell = functools.partial(_verdict, socket, stream)
@@ -96,10 +95,12 @@ async def open_link(
         raise inner
 
 
-async def _hold_shielded_nursery(task_status: trio.TaskStatus[trio.Nursery]) -> None:
+async def _write_in_shielded_nursery(stream: BufferedStream, task_status: trio.TaskStatus[trio.Nursery]) -> None:
+    """Hold the nursery of a link's own tasks open, and be one of them: the stream's writer."""
     with trio.CancelScope(shield=True):
         async with trio.open_nursery() as nursery:
             task_status.started(nursery)
+            await stream.run_writer()
             await trio.sleep_forever()
 
 
