@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
@@ -32,7 +31,8 @@ def configuration(port: int) -> str:
     """Return a clusters.toml; all that it does not name has its default."""
     address = f"ws://127.0.0.1:{port}/bench"
     hub = hub_table(address, services="tests.bench.call_services") + 'services_allowed = ["bench.*"]\n'
-    return hub + "".join(_PEER.format(name=name) + link_table(name, address) for name in WIRES)
+    formats = {NATIVE_WIRE: "", ZATO_WIRE: 'wire = "zato"\n'}
+    return hub + "".join(_PEER.format(name=name) + link_table(name, address) + formats[name] for name in WIRES)
 
 
 @define
@@ -49,7 +49,6 @@ class IsthmusCalls(Clusters):
     async def open(cls, folder: Path, profiler: Profiler) -> AsyncGenerator[IsthmusCalls, None]:
         """Run the clusters as long as the block."""
         one = await cls.prepared(folder, profiler, configuration(free_port()))
-        one.commands = {ZATO_WIRE: [sys.executable, "-P", "-m", "tests.bench.zato_cluster"]}
         async with AsyncExitStack() as stack:
             for cluster in (HUB, *WIRES):
                 await stack.enter_async_context(one.started([cluster]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -71,7 +71,6 @@ class Clusters:
         profiler: Records them.
         name: What the table calls them.
         hubs: Those that dial nobody; the others are there once their link `hub` is.
-        commands: How those are started that the usual command line does not start.
         facts: What is to be said of them.
         pids: Their processes.
     """
@@ -80,7 +79,6 @@ class Clusters:
     profiler: Profiler
     name: str = ISTHMUS
     hubs: Collection[str] = ("hub",)
-    commands: Mapping[str, Sequence[str]] = field(factory=dict)
     facts: list[str] = field(factory=list)
     pids: dict[str, int] = field(factory=dict)
 
@@ -105,7 +103,7 @@ class Clusters:
             processes = {}
             for cluster in clusters:
                 command = [
-                    *self.commands.get(cluster, COMMAND),
+                    *COMMAND,
                     "run",
                     "--cluster",
                     cluster,
