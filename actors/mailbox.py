@@ -93,18 +93,24 @@ class Mailbox:
         if self.is_closed:
             msg = "the actor has been stopped"
             raise ActorStopped(msg)
-        if self._taker is not None and not self._waiting and not self._is_taking:
-            self._is_taking = True
-            try:
-                if self._taker(envelope):
-                    return
-            finally:
-                self._is_taking = False
+        if self._taker is not None and not self._waiting and self._is_taken(envelope):
+            return
         if not self._fits(envelope):
             self._make_room(envelope)
         self._waiting.append(envelope)
         self._bytes += envelope.size
-        self._wake_one()
+        if self._waiting_receivers:
+            self._wake_one()
+
+    def _is_taken(self, envelope: Envelope) -> bool:
+        """Offer an envelope to the taker, unless it is at work."""
+        if self._taker is None or self._is_taking:
+            return False
+        self._is_taking = True
+        try:
+            return self._taker(envelope)
+        finally:
+            self._is_taking = False
 
     def _make_room(self, envelope: Envelope) -> None:
         if self.limits.overflow is Overflow.DROP_OLDEST and self._fits_among(envelope, self._lent):
@@ -115,7 +121,7 @@ class Mailbox:
             raise MailboxFull(msg)
 
     def _wake_one(self) -> None:
-        if self._waiting_receivers and not self._is_waking:
+        if not self._is_waking:
             self._is_waking = True
             self._receivers.unpark()
 
@@ -187,7 +193,7 @@ class Mailbox:
 
     def _take(self) -> Envelope:
         envelope = self._taken(self._waiting.popleft())
-        if self._waiting:
+        if self._waiting and self._waiting_receivers:
             self._wake_one()
         return envelope
 

@@ -41,6 +41,11 @@ class Transition:
         return {"at": _text(self.at), "state": self.state, **{key: value for key, value in rest.items() if value}}
 
 
+def _clock() -> Callable[[], float]:
+    """Return what tells Trio's time in this run; `trio.current_time` has to find out first which run it is in."""
+    return trio.lowlevel.current_clock().current_time
+
+
 @define(eq=False)
 class Entry:
     """What is known of one actor; it is also the actor's `Progress`."""
@@ -56,10 +61,14 @@ class Entry:
     last_error: str = ""
     revision: int = 0
     counts: Counter[str] = field(factory=Counter)
-    progress_at: float = field(factory=trio.current_time)
+    now: Callable[[], float] = field(factory=_clock, repr=False)
+    progress_at: float = field(init=False)
     gauges: dict[str, Callable[[], object]] = field(factory=dict)
     detail: dict[str, Any] = field(factory=dict)
     transitions: deque[Transition] = field(factory=lambda: deque(maxlen=KEPT_TRANSITIONS))
+
+    def __attrs_post_init__(self) -> None:
+        self.progress_at = self.now()
 
     @property
     def key(self) -> str:
@@ -80,7 +89,7 @@ class Entry:
     def count(self, what: str) -> None:
         """Count something that happened."""
         self.counts[what] += 1
-        self.progress_at = trio.current_time()
+        self.progress_at = self.now()
 
     def measure(self, what: str, function: Callable[[], object]) -> None:
         """Say how to find out a fact that changes all the time."""

@@ -14,6 +14,7 @@ import trio
 from attrs import frozen
 
 from actors.connections.link_subscriptions import SUBSCRIBE_SERVICE
+from actors.envelope import AwaitedReply, Envelope
 from actors.errors import (
     ActorCrashed,
     ActorError,
@@ -261,16 +262,17 @@ class Client:
         return self._reach.bridge(lambda: self._ask(call, timeout))
 
     async def _ask(self, call: RemoteCall, timeout: float) -> CallResponse | None:
-        reach = self._reach
-        cid, deadline = reach.position()
-        now = trio.current_time()
-        wait = timeout if now + timeout <= deadline else max(0.0, deadline - now)
-        target = ActorRef(actor_name("outgoing", self.connection), reach.directory)
-        try:
-            response: CallResponse | None = await target.ask(call, timeout=wait, cid=cid, wait_for_room=False)
-        except ActorNotFound:
+        cid, latest = self._reach.position()
+        mailbox = self._reach.directory.find_mailbox(actor_name("outgoing", self.connection))
+        if mailbox is None:
             msg = f"there is no outgoing connection {self.connection!r}"
-            raise LinkDown(msg) from None
+            raise LinkDown(msg)
+        slot, now = AwaitedReply(), trio.current_time()
+        deadline = min(now + timeout, latest)
+        wait = max(0.0, deadline - now)
+        try:
+            mailbox.put_nowait(Envelope(call, cid, deadline, slot))
+            response: CallResponse | None = await slot.wait(deadline, wait)
         except MailboxFull:
             msg = f"too many calls wait for the connection {self.connection!r}"
             raise Overloaded(msg) from None
@@ -278,6 +280,8 @@ class Client:
             msg = f"{self.connection!r}: never sent: {error}"
             raise LinkDown(msg) from None
         except AskTimeout:
+            if not slot.is_late:
+                raise
             if call.was_sent:
                 msg = f"{self.connection!r}: sent, and no answer within {wait:g} s"
                 raise InvokeTimeout(msg) from None

@@ -98,25 +98,23 @@ class Workers:
             if self._stopping.is_set():
                 return  # what came together with the wish to stop is the next instance's
             envelope = self._mailbox.take_nowait()
-            if envelope is not None and envelope.is_wanted:
-                await self._answer_or_pass_on(envelope, scope, nursery)
+            if envelope is not None and envelope.is_wanted and not self._is_passed_on(envelope):
+                self._idle -= 1
+                if not self._idle and self._count < self._concurrency:
+                    self._add_worker(nursery)
+                try:
+                    await self._answer(envelope, scope)
+                finally:
+                    self._idle += 1
+                    if self._stopping.is_set():
+                        self._became_idle.set()
             at_once += 1
             if at_once == _AT_ONCE:
                 at_once = 0
                 await trio.lowlevel.checkpoint()
 
-    async def _answer_or_pass_on(self, envelope: Envelope, scope: trio.CancelScope, nursery: trio.Nursery) -> None:
-        if self._pass_on is not None and self._pass_on(envelope):
-            return
-        self._idle -= 1
-        if not self._idle and self._count < self._concurrency:
-            self._add_worker(nursery)
-        try:
-            await self._answer(envelope, scope)
-        finally:
-            self._idle += 1
-            if self._stopping.is_set():
-                self._became_idle.set()
+    def _is_passed_on(self, envelope: Envelope) -> bool:
+        return self._pass_on is not None and self._pass_on(envelope)
 
     async def _answer(self, envelope: Envelope, scope: trio.CancelScope) -> None:
         """Handle one request and settle its slot; the scope is cancelled when nobody waits any more."""
