@@ -1,4 +1,4 @@
-"""Checks of what clusters.toml says of logs, the audit log, metrics and health."""
+"""Checks of what clusters.toml says of logs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server says of itself: its logs, its audit log, and where metrics and health are answered."""
+"""What a server says of itself: its logs."""
 
 from __future__ import annotations
 
