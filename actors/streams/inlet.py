@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import trio
 
-from actors.errors import RemoteError
+from actors.errors import AskTimeout, CallError, InvokeTimeout, RemoteError
 from actors.streams.flow import Window
 
 __all__ = ["Inlet"]
@@ -60,9 +60,10 @@ class Inlet:
             self._waiting.unpark_all()
 
     @property
-    def has_failed(self) -> bool:
-        """Tell whether it ended with an error."""
-        return self._error is not None
+    def is_late(self) -> bool:
+        """Tell whether it ended since its time was over."""
+        error = self._error
+        return isinstance(error, AskTimeout) or (isinstance(error, CallError) and error.status == InvokeTimeout.status)
 
     async def wait(self) -> None:
         """Wait for an item or the end; cancellation takes nothing."""

@@ -17,7 +17,7 @@ import trio
 from attrs import frozen
 
 from actors.envelope import ReplySlot
-from actors.errors import CallError, IsthmusError, RemoteError
+from actors.errors import CallError, InvokeTimeout, IsthmusError, RemoteError
 from actors.ports import Threads
 from actors.streams.inlet import Inlet
 
@@ -110,10 +110,14 @@ class Stream:
         until = min(began_at + self._opening.timeout, self._deadline)
         with trio.move_on_at(until) as waiting:
             await inlet.wait()
-        is_over = trio.current_time() >= self._deadline  # the generator may say so at this very moment
-        if not len(inlet) and ((waiting.cancelled_caught and not inlet.has_ended) or (is_over and inlet.has_failed)):
+        if len(inlet):
+            return
+        if waiting.cancelled_caught and not inlet.has_ended:
             self._leave()
             raise self._opening.late(until - began_at)
+        if inlet.is_late and trio.current_time() >= self._deadline:  # the generator noticed it first
+            msg = "the time for the whole stream is over"
+            raise InvokeTimeout(msg)
 
     async def aclose(self) -> None:
         """Leave the stream: the generator is cancelled, if it has not ended. Idempotent."""

@@ -13,16 +13,21 @@ import msgspec
 from actors.messages import (
     Acknowledge,
     Cancel,
+    Credit,
     Deliver,
     Denied,
     Extend,
     Failure,
+    FailurePart,
     Goodbye,
     Hello,
     Invoke,
     Message,
+    OpenStream,
     Refuse,
     Reply,
+    StreamEnd,
+    StreamItems,
     Welcome,
 )
 from runtime.wire import Frame
@@ -210,14 +215,22 @@ class Inputs:
             Invoke(number, self._request(), timeout=5.0, cid=number),
             Reply(number, answered, {"a": 1}),
             Failure(number, answered, 404, "no", "NotFound"),
+            Failure(number, answered, 500, "no", "", details={"a": 1}, parts=[FailurePart(404, "no")]),
             Cancel(answered),
         ]
         if role == "server":
             hello = Hello(number, username="apac", secret="right", cluster="x", connection="y", incarnation="z")
+            stream = {"service": "demo.counts", "request": self._random.choice((0, 3, 1000, -1))}
+            either += [
+                OpenStream(number, stream, timeout=5.0, count=self._random.choice((0, 1, 128)), bytes=1000),
+                Credit(answered, self._random.choice((0, 1, 2**53 - 1)), self._random.choice((0, 100, 2**53 - 1))),
+            ]
             either += [hello, Acknowledge(number, answered), Refuse(number, answered, "no"), Extend([answered])]
         else:
             one = {"msg_id": number, "sub_key": "zpsk.1", "data": "x"}
             either += [Deliver(number, "zpsk.1", [one, one]), Welcome(number, answered, token="t")]
+            items = [msgspec.Raw(msgspec.msgpack.encode(item)) for item in ({"a": 1}, None, "x")]
+            either += [StreamItems(answered, items), StreamEnd(number, answered)]
         if self.chance(0.02):
             either = [Goodbye(1000, "bye"), Denied(number, "no")]
         return self._random.sample(either, k=self._random.randint(1, min(3, len(either))))
@@ -230,7 +243,7 @@ class Inputs:
 
     def _wrong_type(self, format_: str, role: str, token: str) -> Frame:
         if format_ == "native":
-            messages: list[Any] = [list(msgspec.to_builtins(one)) for one in self._native(role)]
+            messages: list[Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(self._native(role)))
             fields = self._random.choice(messages)
             fields[self._random.randrange(len(fields))] = self._random.choice(ODD_VALUES)
             return msgspec.msgpack.encode(messages)
@@ -243,7 +256,7 @@ class Inputs:
 
     def _other_fields(self, format_: str, role: str, token: str) -> Frame:
         if format_ == "native":
-            messages: list[Any] = [list(msgspec.to_builtins(one)) for one in self._native(role)]
+            messages: list[Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(self._native(role)))
             fields = self._random.choice(messages)
             if self.chance(0.5):
                 del fields[self._random.randrange(len(fields)) :]

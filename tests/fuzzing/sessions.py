@@ -50,6 +50,16 @@ class Sink(Service):
         return {"taken": True}
 
 
+class Counts(Service):
+    """Yields numbers to whoever asks for a stream."""
+
+    name = "demo.counts"
+
+    async def handle(self, count: int) -> AsyncIterator[int]:
+        for number in range(count):
+            yield number
+
+
 class Peer:
     """The fuzzer's end of a link: it speaks a format well enough to log in and to probe."""
 
@@ -230,7 +240,7 @@ def fuzz_sessions(seed: int, report: Report, *, links: int, count: int) -> None:
 async def _run_channel(fuzzer: SessionFuzzer, links: int, report: Report) -> None:
     network = MemoryNetwork()
     async with trio.open_nursery() as nursery:
-        emea = await start(nursery, network, "emea", emea_settings(**fuzzer.channel_options()))
+        emea = await start(nursery, network, "emea", emea_settings(**fuzzer.channel_options()), [Counts])
         await emea.until("listener", "gateway", "listening")
         await fuzzer.channel(network, links=links)
         await _end(emea, report)

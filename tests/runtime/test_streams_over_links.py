@@ -306,6 +306,11 @@ async def test_time_outs_and_deadlines(network: MemoryNetwork, nursery: trio.Nur
             await extend(seen, client.stream("test.yields", {"count": 1, "waits": True}, timeout=2.0))
         with pytest.raises(InvokeTimeout):
             await extend(seen, client.stream("test.yields", {"pause": 1.0}, total_timeout=2.5))
+        async with client.stream("test.yields", {"count": 1, "waits": True}, total_timeout=2.0) as stream:
+            await anext(stream)
+            await trio.sleep(3)
+            with pytest.raises(InvokeTimeout, match="whole stream"):
+                await anext(stream)
         await trio.sleep(1)
         return seen
 
@@ -313,7 +318,7 @@ async def test_time_outs_and_deadlines(network: MemoryNetwork, nursery: trio.Nur
     assert await apac.invoke("test.asks", timeout=60.0) == [0, 0, 1, 2]
     assert source.left[0] == pytest.approx(60.0, abs=0.5)
     assert source.left[1] == pytest.approx(2.5, abs=0.1)
-    assert len(source.ended_at) == 2
+    assert len(source.ended_at) == 3
 
 
 async def test_an_item_that_cannot_be_sent_is_an_error_of_its_yield(

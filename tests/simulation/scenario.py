@@ -21,6 +21,7 @@ from runtime.testing import Clusters, MemoryNetwork, SimulatedCluster, run_simul
 from runtime.testing.ports import EPOCH
 from runtime.transport.dialer import WebSocketDialer
 from tests.simulation.faults import Faults
+from tests.simulation.streams import STREAMS, choose, left_over
 from tests.simulation.world import ORDERED, TOPIC, World, settings_of
 
 HARM = 60.0
@@ -159,6 +160,8 @@ class _Scenario:
                 await trio.sleep(1.0)
         for cluster in clusters.values():
             self._check_links(cluster, healed_at)
+            for session in left_over(cluster):
+                self._complain(f"{session} has streams at the end")
             for topic in (TOPIC, ORDERED):
                 grave = f"/dead-letter/{cluster.name}{topic}"
                 with suppress(NotFound):
@@ -228,7 +231,8 @@ class _Scenario:
             if is_cancelled:
                 scope.deadline = began_at + random.uniform(0.0, timeout)
             try:
-                result = await cluster.invoke("sim.call", request, timeout=60.0, cid=cid)
+                caller = "sim.iterates" if service in STREAMS else "sim.call"
+                result = await cluster.invoke(caller, request, timeout=60.0, cid=cid)
             except CallError as error:
                 outcomes.append(type(error).__name__)
             except ActorStopped:
@@ -246,13 +250,15 @@ class _Scenario:
         if len(outcomes) != 1:
             self._complain(f"{cid}: outcomes {outcomes}")
         took = trio.current_time() - began_at
-        if took > timeout + 0.01 and outcomes != ["caller crashed"]:
+        if took > timeout + self._world.streamed.paused[cid] + 0.01 and outcomes != ["caller crashed"]:
             self._complain(f"{cid}: {service} via {via!r} took {took:.3f} s of {timeout:.3f} s: {outcomes}")
         self._report.outcomes[outcomes[0]] += 1
         self._trace.add(f"{trio.current_time():.6f} call {cid} {outcomes}")
 
     def _choose(self, cluster: SimulatedCluster, via: str, random: Random) -> tuple[str, Any]:
-        match random.randrange(6):
+        match random.randrange(8):
+            case 6 | 7:
+                return choose(random, self._any_connection(via.removeprefix("to ")))
             case 0:
                 return "sim.slow", random.uniform(0.0, 8.0)
             case 1:
@@ -353,9 +359,11 @@ class _Scenario:
         """
         if self._report.wire == "zato":
             return
+        for complaint in self._world.streamed.complaints:
+            self._complain(complaint)
         for cid, handlers in self._world.handlers.items():
             deadline = self._deadlines[cid]
-            gone_at = self._cancelled_at.get(cid, deadline)
+            gone_at = self._cancelled_at.get(cid, self._world.streamed.left_at.get(cid, deadline))
             for handler in handlers:
                 since = max(handler.began_at, gone_at)
                 if not self._faults.is_calm(handler.began_at, since + self._round_trips):

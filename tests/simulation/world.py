@@ -20,6 +20,7 @@ from actors.settings import (
     TopicSettings,
 )
 from runtime.config import ClusterSettings
+from tests.simulation.streams import Streamed
 
 TOPIC, ORDERED = "/sim/news", "/sim/ordered"
 
@@ -49,6 +50,13 @@ class World:
     deliveries: Counter[str] = field(factory=Counter)
     handlers: dict[str, list[Handler]] = field(factory=dict)
     lives: Counter[str] = field(factory=Counter)
+    streamed: Streamed = field(factory=Streamed)
+
+    def begin(self, cid: str) -> Handler:
+        """Note that a handler has begun, for the call of a cid."""
+        handler = Handler(trio.current_time())
+        self.handlers.setdefault(cid, []).append(handler)
+        return handler
 
     async def take(self, cluster: str, life: int, via: str, messages: list[dict[str, Any]]) -> None:
         """Note what arrived, take some time, fail over what is to fail, note what was handled."""
@@ -95,8 +103,7 @@ class World:
             name = "sim.slow"
 
             async def handle(self, data: Any) -> Any:
-                handler = Handler(trio.current_time())
-                world.handlers.setdefault(self.cid, []).append(handler)
+                handler = world.begin(self.cid)
                 try:
                     await trio.sleep(data)
                 finally:
@@ -137,7 +144,7 @@ class World:
                 if isinstance(ctx, MessageReceived):
                     await world.take(cluster, life, ctx.conn.name, ctx.data.data)
 
-        return [Echo, Slow, Blocking, Fails, Call, Hooks]
+        return [Echo, Slow, Blocking, Fails, Call, Hooks, *self.streamed.services(world.begin)]
 
 
 def settings_of(names: list[str], random: Random) -> dict[str, ClusterSettings]:
