@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import structlog
 import trio
@@ -120,6 +120,9 @@ class Actor:
     def child_specs(self) -> Sequence[ChildSpec]:
         """Override to have children: started in this order after `setup`, each when the one before is up."""
         return ()
+
+    def adopt(self, newer: Self) -> None:
+        """Override to go on with what a newer instance was made with, which never runs: changed settings."""
 
     async def receive(self, message: Any) -> Any:
         """Override to handle one message; what it returns answers an `ask`."""

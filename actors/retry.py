@@ -16,16 +16,16 @@ class BackoffState:
     """
 
     def __init__(self, backoff: Backoff) -> None:
-        self._backoff = backoff
+        self.scheme = backoff
         self.attempt = 0
 
     def next_delay(self, uniform: Callable[[float, float], float]) -> float:
         """Count one more attempt and return the seconds to wait before it."""
-        ceiling = min(self._backoff.longest, self._backoff.first * 2 ** min(self.attempt, 62))
+        ceiling = min(self.scheme.longest, self.scheme.first * 2 ** min(self.attempt, 62))
         self.attempt += 1
         return uniform(0.0, ceiling)
 
     def succeeded_for(self, seconds: float) -> None:
         """Start the count anew where it went well for long enough."""
-        if seconds >= self._backoff.reset_after:
+        if seconds >= self.scheme.reset_after:
             self.attempt = 0

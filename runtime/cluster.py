@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import structlog
 import trio
-from attrs import evolve, frozen
+from attrs import evolve
 
 from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
@@ -16,22 +15,11 @@ from actors.channels.message_log import MessageLogs
 from actors.connections.login import LinkIdentity
 from actors.connections.outgoing import OutgoingConnection
 from actors.mailbox import MailboxLimits
-from actors.ports import (
-    Clock,
-    Entropy,
-    HandledStore,
-    Processes,
-    QueueStore,
-    SubscriptionStore,
-    Threads,
-    TopicList,
-    TopicStore,
-)
 from actors.services.service import Service
 from actors.services.service_hooks import may_be_deployed, tell_deployed
 from actors.settings import ADMIN_CHANNEL, MIB, ChannelSettings, DeliveryOptions, OutgoingSettings, SubscriptionSettings
 from actors.supervision import ChildSpec
-from actors.topics.catalogue import Catalogue, service_of
+from actors.topics.catalogue import service_of
 from actors.topics.delivery import TOPICS
 from actors.topics.endpoint import Endpoint
 from actors.topics.handling import Handling
@@ -40,17 +28,18 @@ from actors.topics.topic import TopicPorts
 from actors.topics.topics import Topics
 from runtime.admin.message_log import message_log_services
 from runtime.admin.messages import store_services
+from runtime.admin.plan import plan_services
 from runtime.admin.services import admin_services
 from runtime.admin.sessions import SESSION_SERVICES
 from runtime.admin.store import backup_services
+from runtime.changing import Changing, Outcome
+from runtime.cluster_ports import Ports, Stores
 from runtime.config.names import connection_name
 from runtime.config.schema import ClusterSettings
 from runtime.deployer import Deployer, Deployment
 from runtime.dialing import dialers_of, listening_network
 from runtime.registry import Registry
 from runtime.security import SecurityGate
-from runtime.store.browse import StoreBrowser
-from runtime.store.sqlite import SqliteStore
 from runtime.supervisor import Supervisor
 from runtime.transport import Address, LinkOptions, Network, WebSocketListener
 from runtime.wire import NativeWire, Role, Wire, ZatoServerWire
@@ -73,61 +62,6 @@ SETUP_PATIENCE = 10.0
 """Seconds that channels wait for services to be set up."""
 
 _log = structlog.get_logger(kind="cluster")
-
-
-@frozen
-class Stores:
-    """Where a cluster keeps things; one store is all of them, but for tests that want others.
-
-    Args:
-        catalogue: What topics are set to.
-        messages: Where messages are.
-        topics: Which topics there are beside those of the configuration.
-        queues: How far subscriptions have come.
-        subscriptions: Where it is kept who subscribes.
-        handled: Where subscribers keep what they have handled.
-        browser: Looks into the store, for administration.
-        path: The store's file, or None where it is in memory.
-    """
-
-    catalogue: Catalogue
-    messages: TopicStore
-    topics: TopicList
-    queues: QueueStore
-    subscriptions: SubscriptionStore
-    handled: HandledStore
-    browser: StoreBrowser
-    path: Path | None = None
-
-    @classmethod
-    def of(cls, store: SqliteStore, catalogue: Catalogue, path: Path | None = None) -> Stores:
-        """Use one store for all."""
-        return cls(catalogue, store, store, store, store, store, StoreBrowser(store), path)
-
-
-@frozen
-class Ports:
-    """What a cluster is given of the outside.
-
-    Args:
-        network: Carries links between clusters.
-        clock: Wall-clock time.
-        entropy: Randomness and ids.
-        threads: Runs blocking code.
-        processes: Runs heavy code.
-        stores: Where things are kept.
-        admin_network: Carries administration, or None.
-        deployment: What hot deployment needs, where the users' classes come from files.
-    """
-
-    network: Network
-    clock: Clock
-    entropy: Entropy
-    threads: Threads
-    processes: Processes
-    stores: Stores
-    admin_network: Network | None = None
-    deployment: Deployment | None = None
 
 
 class Cluster:
@@ -156,11 +90,16 @@ class Cluster:
             *store_services(stores.browser),
             *message_log_services(self._message_logs),
             *backup_services(stores.path),
+            *plan_services(ports.applier, self),
         )
         self._classes = tuple(cls for cls in classes if _may_be_deployed(cls))
         self._topic_ports = TopicPorts(
             stores.messages, stores.topics, stores.queues, stores.subscriptions, ports.clock, ports.entropy
         )
+        self._tables: dict[str, SessionTable] = {}
+        self._listeners: dict[str, WebSocketListener] = {}
+        self._handlings: dict[str, Handling] = {}
+        self._changing: Changing
         self._root: Supervisor | None = None
         self._stopped = trio.Event()
 
@@ -168,6 +107,7 @@ class Cluster:
         """Start everything, in order, and live until `stop` has ended it or cancellation does."""
         async with trio.open_nursery() as nursery:
             root = self._root = Supervisor(nursery, self.registry, self._ports.entropy, prepare=self._prepare)
+            self._changing = Changing(self, root, self._ports.network, nursery)
             inner, doors = self._specs()
             for spec in inner:
                 root.start(spec)
@@ -189,6 +129,7 @@ class Cluster:
             return
         _log.info("stopping", actor=self.name)
         with trio.move_on_after(self._settings.shutdown_timeout):
+            await self._changing.stop()
             for kinds in (
                 (Deployer.kind,),
                 ("channel",),
@@ -226,6 +167,39 @@ class Cluster:
         self._classes = tuple(after.values())
         _tell_deployed([cls for key, cls in after.items() if before.get(key) is not cls])
 
+    # Changes of the configuration
+
+    @property
+    def settings(self) -> ClusterSettings:
+        """What the cluster is set to, which the file may not say any more, or not yet."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: ClusterSettings) -> None:
+        self._settings = settings
+
+    @property
+    def classes(self) -> Sequence[type[Actor]]:
+        """The users' actors that run."""
+        return self._classes
+
+    async def change(self, target: ClusterSettings, classes: Sequence[type[Actor]]) -> Sequence[Outcome]:
+        """Become what other settings say, as far as that goes without a restart; see `Changing.change`."""
+        return await self._changing.change(target, classes)
+
+    def spec_of(self, section: str, name: str) -> ChildSpec:
+        """Return the actor of a table of clusters.toml, as the cluster is set now."""
+        if section == "channels":
+            return self._channel(name, self._settings.channels[name])
+        if section == "outgoing":
+            return self._outgoing(connection_name(name), self._settings.outgoing[name])
+        return self._subscriber(name, self._settings.subscriptions[name])
+
+    def deployer_spec(self) -> ChildSpec | None:
+        """Return the actor that deploys changed files; None where there is nothing to deploy, or it is not wanted."""
+        deployment = self._ports.deployment
+        return self._deployer(deployment) if self._settings.hot_deploy and deployment is not None else None
+
     def _prepare(self, actor: Actor) -> None:
         """Hand an instance what its class needs beyond its place."""
         actor.config = self._settings.config
@@ -245,8 +219,8 @@ class Cluster:
         inner += [ChildSpec.of(cls) for cls in (*self._own_classes, *self._classes)]
         inner += [self._subscriber(name, one) for name, one in settings.subscriptions.items()]
         inner += [self._outgoing(connection_name(name), one) for name, one in settings.outgoing.items()]
-        if settings.hot_deploy and self._ports.deployment is not None:
-            inner.append(self._deployer(self._ports.deployment))
+        if (deployer := self.deployer_spec()) is not None:
+            inner.append(deployer)
         doors = [self._channel(name, one) for name, one in settings.channels.items()]
         if self._ports.admin_network is not None:
             doors.append(self._admin_channel(self._ports.admin_network))
@@ -282,7 +256,7 @@ class Cluster:
     def _outgoing(self, name: str, settings: OutgoingSettings) -> ChildSpec:
         ports = self._ports
         dialers = dialers_of(settings, ports.network, entropy=ports.entropy, timestamp=self._timestamp)
-        handling = Handling(self._ports.stores.handled)
+        handling = self._handlings.setdefault(name, Handling(self._ports.stores.handled))
         return ChildSpec(
             OutgoingConnection.kind,
             name,
@@ -350,7 +324,12 @@ class Cluster:
             max_handshakes=settings.max_handshakes,
             max_links=settings.max_sessions,
         )
-        table = SessionTable()
+        in_use = self._listeners.get(name)
+        if in_use is not None and in_use.address == listener.address:
+            in_use.adopt(listener)
+            listener = in_use
+        self._listeners[name] = listener
+        table = self._tables.setdefault(name, SessionTable())
         return ChildSpec.of(
             Channel,
             name=name,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import trio
 import watchfiles
-from attrs import frozen
+from attrs import field, frozen
 
 from actors.actor import Actor
 from actors.ports import Clock, Threads
@@ -52,12 +52,14 @@ class Deployment:
         check: Looks at their classes before they are taken.
         renew: Called when others have been taken: has worker processes load them, too.
         watch: Tells when to look.
+        lock: Held while files are loaded and deployed; whoever changes the configuration holds it, too.
     """
 
     modules: Modules
     check: Check
     renew: Callable[[], Awaitable[None]]
     watch: Watch = watch_files
+    lock: trio.Lock = field(factory=trio.Lock)
 
 
 class Deployer(Actor):
@@ -113,6 +115,17 @@ class Deployer(Actor):
             stop.set()
 
     async def _look(self) -> None:
+        """Look, unless the configuration is being changed: then the next look finds what there is."""
+        try:
+            self._deployment.lock.acquire_nowait()
+        except trio.WouldBlock:
+            return
+        try:
+            await self._look_at_files()
+        finally:
+            self._deployment.lock.release()
+
+    async def _look_at_files(self) -> None:
         modules, check = self._deployment.modules, self._deployment.check
         loaded = await self._threads.run_sync(lambda: modules.refresh(check))
         if loaded is None:

@@ -98,13 +98,16 @@ class Modules:
     """
 
     def __init__(self, references: Sequence[str], base: Path, classes: Sequence[type[Actor]]) -> None:
-        self._references = references
         self._base = base
         self._classes = classes
-        self._paths = [path for one in references if (path := path_of(one, base)) is not None]
-        self._packages = tuple({f"{package_of(path)}." for path in self._paths})
+        self._list(references)
         self._seen = {name: _Stamp().now(path) for name, path in self._files().items()}
         self._digests = {name: stamp.digest for name, stamp in self._seen.items()}
+
+    def _list(self, references: Sequence[str]) -> None:
+        self._references = references
+        self._paths = [path for one in references if (path := path_of(one, self._base)) is not None]
+        self._packages = tuple({f"{package_of(path)}." for path in self._paths})
 
     @property
     def folders(self) -> list[Path]:
@@ -132,13 +135,46 @@ class Modules:
             self._digests |= {name: stamp.digest for name, stamp in new.items()}
         return Loaded(self._classes, sorted(str(files[name]) for name in affected), problems, missing)
 
+    def relist(self, references: Sequence[str], check: Check) -> Sequence[str]:
+        """Load what another list names beside what is loaded; return what is wrong, and then all is as it was.
+
+        What is loaded already stays the objects that it is, until it changes; what is not listed any more, and not
+        imported by what is, is forgotten, so that it is read anew should it be listed again.
+        """
+        before, listed = self._references, self._listed()
+        self._list(references)
+        loaded = set(self._loaded())
+        classes, problems = load_classes(references, self._base)
+        problems = list(dict.fromkeys(problems or check(classes)))
+        if problems:
+            for name in set(self._loaded()) - loaded:
+                _detach(name)
+            self._list(before)
+            return problems
+        self._classes = classes
+        kept = self._listed()
+        imported = set().union(*self._imports(kept, kept).values())
+        for name in listed.keys() - kept.keys() - imported:
+            _detach(name)
+        self._seen = {name: self._seen.get(name) or _Stamp().now(path) for name, path in self._files().items()}
+        self._digests = {name: self._digests.get(name, stamp.digest) for name, stamp in self._seen.items()}
+        return ()
+
+    @property
+    def classes(self) -> Sequence[type[Actor]]:
+        """The actor classes of all modules."""
+        return self._classes
+
     def _files(self) -> dict[str, Path]:
         """Return the modules that are listed, and those that they have imported relatively."""
-        files = {name: path for path in self._paths for name, path in module_files(path).items()}
+        files = self._listed()
         for name in self._loaded():
             if file := getattr(sys.modules[name], "__file__", None):
                 files.setdefault(name, Path(file))
         return files
+
+    def _listed(self) -> dict[str, Path]:
+        return {name: path for path in self._paths for name, path in module_files(path).items()}
 
     def _loaded(self) -> list[str]:
         return [name for name in sys.modules if self._packages and name.startswith(self._packages)]

@@ -24,12 +24,14 @@ class WorkerProcesses:
 
     Args:
         nursery: Where workers are kept between calls.
-        load: What each worker runs first.
+        services: The users' modules, which each worker loads first, so that it knows their functions.
+        folder: What their paths are relative to.
     """
 
-    def __init__(self, nursery: trio.Nursery, load: Callable[[], object]) -> None:
+    def __init__(self, nursery: trio.Nursery, services: Sequence[str], folder: Path) -> None:
         self._nursery = nursery
-        self._load = load
+        self._services = services
+        self._folder = folder
         self._limiter = trio.CapacityLimiter(os.cpu_count() or 1)
         self._is_over = trio.Event()
         self._context: trio_parallel.WorkerContext
@@ -45,8 +47,14 @@ class WorkerProcesses:
         self._context = await self._nursery.start(self._keep, self._is_over)
         before.set()
 
+    async def relist(self, services: Sequence[str]) -> None:
+        """Have further functions run in workers that load other modules."""
+        self._services = services
+        await self.renew()
+
     async def _keep(self, is_over: trio.Event, task_status: trio.TaskStatus[trio_parallel.WorkerContext]) -> None:
-        async with trio_parallel.open_worker_context(init=self._load) as context:
+        load = functools.partial(load_classes, self._services, self._folder)
+        async with trio_parallel.open_worker_context(init=load) as context:
             task_status.started(context)
             await is_over.wait()
 
@@ -60,7 +68,7 @@ async def open_processes(services: Sequence[str], folder: Path) -> AsyncGenerato
         folder: What their paths are relative to.
     """
     async with trio.open_nursery() as nursery:
-        processes = WorkerProcesses(nursery, functools.partial(load_classes, services, folder))
+        processes = WorkerProcesses(nursery, services, folder)
         await processes.renew()
         yield processes
         nursery.cancel_scope.cancel()

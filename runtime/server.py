@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import gc
 import os
 import signal
@@ -18,6 +17,7 @@ from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
 from actors.errors import ConfigurationError
 from actors.topics.catalogue import Catalogue
+from runtime.applying import Applier
 from runtime.cluster import SERVER, Cluster, Ports, Stores
 from runtime.config import Configuration, check_service_names, examine
 from runtime.data_dir import AlreadyRunning
@@ -145,18 +145,22 @@ async def _run(
         not_durable=opened.not_durable,
     )
     async with open_processes(settings.services, configuration.folder) as processes, trio.open_nursery() as nursery:
+        deployment = Deployment(
+            Modules(settings.services, configuration.folder, classes),
+            lambda classes: applier.check(classes),
+            processes.renew,
+        )
+        threads = SystemThreads()
+        applier = Applier(configuration, name, deployment, processes.relist, check_classes, threads)
         ports = Ports(
             network=TcpNetwork(),
             clock=clock,
             entropy=entropy,
-            threads=SystemThreads(),
+            threads=threads,
             processes=processes,
             stores=Stores.of(store, catalogue, opened.path),
-            deployment=Deployment(
-                Modules(settings.services, configuration.folder, classes),
-                functools.partial(check_classes, configuration, name),
-                processes.renew,
-            ),
+            deployment=deployment,
+            applier=applier,
             admin_network=UnixNetwork(socket_path(configuration.data_dir(name))) if opened.has_folder else None,
         )
         server = Cluster(name, settings, classes, ports)

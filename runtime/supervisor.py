@@ -144,6 +144,19 @@ class Supervisor:
                 child.is_wanted_now = trio.Event()
                 await release(child)
 
+    def revise(self, spec: ChildSpec) -> None:
+        """Have a child's further instances be of another spec, and the one that runs adopt what that one would be.
+
+        Nothing is ended; a child that does not run or is being stopped is left alone.
+        """
+        child = self._children.get(actor_name(spec.kind, spec.name))
+        if child is None or child.stop_asked.is_set():
+            return
+        child.spec = spec
+        child.entry.mailbox.limits = spec.mailbox
+        if child.instance is not None:
+            child.instance.adopt(spec.make())
+
     async def wait_up(self, kinds: tuple[str, ...]) -> None:
         """Wait until the first setup of each child of these kinds has ended, one way or the other."""
         for child in list(self._children.values()):

@@ -8,7 +8,7 @@ its peer may stay.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import trio
 from attrs import define, evolve, field
@@ -46,6 +46,10 @@ class Gate(Protocol):
         """
         ...
 
+    def rights(self, security: str) -> Grant:
+        """Tell what the peers of a security definition may do now; nothing, where there is none of that name."""
+        ...
+
 
 @define
 class KnownPeer:
@@ -57,10 +61,15 @@ class KnownPeer:
 
 @define
 class SessionTable:
-    """The sessions of a channel, over its restarts: of native peers by identity, and of clients by pub_client_id."""
+    """The sessions of a channel, over its restarts: of native peers by identity, of clients by pub_client_id, and all.
+
+    `settings` are those that further sessions are made with, whichever instance of the listener makes them.
+    """
 
     known: dict[PeerIdentity, KnownPeer] = field(factory=dict)
     clients: dict[str, ConnectedClient] = field(factory=dict)
+    open: set[Session] = field(factory=set)
+    settings: ChannelSettings | None = None
 
     def know(self, identity: PeerIdentity, known: KnownPeer, *, limit: int, is_there: Callable[[str], bool]) -> None:
         """Remember a peer's session; beyond a limit those that have ended are forgotten first."""
@@ -119,6 +128,7 @@ class Channel(Actor):
 
     async def setup(self) -> None:
         """Start listening."""
+        self._table.settings = self._settings
         self.progress.show("active" if self._settings.active else "not active", service=self._settings.service)
         if self._settings.active:
             self.children.start(ChildSpec.of(Acceptor, name=self.actor, make=self._make_acceptor))
@@ -128,13 +138,22 @@ class Channel(Actor):
         await super().run()
         await self.children.stop("listener", self.actor)
 
+    def adopt(self, newer: Self) -> None:
+        """Go on with changed settings: peers that come from now on, and open sessions as far as it concerns them."""
+        self._settings = self._table.settings = newer._settings
+        self._gate = newer._gate
+        self._endpoints = newer._endpoints
+        self.progress.show("active", service=self._settings.service)
+        for session in list(self._table.open):
+            session.take_terms(self._settings, self._terms_of)
+
     def _make_acceptor(self) -> Acceptor:
         return Acceptor(
             self._settings,
             self._listener,
             channel=self.actor,
             sessions=self.children,
-            clients=self._table.clients,
+            table=self._table,
             clock=self._clock,
             entropy=self._entropy,
             logs=self._logs,
@@ -188,16 +207,24 @@ class Channel(Actor):
             wire=admit.wire,
             compat=self._settings.compat,
             attachment=self._attachment(admit),
-            unsub_on_wsx_close=self._unsub_on_close(),
-            services_allowed=self._settings.services_allowed or grant.services_allowed or (),
-            services_allowed_too=grant.services_allowed,
-            endpoint=self._endpoints.get(grant.security),
-            extra_properties=self._settings.extra_properties,
             is_admin=self._is_admin,
-            may_administrate=grant.may_administrate,
         )
         missed = await self._subscriptions.missed(identity) if identity.is_lasting else None
-        return Admitted(caller, self._welcome(hello, missed))
+        return Admitted(self._terms_of(caller), self._welcome(hello, missed))
+
+    def _terms_of(self, caller: Caller) -> Caller:
+        """Return a peer that has been let in with what it may do."""
+        settings, security = self._settings, caller.identity.security
+        grant = Grant("none") if self._gate is None else self._gate.rights(security)
+        return evolve(
+            caller,
+            unsub_on_wsx_close=self._unsub_on_close(),
+            services_allowed=settings.services_allowed or grant.services_allowed or (),
+            services_allowed_too=grant.services_allowed,
+            endpoint=self._endpoints.get(security),
+            extra_properties=settings.extra_properties,
+            may_administrate=grant.may_administrate,
+        )
 
     def _attachment(self, admit: Admit) -> Attachment:
         settings = self._settings
@@ -245,7 +272,7 @@ class Acceptor(Actor):
         listener: Takes peers in.
         channel: The channel's name.
         sessions: Where sessions are started: the channel's children, which outlive a crash of this actor.
-        clients: Where sessions enter their peers.
+        table: Where sessions enter themselves and their peers.
         clock: Since when peers are connected.
         entropy: Names of sessions.
         logs: The last messages of sessions.
@@ -261,7 +288,7 @@ class Acceptor(Actor):
         *,
         channel: str,
         sessions: Children,
-        clients: dict[str, ConnectedClient],
+        table: SessionTable,
         clock: Clock,
         entropy: Entropy,
         logs: MessageLogs,
@@ -270,7 +297,7 @@ class Acceptor(Actor):
         self._listener = listener
         self._channel = channel
         self._sessions = sessions
-        self._clients = clients
+        self._table = table
         self._clock = clock
         self._entropy = entropy
         self._logs = logs
@@ -304,9 +331,10 @@ class Acceptor(Actor):
         def make() -> Session:
             return Session(
                 arrival,
-                self._settings,
+                self._table.settings or self._settings,
                 channel=self._channel,
-                clients=self._clients,
+                clients=self._table.clients,
+                open_sessions=self._table.open,
                 clock=self._clock,
                 entropy=self._entropy,
                 logs=self._logs,

@@ -40,8 +40,8 @@ class PeerRequests:
         entropy: Entropy,
         streams: PeerStreams,
     ) -> None:
-        self._settings = settings
-        self._service = ref("service", settings.service)
+        self._ref = ref
+        self.adopt(settings)
         self._send = send
         self._streams = streams
         self._turns = Turns(self._hand_over, is_sequential=settings.sequential, limit=settings.max_in_flight)
@@ -54,6 +54,11 @@ class PeerRequests:
 
     def __len__(self) -> int:
         return len(self._under_way)
+
+    def adopt(self, settings: ChannelSettings) -> None:
+        """Go on with changed settings; what is under way is not concerned."""
+        self._settings = settings
+        self._service = self._ref("service", settings.service)
 
     def take(self, invoke: Invoke, caller: Caller) -> bool:
         """Hand a request to the channel's service, whose answer the peer gets; tell whether it was a new one."""

@@ -8,7 +8,7 @@ waits for user code while it reads, nor for a peer that does not read while it i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import trio
@@ -58,6 +58,7 @@ class Session(Actor):
         settings: The channel's settings.
         channel: The channel's name.
         clients: Where it enters its peer once it has been let in, by pub_client_id.
+        open_sessions: Where it enters itself, so that the channel can tell it of changed settings.
         clock: Since when the peer is connected.
         entropy: Ids of messages.
         logs: Where the last messages are kept, if the channel says so.
@@ -75,6 +76,7 @@ class Session(Actor):
         *,
         channel: str,
         clients: dict[str, ConnectedClient],
+        open_sessions: set[Session],
         clock: Clock,
         entropy: Entropy,
         logs: MessageLogs,
@@ -83,6 +85,7 @@ class Session(Actor):
         self._settings = settings
         self._channel = channel
         self._clients = clients
+        self._open_sessions = open_sessions
         self._clock = clock
         self._entropy = entropy
         self._logs = logs
@@ -107,6 +110,7 @@ class Session(Actor):
         self._hooks = SessionHooks(self._settings, ref=self.ref, log=self._log, entropy=self._entropy)
         self._deliveries = PeerDeliveries(self.actor, self._tell_subscription)
         self._calls = ClientCalls(self.actor, self._settings.max_in_flight, self._entropy)
+        self._open_sessions.add(self)
         self.progress.show("connecting", peer=self._arrival.peer)
         self.progress.measure("in_flight", lambda: len(self._requests))
         self.progress.measure("streams", lambda: len(self._streams))
@@ -125,11 +129,19 @@ class Session(Actor):
 
     async def teardown(self) -> None:
         """Cancel what the peer asked for, and tell its subscriptions and the channel's hook."""
+        self._open_sessions.discard(self)
         self._requests.cancel_all()
         self._deliveries.detach()
         self._logs.forget(self.actor)
         if self._has_link:
             self._hooks.disconnected(self._caller)
+
+    def take_terms(self, settings: ChannelSettings, terms_of: Callable[[Caller], Caller]) -> None:
+        """Go on with changed settings of the channel, as far as they concern open sessions."""
+        self._settings = self._hooks.settings = settings
+        self._calls.limit = settings.max_in_flight
+        self._requests.adopt(settings)
+        self._caller = terms_of(self._caller)
 
     async def _see_through(self, scope: trio.CancelScope) -> None:
         try:
@@ -155,8 +167,9 @@ class Session(Actor):
         if not isinstance(admitted, Admitted):
             self._close = admitted
             return
-        caller = self._caller = admitted.caller
-        await self._hooks.connected(caller)
+        self._caller = admitted.caller
+        await self._hooks.connected(self._caller)
+        caller = self._caller
         self.progress.show(
             "ready",
             peer=caller.peer,

@@ -36,7 +36,7 @@ class SessionHooks:
     def __init__(
         self, settings: ChannelSettings, *, ref: Callable[[str, str], ActorRef], log: Any, entropy: Entropy
     ) -> None:
-        self._settings = settings
+        self.settings = settings
         self._ref = ref
         self._log = log
         self._entropy = entropy
@@ -44,14 +44,14 @@ class SessionHooks:
 
     async def connected(self, caller: Caller) -> None:
         """Have the service hear of a new session, and wait for it within the channel's `hook_timeout`."""
-        service = self._settings.hook_service
+        service = self.settings.hook_service
         if service is None:
             return
         await ask_hook(
             service,
-            ChannelEvent.of(ON_CONNECTED, caller, self._settings),
+            ChannelEvent.of(ON_CONNECTED, caller, self.settings),
             ref=self._ref,
-            timeout=self._settings.hook_timeout,
+            timeout=self.settings.hook_timeout,
             cid=self._entropy.hex_id(),
             log=self._log,
             run=self._connected_run,
@@ -66,10 +66,10 @@ class SessionHooks:
         self._connected_run.when_ended(lambda: self._tell(ON_DISCONNECTED, caller))
 
     def _tell(self, hook_type: str, caller: Caller, msg: PubSubResponse | None = None) -> None:
-        service = self._settings.hook_service
+        service = self.settings.hook_service
         if service is None:
             return
-        event = ChannelEvent.of(hook_type, caller, self._settings, msg)
+        event = ChannelEvent.of(hook_type, caller, self.settings, msg)
         envelope = Envelope(Call({"ctx": event}), cid=self._entropy.hex_id())
         try:
             self._ref("service", service).send_nowait(envelope)

@@ -76,7 +76,7 @@ class LinkHooks:
         entropy: Entropy,
     ) -> None:
         self._ref = ref
-        self._settings = settings
+        self.settings = settings
         self._log = log
         self._after = after
         self._config = config
@@ -113,7 +113,7 @@ class LinkHooks:
 
     def request(self, request: IncomingRequest, settled: OnSettled) -> None:
         """Hand a request of the server to on_message; any number run side by side."""
-        if self._settings.on_message is None:
+        if self.settings.on_message is None:
             settled(None, NotFound(_NO_HOOK))
             return
         self.waiting += 1
@@ -127,7 +127,7 @@ class LinkHooks:
 
     def delivery(self, delivery: Deliver) -> None:
         """Hand messages to on_message; those of one subscription one after the other."""
-        if self._settings.on_message is None:
+        if self.settings.on_message is None:
             self._answer_delivery(Verdict(delivery, refused=_NO_HOOK))
             return
         self.waiting += 1
@@ -150,11 +150,11 @@ class LinkHooks:
     @property
     def is_behind(self) -> bool:
         """Tell whether so much waits that no more should be read."""
-        return self.waiting >= self._settings.max_unhandled or self._frames.is_full
+        return self.waiting >= self.settings.max_unhandled or self._frames.is_full
 
     async def caught_up(self) -> None:
         """Wait until half of what may wait is handled."""
-        while self.waiting > self._settings.max_unhandled // 2 or not self._frames.is_half_empty:
+        while self.waiting > self.settings.max_unhandled // 2 or not self._frames.is_half_empty:
             await self._caught_up.wait()
 
     # Running them
@@ -170,7 +170,7 @@ class LinkHooks:
             await self._link_ended.wait()
             if not self._connect_run.has_begun:
                 await self._connect_ended.wait()
-            with trio.move_on_after(self._settings.max_throttled_time):  # or links that come and go would add up
+            with trio.move_on_after(self.settings.max_throttled_time):  # or links that come and go would add up
                 await self._frames.wait_handled()  # nobody sends them again
             nursery.cancel_scope.cancel()
         await self._close()
@@ -187,14 +187,14 @@ class LinkHooks:
     async def _close(self) -> None:
         if self._frames:
             self._log.warning("frames were not handled", count=len(self._frames))
-        if self._settings.on_close is not None and self._closed is not None:
-            await self._invoke(self._settings.on_close, self._closed, self._close_run)
+        if self.settings.on_close is not None and self._closed is not None:
+            await self._invoke(self.settings.on_close, self._closed, self._close_run)
         self.done.set()
 
     async def _run_in_order(self) -> None:
         try:
-            if self._settings.on_connect is not None and self._connected is not None:
-                await self._invoke(self._settings.on_connect, self._connected, self._connect_run)
+            if self.settings.on_connect is not None and self._connected is not None:
+                await self._invoke(self.settings.on_connect, self._connected, self._connect_run)
             self._is_begun = True
         finally:
             self._connect_ended.set()
@@ -209,7 +209,7 @@ class LinkHooks:
     ) -> Exception | None:
         request = IncomingRequest(delivery.id, delivery.timestamp, messages)
         event = MessageReceived(self._config, self._conn, request, settlement)
-        settlement.result, error = await self._invoke(str(self._settings.on_message), event, run)
+        settlement.result, error = await self._invoke(str(self.settings.on_message), event, run)
         return error
 
     def _answer_delivery(self, verdict: Verdict) -> None:
@@ -227,7 +227,7 @@ class LinkHooks:
         try:
             with self._requests[request_id] as scope:
                 await trio.lowlevel.checkpoint_if_cancelled()  # it may be taken back before its turn comes
-                result, error = await self._invoke(str(self._settings.on_message), job.event)
+                result, error = await self._invoke(str(self.settings.on_message), job.event)
         finally:
             self._one_less()
             del self._requests[request_id]
@@ -235,12 +235,12 @@ class LinkHooks:
             job.settled(result, error)
 
     async def _handle_frame(self, event: MessageReceived) -> None:
-        await self._invoke(str(self._settings.on_message), event)
+        await self._invoke(str(self.settings.on_message), event)
         self._one_less()
 
     async def _invoke(
         self, service: str, event: object, run: HandlerRun | None = None
     ) -> tuple[object, Exception | None]:
         """Run one hook; what it raises is logged and never breaks the link."""
-        timeout, cid = self._settings.hook_timeout, self._entropy.hex_id()
+        timeout, cid = self.settings.hook_timeout, self._entropy.hex_id()
         return await ask_hook(service, event, ref=self._ref, timeout=timeout, cid=cid, log=self._log, run=run)

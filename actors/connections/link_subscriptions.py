@@ -62,6 +62,8 @@ class LinkSubscriptions:
         self.is_answered = False
         """Whether every listed topic was answered."""
         self._asking = ""
+        self._relisted = trio.Event()
+        self._listed = dict(topics)
         self._topics = dict(topics)
         self._ask = ask
         self._is_native = is_native
@@ -73,21 +75,31 @@ class LinkSubscriptions:
     async def keep(self, on_answered: Callable[[], None]) -> None:
         """Subscribe to all topics, those refused again and again; `on_answered` is called after each round."""
         is_complete = await self._ask_for_more()
-        for topic in self._topics:
-            if topic not in self.refused:
+        for topic in list(self._topics):
+            if topic in self._topics and topic not in self.refused:
                 await self._subscribe(topic)
         if self._is_resumed and is_complete:
             await self._end_unlisted()
         self.is_answered = True
         while True:
             on_answered()
-            if is_complete and not self.refused:
-                return
-            await trio.sleep(self._retry_interval)
+            is_settled = is_complete and not self.refused
+            with trio.move_on_after(float("inf") if is_settled else self._retry_interval):
+                await self._relisted.wait()
+            self._relisted = trio.Event()
+            await self._end_delisted()
             if not is_complete:
                 is_complete = await self._ask_for_more()
             for topic in [one for one in self._topics if one not in self.subscribed]:
-                await self._subscribe(topic)
+                if topic in self._topics:
+                    await self._subscribe(topic)
+
+    def relist(self, topics: Mapping[str, Mapping[str, Any]]) -> None:
+        """Have further topics subscribed to, and those unsubscribed from that are not listed any more."""
+        self._topics = {**{one: self._topics[one] for one in self._topics.keys() - self._listed.keys()}, **topics}
+        self._listed = dict(topics)
+        self.refused = {topic: reason for topic, reason in self.refused.items() if topic in self._topics}
+        self._relisted.set()
 
     async def _ask_for_more(self) -> bool:
         """Add the topics that on_subscribe lists; tell whether it answered with a list."""
@@ -136,6 +148,15 @@ class LinkSubscriptions:
                 self._log.info("unsubscribed: not listed any more", topic=topic)
         except (CallError, KeyError, TypeError) as error:
             self._log.warning("what is not listed any more may still be subscribed to", reason=str(error))
+
+    async def _end_delisted(self) -> None:
+        for topic in [one for one in self.subscribed if one not in self._topics]:
+            sub_key = self.subscribed.pop(topic)
+            try:
+                await self._call(UNSUBSCRIBE_SERVICE, {"topic_name": topic, "sub_key": sub_key})
+                self._log.info("unsubscribed: not listed any more", topic=topic)
+            except CallError as error:
+                self._log.warning("a topic may still be subscribed to", topic=topic, reason=str(error))
 
     async def _subscribe(self, topic: str) -> None:
         self._asking = topic

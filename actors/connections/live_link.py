@@ -58,7 +58,7 @@ class LiveLink:
         self.hooks = hooks
         self.subscriptions = subscriptions
         self.is_throttled = False
-        self._settings = settings
+        self.settings = settings
         self._pending = pending
         self._entropy = entropy
         self._progress = progress
@@ -94,7 +94,7 @@ class LiveLink:
 
     async def _throttle(self) -> None:
         """Read nothing more until the hooks have caught up; end the link when that takes too long."""
-        limit = self._settings.max_throttled_time
+        limit = self.settings.max_throttled_time
         self.is_throttled = True
         self._on_change()
         with trio.move_on_after(limit) as scope:
@@ -137,13 +137,13 @@ class LiveLink:
             if error is None:
                 self.link.send_nowait(Reply(answer_id, message.id, result))
             else:
-                tells = self._settings.remote_tracebacks
+                tells = self.settings.remote_tracebacks
                 self.link.send_nowait(failure_of(error, answer_id, message.id, tells_traceback=tells))
 
         if message.id in self._requests:
             self._progress.count("ignored")
             return
-        limit = self._settings.max_in_flight
+        limit = self.settings.max_in_flight
         if len(self._requests) >= limit:
             settled(None, Overloaded(f"more than {limit} requests of the server are under way"))
             return
@@ -152,11 +152,11 @@ class LiveLink:
 
     def _take_frame(self, message: Message) -> None:
         """Hand a frame to on_message; one that is not what `data_format` says is logged and counted, no more."""
-        if not isinstance(message, Invoke) or self._settings.on_message is None:
+        if not isinstance(message, Invoke) or self.settings.on_message is None:
             self._progress.count("ignored")
             return
         try:
-            data = data_of(message.data, self._settings.data_format)
+            data = data_of(message.data, self.settings.data_format)
         except BadInput as error:
             self._progress.count("unreadable")
             self._log.warning("frame not readable", reason=str(error))

@@ -18,7 +18,8 @@ Its state is one of
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Self
 
 import trio
 
@@ -82,6 +83,7 @@ class OutgoingConnection(Actor):
         self._hopeless = ""
         self._last_error = ""
         self._changed = trio.Event()
+        self._adopted = trio.Event()
         self._links = 0
         self._dial = 0
         self._skipped: dict[str, str] = {}
@@ -95,6 +97,17 @@ class OutgoingConnection(Actor):
         self._config = config_of(self.settings, self.actor)
         self.progress.measure("pending", lambda: len(self._pending))
         self._show("connecting" if self.settings.active else "stopped")
+
+    def adopt(self, newer: Self) -> None:
+        """Go on with changed settings: the open link as far as it can, and all links after it."""
+        settings = self.settings = newer.settings
+        self._dialers = newer._dialers
+        self._config = config_of(settings, self.actor)
+        self._frames = FrameSender(self.actor, settings.max_message_size, self._entropy)
+        self._adopted.set()
+        if self._live is not None:
+            self._live.settings = self._live.hooks.settings = settings
+            self._live.subscriptions.relist(settings.listed)
 
     async def run(self) -> None:
         """Keep the link and carry calls until asked to stop, then say goodbye and let on_close end."""
@@ -121,8 +134,7 @@ class OutgoingConnection(Actor):
     # The link's life
 
     async def _keep_link(self, nursery: trio.Nursery) -> None:
-        settings = self.settings
-        backoff = BackoffState(settings.backoff)
+        backoff = BackoffState(self.settings.backoff)
         attempt = 0
         while not self.stopping.is_set():
             attempt += 1
@@ -140,14 +152,25 @@ class OutgoingConnection(Actor):
             if self._links > had_link:
                 backoff.succeeded_for(trio.current_time() - started_at)
                 attempt = 0
-                if not settings.has_auto_reconnect:
-                    return self._stop_for_good("has_auto_reconnect is false")
-            elif attempt >= settings.max_connect_attempts:
-                return self._stop_for_good(f"{attempt} attempts failed, as many as max_connect_attempts allows")
+                if not self.settings.has_auto_reconnect:
+                    await self._rest("has_auto_reconnect is false", lambda: self.settings.has_auto_reconnect)
+                    continue
+            elif (failed := attempt) >= self.settings.max_connect_attempts:
+                reason = f"{failed} attempts failed, as many as max_connect_attempts allows"
+                await self._rest(reason, lambda: failed < self.settings.max_connect_attempts)
+                continue
             elif not rejected and self._dial % len(self._dialers):
                 continue
+            backoff.scheme = self.settings.backoff
             await self._back_off(backoff, attempt, rejected=rejected)
-        return None
+
+    async def _rest(self, reason: str, is_over: Callable[[], bool]) -> None:
+        """Dial no more, unless the settings change so that it is over."""
+        self._stop_for_good(reason)
+        while not is_over():
+            self._adopted = trio.Event()
+            await self._adopted.wait()
+        self._hopeless = ""
 
     async def _back_off(self, backoff: BackoffState, attempt: int, *, rejected: bool) -> None:
         delay = self.settings.backoff.longest if rejected else backoff.next_delay(self._entropy.uniform)

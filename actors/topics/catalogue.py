@@ -71,8 +71,19 @@ class Catalogue:
     """
 
     def __init__(self, configured: Mapping[str, TopicSettings]) -> None:
-        self._topics = {name: one for name, one in configured.items() if not is_pattern(name)}
+        self._made: dict[str, TopicSettings] = {}
+        self.configure(configured)
+
+    def configure(self, configured: Mapping[str, TopicSettings]) -> None:
+        """Go by other topics of clusters.toml; what was made while the cluster runs stays."""
+        self._configured = {name: one for name, one in configured.items() if not is_pattern(name)}
         self._patterns = {name: one for name, one in configured.items() if is_pattern(name)}
+        self._topics = {**self._made, **self._configured}
+
+    @property
+    def configured(self) -> Mapping[str, TopicSettings]:
+        """The topics that clusters.toml names, without patterns."""
+        return self._configured
 
     def __contains__(self, topic: object) -> bool:
         return topic in self._topics
@@ -82,6 +93,7 @@ class Catalogue:
 
     def add(self, topic: str, settings: TopicSettings) -> None:
         """Note a topic that was made while the cluster runs; the file has the last word about those that it names."""
+        self._made[topic] = settings
         self._topics.setdefault(topic, settings)
 
     def find(self, topic: str) -> TopicSettings | None:

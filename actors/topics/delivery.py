@@ -17,12 +17,14 @@ __all__ = [
     "TOPICS",
     "Attach",
     "Attached",
+    "ConfigureTopics",
     "CreateTopic",
     "Detach",
     "Extended",
     "FindTopic",
     "GetRecord",
     "NewMessages",
+    "NewSettings",
     "PublishMany",
     "Resume",
     "SendDelivery",
@@ -45,6 +47,18 @@ class FindTopic:
     """To the topics: start a topic, where there may be one of that name; the answer is its settings, or None."""
 
     topic: str
+
+
+@frozen
+class ConfigureTopics:
+    """To the topics: clusters.toml names others now; the queues of those that it names no more stay in the store."""
+
+    configured: Mapping[str, TopicSettings]
+
+
+@frozen
+class NewSettings:
+    """To a topic: it may be set to something else now."""
 
 
 @frozen

@@ -17,7 +17,16 @@ from actors.services.call import PeerIdentity
 from actors.settings import OnNoSubs, TopicSettings
 from actors.supervision import ChildSpec
 from actors.topics.catalogue import Catalogue
-from actors.topics.delivery import Attach, NewMessages, PublishMany, Resume, SetOptions, Subscribe, Unsubscribe
+from actors.topics.delivery import (
+    Attach,
+    NewMessages,
+    NewSettings,
+    PublishMany,
+    Resume,
+    SetOptions,
+    Subscribe,
+    Unsubscribe,
+)
 from actors.topics.in_hand import SubscriptionPlan
 from actors.topics.publication import Publish, SubscriptionRecord
 from actors.topics.subscription import Subscription
@@ -131,6 +140,9 @@ class Topic(Actor):
             case SetOptions():
                 return await self._set_options(message)
             case NewMessages():
+                self._wake_subscriptions()
+            case NewSettings():
+                self._show()
                 self._wake_subscriptions()
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from actors.actor import Actor
@@ -10,7 +11,7 @@ from actors.ref import actor_name
 from actors.settings import DeliveryOptions, TopicSettings
 from actors.supervision import ChildSpec
 from actors.topics.catalogue import Catalogue, is_pattern, name_problem, service_of
-from actors.topics.delivery import CreateTopic, FindTopic, NewMessages, StartSubscriber
+from actors.topics.delivery import ConfigureTopics, CreateTopic, FindTopic, NewMessages, NewSettings, StartSubscriber
 from actors.topics.topic import Topic, TopicPorts, TopicState
 
 __all__ = ["SubscriberMaker", "Topics"]
@@ -50,15 +51,11 @@ class Topics(Actor):
         """Start the topics of clusters.toml, those that were made at run time, and those that were ever used."""
         topics = self._ports.topics
         topics.on_supplied = self._supplied
-        configured = set(self._catalogue)
-        for topic in configured:
+        for topic in self._catalogue.configured:
             self._start(topic)
         for topic, settings in (await topics.created()).items():
             self._catalogue.add(topic, settings)
-        for topic in {*self._catalogue, *await topics.used()} - configured:
-            if self._catalogue.find(topic) is not None:
-                self._made.add(topic)
-                self._start(topic)
+        await self._start_others()
         self.progress.measure("made", lambda: len(self._made))
 
     async def receive(self, message: Any) -> Any:
@@ -66,11 +63,35 @@ class Topics(Actor):
         match message:
             case FindTopic(topic=topic):
                 return self._find(topic)
+            case ConfigureTopics(configured=configured):
+                await self._configure(configured)
             case CreateTopic(topic=topic, settings=settings):
                 await self._create(topic, settings)
             case StartSubscriber():
                 return self._start_subscriber(message)
         return None
+
+    async def _start_others(self) -> None:
+        """Start the topics that clusters.toml does not name: those made at run time, and those that were ever used."""
+        for topic in {*self._catalogue, *await self._ports.topics.used()} - self._catalogue.configured.keys():
+            if self._catalogue.find(topic) is not None:
+                self._made.add(topic)
+                self._start(topic)
+
+    async def _configure(self, configured: Mapping[str, TopicSettings]) -> None:
+        """Start and stop topics as the file says now; those that go on look at their settings."""
+        before = {*self._catalogue.configured, *self._made}
+        self._catalogue.configure(configured)
+        self._made -= self._catalogue.configured.keys()
+        for topic in self._catalogue.configured:
+            self._start(topic)
+        await self._start_others()
+        for topic in before:
+            if self._catalogue.find(topic) is None:
+                self._made.discard(topic)
+                await self.children.stop("topic", topic)
+            else:
+                self._tell(topic, NewSettings())
 
     def _find(self, topic: str) -> TopicSettings | None:
         settings = self._catalogue.find(topic)
@@ -126,7 +147,10 @@ class Topics(Actor):
 
     def _supplied(self, topic: str) -> None:
         """Tell a topic that the store has put messages into it."""
+        self._tell(topic, NewMessages())
+
+    def _tell(self, topic: str, message: object) -> None:
         try:
-            self.ref("topic", topic).tell_nowait(NewMessages())
+            self.ref("topic", topic).tell_nowait(message)
         except ActorError as error:
-            self._log.debug("nobody subscribes to a topic that got messages", topic=topic, error=str(error))
+            self._log.debug("a topic was not told", topic=topic, error=str(error))

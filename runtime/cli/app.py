@@ -21,6 +21,8 @@ _COMMANDS = {
     "add": ("runtime.cli.edit:add", "Add a channel, a connection, a topic or a cluster to the file."),
     "set": ("runtime.cli.edit:set_key", "Set a key in the file."),
     "remove": ("runtime.cli.edit:remove", "Remove a key, a channel, a topic or a cluster from the file."),
+    "plan": ("runtime.cli.plan:plan", "Show what applying the file would change in the running clusters."),
+    "apply": ("runtime.cli.plan:apply", "Change the running clusters to what the file says, and nothing else."),
     "status": ("runtime.cli.status:status", "Show the actors of running clusters, and how they are."),
     "invoke": ("runtime.cli.services:invoke", "Invoke a service and print its result as JSON."),
     "publish": ("runtime.cli.topics:publish", "Publish a message and print its id."),

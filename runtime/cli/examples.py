@@ -18,6 +18,8 @@ EXAMPLES = {
         "isthmus set emea topics./customer/new.guaranteed true",
     ),
     "remove": ("isthmus remove emea outgoing APAC", "isthmus remove emea channels.gateway.max_sessions"),
+    "plan": ("isthmus plan", "isthmus plan --cluster emea --json"),
+    "apply": ("isthmus apply", "isthmus apply --cluster emea --yes"),
     "status": ("isthmus status emea",),
     "invoke": ("""isthmus invoke emea demo.echo '{"name": "Ada"}'""", "isthmus invoke apac demo.echo 1 --via Emea"),
     "publish": ("isthmus publish emea /customer/new Ada",),

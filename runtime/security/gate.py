@@ -83,6 +83,11 @@ class SecurityGate:
         self._passwords = PasswordChecker(threads)
         self._attempts = Attempts(channel.max_failed_logins, channel.failed_login_period)
 
+    def rights(self, security: str) -> Grant:
+        """Tell what the peers of a definition may do; see `Gate.rights`."""
+        definition = self._definitions.get(security)
+        return Grant(security, services_allowed=()) if definition is None else _grant(security, definition, "")
+
     async def admit(self, hello: Hello, presented: Presented, host: str) -> Grant | Refusal:
         """Tell who a peer is; see `Gate.admit`."""
         shown = _Shown.of(hello, presented)

@@ -55,7 +55,7 @@ class WebSocketListener:
         max_links: int = 10_000,
     ) -> None:
         self._network = network
-        self._address = address
+        self.address = address
         self._make_wire = make_wire
         self._options = options
         self._entropy = entropy
@@ -65,9 +65,14 @@ class WebSocketListener:
         self._max_links = max_links
         self._links = 0
 
+    def adopt(self, newer: WebSocketListener) -> None:
+        """Go on with what another listener of the same address was made with, for peers that come from now on."""
+        self._handshakes.total_tokens = newer._handshakes.total_tokens
+        self.__dict__.update(vars(newer) | {"_handshakes": self._handshakes, "_links": self._links})
+
     async def listen(self, on_arrival: Callable[[Arrival], None], on_listening: Callable[[], None]) -> None:
         """Accept peers until cancelled; see `Listener.listen`."""
-        listeners = await self._network.listen(self._address)
+        listeners = await self._network.listen(self.address)
         on_listening()
         unopened: dict[_WebSocketArrival, None] = {}
         try:
@@ -93,7 +98,7 @@ class WebSocketListener:
                     transport = await listener.accept()
                 except OSError as error:
                     self._handshakes.release_on_behalf_of(place)
-                    _log.error("cannot accept", address=str(self._address), error=str(error))
+                    _log.error("cannot accept", address=str(self.address), error=str(error))
                     await trio.sleep(0.1)
                     continue
                 except BaseException:
@@ -149,10 +154,10 @@ class WebSocketListener:
         arrival.presented = Presented(headers, certificate_of(arrival.transport))
         origin = headers.get("origin", "")
         is_native = self._wire is not WireFormat.ZATO and NATIVE_SUBPROTOCOL in request.proposed_subprotocols
-        if request.path != self._address.path:
+        if request.path != self.address.path:
             await request.reject(404, body=b'{"error": "Not found"}')
         elif origin and origin not in self._allowed_origins:
-            _log.warning("origin refused", origin=origin, address=str(self._address))
+            _log.warning("origin refused", origin=origin, address=str(self.address))
             await request.reject(403, body=b'{"error": "Forbidden"}')
         elif self._links > self._max_links:
             await request.reject(503, body=b'{"error": "Too many connections"}')
