@@ -151,8 +151,10 @@ async def test_a_handler_that_goes_on_is_listed(network: MemoryNetwork, nursery:
     with trio.move_on_after(5.0):
         await clusters[-1].invoke("test.calls", request, timeout=60.0, cid="c7")
     await trio.sleep(ROUND_TRIP)
-    assert gauges(clusters, "overdue") == [["c7"]]
-    assert gauges(clusters, "pending", "in_flight") == []
-    handlers.go_on.set()
+    try:
+        assert gauges(clusters, "overdue") == [["c7"]]
+        assert gauges(clusters, "pending", "in_flight") == []
+    finally:
+        handlers.go_on.set()
     await trio.sleep(0.1)
     assert gauges(clusters, "overdue") == []
