@@ -23,6 +23,7 @@ _COMMANDS = {
     "remove": ("runtime.cli.edit:remove", "Remove a key, a channel, a topic or a cluster from the file."),
     "plan": ("runtime.cli.plan:plan", "Show what applying the file would change in the running clusters."),
     "apply": ("runtime.cli.plan:apply", "Change the running clusters to what the file says, and nothing else."),
+    "import": ("runtime.cli.importing:import_app", "Make the file from a Zato enmasse export."),
     "status": ("runtime.cli.status:status", "Show the actors of running clusters, and how they are."),
     "invoke": ("runtime.cli.services:invoke", "Invoke a service and print its result as JSON."),
     "publish": ("runtime.cli.topics:publish", "Publish a message and print its id."),
