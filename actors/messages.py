@@ -73,7 +73,8 @@ class Hello(_Base, frozen=True, array_like=True, tag="hello"):
     """A client asks for a session, or renews the one that it has.
 
     `client_id` and `client_name` are labels. The identity of a native peer is (the security definition that its
-    credentials prove, `cluster`, `connection`); `server`, `incarnation` and `counter` tell its links apart.
+    credentials prove, `cluster`, `connection`); `server`, `incarnation` and `counter` tell its links apart. `features`
+    are what the client can do beyond the first release of the format.
     """
 
     id: str
@@ -88,6 +89,7 @@ class Hello(_Base, frozen=True, array_like=True, tag="hello"):
     server: str = ""
     incarnation: str = ""
     counter: int = 0
+    features: list[str] = []
 
     def __repr__(self) -> str:
         """Leave the secret out."""

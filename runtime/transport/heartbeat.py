@@ -1,8 +1,9 @@
-"""Whether a link's peer lives: pings after silence, and the patience that was set. Who does not is given up."""
+"""Whether a link's peer lives, and ends what it began: pings after silence, and the patience that was set."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import structlog
 import trio
@@ -15,11 +16,13 @@ from runtime.transport.inbox import Inbox
 from runtime.transport.options import CloseCode, LinkOptions
 from runtime.transport.patience import until_out_of_patience
 from runtime.transport.pings import Pings
-from runtime.wire.protocol import Wire
+from runtime.wire.protocol import Violation, Wire
 
 __all__ = ["Heartbeat"]
 
 _PARTING = 0.05
+_LOOK_INTERVAL = 10.0
+"""Seconds between two looks at whether the peer goes on with what it has begun, where pings are rarer than that."""
 
 _log = structlog.get_logger(kind="link")
 
@@ -34,6 +37,7 @@ class Heartbeat:
         pings: Pings it.
         inbox: While it is full, the peer's silence is our own doing.
         ending: Told that the peer was given up.
+        on_violation: Told what the peer has broken.
         options: Intervals.
         peer: The peer's address, for the log.
     """
@@ -46,6 +50,7 @@ class Heartbeat:
         pings: Pings,
         inbox: Inbox,
         ending: Ending,
+        on_violation: Callable[[Violation], None],
         *,
         options: LinkOptions,
         peer: str,
@@ -56,6 +61,7 @@ class Heartbeat:
         self._pings = pings
         self._inbox = inbox
         self._ending = ending
+        self._on_violation = on_violation
         self._options = options
         self._peer = peer
 
@@ -69,9 +75,12 @@ class Heartbeat:
         options = self._options
         missed = 0
         while True:
-            idle = trio.current_time() - self._stream.last_received_at
+            now = trio.current_time()
+            if (violation := self._wire.overdue(now, is_read=not self._inbox.is_full)) is not None:
+                self._on_violation(violation)
+            idle = now - self._stream.last_received_at
             if idle < options.ping_interval or self._inbox.is_full:
-                await trio.sleep(max(options.ping_interval - idle, 0.05))
+                await trio.sleep(min(max(options.ping_interval - idle, 0.05), _LOOK_INTERVAL))
                 continue
             if await self.is_alive():
                 missed = 0

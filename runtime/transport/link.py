@@ -21,7 +21,7 @@ from runtime.transport.framing import Framer
 from runtime.transport.heartbeat import Heartbeat
 from runtime.transport.inbox import Inbox
 from runtime.transport.options import CLOSE_TIMEOUT, LinkOptions, short_reason
-from runtime.transport.outbox import MAX_OUTBOX, Outbox
+from runtime.transport.outbox import Outbox
 from runtime.transport.pings import Pings
 from runtime.transport.reader import Reader
 from runtime.transport.shortcut import Shortcut
@@ -61,13 +61,15 @@ class WebSocketLink:
         self._peer = peer
         self._is_closing = False
         self._inbox = inbox = Inbox()
-        self._outbox = outbox = Outbox()
+        self._outbox = outbox = Outbox(wire.parts)
         pings = Pings(socket, wire, entropy, timeout=options.ping_timeout)
         self._ending = ending = Ending(inbox, outbox, pings)
         max_size = options.max_message_size
         self._reader = Reader(socket, stream, shortcut, wire, inbox, outbox, ending, max_size=max_size, peer=peer)
         self._writer = Writer(socket, stream, Framer(wire, max_size, entropy, peer), inbox, outbox, ending)
-        self._heartbeat = Heartbeat(socket, stream, wire, pings, inbox, ending, options=options, peer=peer)
+        self._heartbeat = Heartbeat(
+            socket, stream, wire, pings, inbox, ending, self._reader.answer, options=options, peer=peer
+        )
 
     @property
     def peer(self) -> str:
@@ -97,7 +99,7 @@ class WebSocketLink:
 
     async def send(self, message: Message) -> None:
         """Wait for room and queue the message; see `Link.send`."""
-        while len(self._outbox.waiting) >= MAX_OUTBOX and self._ending.end is None:
+        while len(self._outbox.waiting) >= self._outbox.room and self._ending.end is None:
             await self._outbox.changed()
         self._check_end()
         self._outbox.append(message)
@@ -105,7 +107,7 @@ class WebSocketLink:
     @property
     def has_room(self) -> bool:
         """Tell whether `send` would not wait; see `Link.has_room`."""
-        return self._ending.end is None and len(self._outbox.waiting) < MAX_OUTBOX
+        return self._ending.end is None and len(self._outbox.waiting) < self._outbox.room
 
     def send_nowait(self, message: Message) -> None:
         """Queue the message; see `Link.send_nowait`."""
@@ -124,7 +126,7 @@ class WebSocketLink:
             await self._outbox.changed()
 
     def withdraw(self, message_id: str) -> bool:
-        """Take back a message that is in no frame yet; see `Link.withdraw`."""
+        """Take back a message that is in no frame yet, or not with all its parts; see `Link.withdraw`."""
         return self._outbox.withdraw(message_id)
 
     async def is_alive(self) -> bool:
@@ -165,7 +167,7 @@ class WebSocketLink:
 
     @property
     def _has_to_write(self) -> bool:
-        return self._writer.is_writing or (bool(self._outbox.waiting) and not self._ending.peer_left)
+        return self._writer.is_writing or not (self._outbox.is_empty or self._ending.peer_left)
 
     async def _say_goodbye(self, code: int, reason: str) -> None:
         try:

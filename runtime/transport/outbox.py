@@ -1,4 +1,4 @@
-"""What waits on a link to be framed, and of requests when they were queued."""
+"""What waits on a link to be framed, and of requests when they were queued; what has been sent in part waits, too."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import trio
 
 from actors.messages import Invoke, Message
 from actors.pulse import Pulse
+from runtime.wire.splitting import Splitter
 
 __all__ = ["MAX_OUTBOX", "Outbox"]
 
@@ -24,11 +25,23 @@ def _aged(request: Invoke, waited: float) -> Invoke:
 
 
 class Outbox:
-    """The queue between those who send and the writer, which takes all that waits at once."""
+    """The queue between those who send and the writer, which takes all that waits at once.
 
-    def __init__(self) -> None:
+    Args:
+        parts: What the wire sends in parts, if it does.
+    """
+
+    def __init__(self, parts: Splitter | None) -> None:
+        self.parts = parts
         self.waiting: deque[tuple[Message, float]] = deque()
+        self.room = MAX_OUTBOX
+        """How many messages may wait before those who can wait do; fewer while others are sent in parts."""
         self._pulse = Pulse()
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing waits."""
+        return not (self.waiting or (self.parts is not None and self.parts.is_busy))
 
     def append(self, message: Message) -> None:
         """Queue a message."""
@@ -36,11 +49,16 @@ class Outbox:
         self._pulse.notify()
 
     def holds(self, message_id: str) -> bool:
-        """Tell whether a message is in no frame yet."""
+        """Tell whether a message is in no frame yet, or not with all its parts."""
+        if self.parts is not None and self.parts.holds(message_id):
+            return True
         return any(getattr(message, "id", None) == message_id for message, _queued_at in self.waiting)
 
     def withdraw(self, message_id: str) -> bool:
-        """Take back a message that is in no frame yet; tell whether it was."""
+        """Take back a message that is in no frame yet, or not with all its parts; tell whether it was."""
+        if self.parts is not None and self.parts.withdraw(message_id):
+            self.note_parts()
+            return True
         for place, (message, _queued_at) in enumerate(self.waiting):
             if getattr(message, "id", None) == message_id:
                 del self.waiting[place]
@@ -49,7 +67,7 @@ class Outbox:
         return False
 
     def take(self) -> list[Message]:
-        """Give all that waits, as it is to be framed now; nothing of it can be withdrawn any more."""
+        """Give all that waits, as it is to be framed now; only what then goes in parts can still be withdrawn."""
         now = trio.current_time()
         batch = [
             _aged(message, now - queued_at) if isinstance(message, Invoke) else message
@@ -58,6 +76,12 @@ class Outbox:
         self.waiting.clear()
         self.notify()
         return batch
+
+    def note_parts(self) -> None:
+        """Take note that something was sent, or taken back."""
+        if self.parts is not None:
+            self.room = MAX_OUTBOX - len(self.parts)
+        self.notify()
 
     async def changed(self) -> None:
         """Wait until something was queued or taken, or the link has ended."""

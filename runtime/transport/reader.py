@@ -59,6 +59,7 @@ class Reader:
         self._ending = ending
         self._max_size = max_size
         self._peer = peer
+        self._bytes = 0
         self.is_cut_short = False
         """Whether the library closed the link in the middle of too large a message."""
 
@@ -92,15 +93,18 @@ class Reader:
         messages: list[Message] = []
         for item in self._wire.receive(frame):
             if isinstance(item, Violation):
-                self._answer(item)
+                self.answer(item)
             else:
                 if type(item) in LAST_WORDS:
                     self._ending.note(item)
                 messages.append(item)
+        self._bytes += size
         if messages:
-            self._inbox.extend(messages, size)
+            self._inbox.extend(messages, self._bytes)
+            self._bytes = 0  # those of parts count with what comes next, and in the end once each
 
-    def _answer(self, violation: Violation) -> None:
+    def answer(self, violation: Violation) -> None:
+        """Tell the peer what it broke, and have the link closed where that is so bad."""
         _log.warning("protocol violation", reason=violation.reason, peer=self._peer)
         if violation.answer is not None and self._ending.end is None:
             self._outbox.append(violation.answer)

@@ -16,6 +16,7 @@ from runtime.transport.options import CLOSE_TIMEOUT, CloseCode, short_reason
 from runtime.transport.outbox import Outbox
 from runtime.transport.shortcut import data_frame
 from runtime.wire.protocol import Frame
+from runtime.wire.splitting import Splitter
 
 __all__ = ["Writer"]
 
@@ -57,7 +58,7 @@ class Writer:
         """
         outbox, ending = self._outbox, self._ending
         while True:
-            while not outbox.waiting or ending.peer_left:
+            while not self._has_to_send:
                 if ending.requested is not None:
                     await self._close(ending.requested)
                     return
@@ -69,16 +70,31 @@ class Writer:
                 return  # what waits can be withdrawn; the reader learns of the end
             self.is_writing = True
             try:
-                frames = self._framer.frame(outbox.take())
-                self._deliver_own_answers()
-                for frame in frames:
-                    await self._stream.wait_room()
-                    self._send(frame)
+                if outbox.waiting:
+                    frames = self._framer.frame(outbox.take())
+                    self._deliver_own_answers()
+                    for frame in frames:
+                        await self._stream.wait_room()
+                        self._send(frame)
+                if outbox.parts is not None and outbox.parts.is_busy:
+                    await self._send_part(outbox.parts)
             except (ConnectionClosed, trio.BrokenResourceError):
                 return
             finally:
                 self.is_writing = False
-                outbox.notify()
+                outbox.note_parts()
+
+    @property
+    def _has_to_send(self) -> bool:
+        """Tell whether there is something to send, and somebody who listens; a close awaits no parts."""
+        if self._ending.peer_left:
+            return False
+        return not self._outbox.is_empty if self._ending.requested is None else bool(self._outbox.waiting)
+
+    async def _send_part(self, parts: Splitter) -> None:
+        await self._stream.wait_room()
+        if (frame := parts.next_frame()) is not None:
+            self._send(frame)
 
     def _send(self, frame: Frame) -> None:
         """Hand a message to the stream as one frame, which trio-websocket would do after a lock and a checkpoint."""

@@ -1,19 +1,36 @@
 """The native format, `isthmus.1`: a binary frame is a MessagePack array of messages.
 
 A message is an array: the kind's name, then the fields of its Struct in `actors.messages` in their order; fields
-at the end that have their defaults may be left out by newer or older peers. See docs/protocol.md.
+at the end that have their defaults may be left out by newer or older peers. What is too large to hold up others goes
+in parts, where the peer takes them: `runtime.wire.parts`. See docs/protocol.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import msgspec
 from msgspec.structs import replace
 
-from actors.messages import NATIVE, Denied, Failure, Goodbye, Message
+from actors.messages import (
+    NATIVE,
+    Cancel,
+    Deliver,
+    Denied,
+    Failure,
+    Goodbye,
+    Hello,
+    Message,
+    StreamEnd,
+    StreamItems,
+    Welcome,
+)
+from runtime.wire.assembly import Assembly, BrokenParts
+from runtime.wire.parts import PARTS, SPLIT_ABOVE, Drop, Part
 from runtime.wire.protocol import Frame, Role, Violation
 from runtime.wire.session import SessionState
+from runtime.wire.splitting import Splitter
 
 __all__ = ["NATIVE_SUBPROTOCOL", "NativeWire"]
 
@@ -22,6 +39,14 @@ NATIVE_SUBPROTOCOL = NATIVE
 _PROTOCOL_ERROR = 1002
 _INVALID_DATA = 1007
 _MAX_ARRAY_HEADER = 5
+_IN_PARTS = (Part, Drop)
+
+MAX_BATCH = 256 * 1024
+"""Bytes of a frame of several messages: larger ones save nothing, and keep the peer from beginning with them."""
+
+_FEATURES = (PARTS,)
+_SMALL = 512
+"""Bytes of messages that are not looked at one by one where they have no more on the average."""
 
 
 def _array_header(count: int) -> bytes:
@@ -54,23 +79,37 @@ class NativeWire:
         self._timestamp = timestamp
         self._max_size = max_message_size
         self._encoder = msgspec.msgpack.Encoder()
-        self._decoder = msgspec.msgpack.Decoder(list[Message])
+        self._decoder = msgspec.msgpack.Decoder(list[Message | Part | Drop])
+        self._max_batch = min(MAX_BATCH, max_message_size)
+        self._assembly = Assembly(max_message_size)
+        self._takes_parts = False
+        self.parts = Splitter()
 
     def send(self, messages: Sequence[Message]) -> list[Frame]:
-        """Give as few frames as the size limit allows; see `Wire.send`."""
-        return self._send_at_once(messages) or self._send_one_by_one(messages)
+        """Give as few frames as the limits allow, and have what is large go in parts; see `Wire.send`."""
+        frame = self._encode_at_once(messages)
+        if frame is None:
+            return self._send_one_by_one(messages)
+        if len(frame) <= SPLIT_ABOVE or len(frame) <= min(self._max_batch, _SMALL * len(messages)):
+            return [frame]
+        if len(messages) == 1 and self._takes_parts:
+            self._send_in_parts(messages[0], frame)
+            return []
+        return self._send_one_by_one(messages)
 
-    def _send_at_once(self, messages: Sequence[Message]) -> list[Frame]:
-        """Encode a batch of ordinary messages that fit into one frame; else give none."""
+    def _encode_at_once(self, messages: Sequence[Message]) -> bytes | None:
+        """Encode a batch of ordinary messages that fit into one frame; else give None."""
         ordinary = self._session.ordinary
         if not self._session.is_open or not all(type(message) in ordinary for message in messages):
-            return []
+            return None
+        if self.parts.is_busy and any(self.parts.has_lane(_lane_of(message)) for message in messages):
+            return None
         now = self._timestamp()
         try:
             frame = self._encoder.encode([_stamped(message, now) for message in messages])
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
-            return []
-        return [frame] if len(frame) <= self._max_size else []
+            return None
+        return frame if len(frame) <= self._max_size else None
 
     def _send_one_by_one(self, messages: Sequence[Message]) -> list[Frame]:
         before = self._session.state
@@ -79,11 +118,30 @@ class NativeWire:
         except BaseException:
             self._session.state = before
             raise
+        if self._session.is_closed:
+            self.parts.clear()  # what comes after a goodbye is ignored
+        return self._join(self._without_large(messages, encoded) if self._takes_parts else encoded)
+
+    def _without_large(self, messages: Sequence[Message], encoded: list[bytes]) -> list[bytes]:
+        """Have what is large, or must stay behind what is, go in parts; return the rest."""
+        rest: list[bytes] = []
+        for message, body in zip(messages, encoded, strict=True):
+            if len(body) > SPLIT_ABOVE or self.parts.has_lane(_lane_of(message)):
+                self._send_in_parts(message, _array_header(1) + body)
+            else:
+                rest.append(body)
+        return rest
+
+    def _send_in_parts(self, message: Message, frame: bytes) -> None:
+        message_id, answers = getattr(message, "id", ""), getattr(message, "in_reply_to", "")
+        self.parts.add(frame, message_id=message_id, answers=answers, lane=_lane_of(message))
+
+    def _join(self, encoded: list[bytes]) -> list[Frame]:
         frames: list[Frame] = []
         batch: list[bytes] = []
         size = _MAX_ARRAY_HEADER
         for body in encoded:
-            if batch and size + len(body) > self._max_size:
+            if batch and size + len(body) > self._max_batch:
                 frames.append(_array_header(len(batch)) + b"".join(batch))
                 batch, size = [], _MAX_ARRAY_HEADER
             batch.append(body)
@@ -95,6 +153,8 @@ class NativeWire:
     def _encode(self, message: Message) -> bytes:
         after = self._session.check_send(message)
         message = _stamped(message, self._timestamp())
+        if isinstance(message, Hello | Welcome):
+            message = replace(message, features=[*message.features, *_FEATURES])
         try:
             body = self._encoder.encode(message)
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
@@ -127,17 +187,60 @@ class NativeWire:
             return []  # what crosses our goodbye
         if isinstance(frame, str):
             return [self._violation("a native frame is binary, not text", _PROTOCOL_ERROR)]
+        return self._take(frame)
+
+    def _take(self, frame: bytes, *, was_in_parts: bool = False) -> list[Message | Violation]:
         try:
             messages = self._decoder.decode(frame)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return [self._violation(f"the frame cannot be decoded: {error}", _INVALID_DATA)]
+        if messages and isinstance(messages[0], _IN_PARTS):
+            return self._take_part(messages[0], is_alone=len(messages) == 1 and not was_in_parts)
         result: list[Message | Violation] = []
-        for message in messages:
+        has_session = self._session.is_open
+        for message in cast("list[Message]", messages):  # parts elsewhere are nothing that a session allows
             if reason := self._session.received(message):
                 result.append(self._violation(reason, _PROTOCOL_ERROR))
                 break
             result.append(message)
+        if not has_session:
+            self._agree(result)
+        if self.parts.is_busy:
+            self._drop_answers(result)
         return result
+
+    def _agree(self, received: list[Message | Violation]) -> None:
+        """Take note of what the peer says at the beginning that it can do."""
+        for message in received:
+            if isinstance(message, Hello | Welcome):
+                self._takes_parts = PARTS in message.features
+
+    def _drop_answers(self, received: list[Message | Violation]) -> None:
+        """Send no more of what answers a request that nobody waits for any more."""
+        for message in received:
+            if isinstance(message, Cancel):
+                self.parts.withdraw_answers(message.in_reply_to)
+
+    def _take_part(self, part: Part | Drop, *, is_alone: bool) -> list[Message | Violation]:
+        kind = type(part).__struct_config__.tag
+        if not self._session.is_open:
+            reason = f"a {self._session.peer.value} may not send a {kind} while {self._session.state.value}"
+            return [self._violation(reason, _PROTOCOL_ERROR)]
+        if not is_alone:
+            return [self._violation(f"a {kind} is alone in its frame, which is not itself in parts", _PROTOCOL_ERROR)]
+        try:
+            frame = self._assembly.take(part)
+        except BrokenParts as error:
+            self._assembly.clear()
+            return [self._violation(str(error), error.code)]
+        return [] if frame is None else self._take(frame, was_in_parts=True)
+
+    def overdue(self, now: float, *, is_read: bool) -> Violation | None:
+        """Tell of a frame in parts whose next part does not come; see `Wire.overdue`."""
+        if reason := self._assembly.overdue(now, is_read=is_read):
+            self._assembly.clear()
+            return self._violation(reason, _PROTOCOL_ERROR)
+        return None
 
     def _violation(self, reason: str, code: int) -> Violation:
         answer: Message = Goodbye(code, reason)
@@ -146,3 +249,10 @@ class NativeWire:
         elif self._session.is_open:
             answer = Failure("", "", 400, reason, "BadInput")
         return Violation(reason, answer, code)
+
+
+def _lane_of(message: Message) -> str:
+    """Return what the message must keep its place among; empty where it may overtake any other."""
+    if isinstance(message, Deliver):
+        return message.sub_key
+    return message.in_reply_to if isinstance(message, StreamItems | StreamEnd | Failure) else ""

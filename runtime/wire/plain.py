@@ -24,6 +24,8 @@ class PlainWire:
         subprotocol: What the server selected of what was offered, if anything.
     """
 
+    parts = None
+
     def __init__(self, subprotocol: str | None) -> None:
         self.name = subprotocol or DEFAULT_NAME
         self._pings = 0
@@ -35,6 +37,10 @@ class PlainWire:
     def receive(self, frame: Frame) -> list[Message | Violation]:
         """Take in one frame; see `Wire.receive`."""
         return [Invoke("", frame)]
+
+    def overdue(self, now: float, *, is_read: bool) -> Violation | None:
+        """Tell that nothing is; see `Wire.overdue`."""
+        return None
 
     def ping_payload(self, unique: str) -> bytes:
         """Return an empty JSON object, as Zato does, with blanks by which pings can be told apart."""

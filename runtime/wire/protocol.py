@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 from attrs import frozen
 
 from actors.messages import Message
+from runtime.wire.splitting import Splitter
 
 __all__ = ["Frame", "Role", "Violation", "Wire"]
 
@@ -48,6 +49,11 @@ class Wire(Protocol):
         """The format: `isthmus.1` or `zato`, or for plain frames the sub-protocol, if any."""
         ...
 
+    @property
+    def parts(self) -> Splitter | None:
+        """What goes in parts, between the frames that `send` gives; None where the format knows no parts."""
+        ...
+
     def receive(self, frame: Frame) -> list[Message | Violation]:
         """Take in one whole frame."""
         ...
@@ -74,4 +80,13 @@ class Wire(Protocol):
 
     def is_peer_busy(self) -> bool:
         """Tell whether the peer may answer no ping because of what it works on."""
+        ...
+
+    def overdue(self, now: float, *, is_read: bool) -> Violation | None:
+        """Tell whether the peer has begun what it does not end; to be asked every few seconds.
+
+        Args:
+            now: The time, in seconds.
+            is_read: Whether what the peer sends is being read; while it is not, nothing is overdue.
+        """
         ...

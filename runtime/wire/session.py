@@ -114,7 +114,7 @@ class SessionState:
         self.role = role
         self.peer = Role.SERVER if role is Role.CLIENT else Role.CLIENT
         self.state = State.NEW
-        self.ordinary = _ORDINARY[role]
+        self.ordinary = _ORDINARY[role] - {Hello, Welcome}
         """The kinds that this end may send, and which change nothing, while the session is open."""
         self._ordinary_of_peer = _ORDINARY[self.peer] - {Hello}
 
@@ -162,4 +162,5 @@ class SessionState:
 def _labels_of(hello: Hello) -> list[str]:
     texts = [hello.username or "", hello.secret or "", hello.client_id, hello.client_name]
     texts += [hello.cluster, hello.connection, hello.server, hello.incarnation]
+    texts += hello.features
     return texts + [f"{key}={value}" for key, value in hello.attrs.items()]

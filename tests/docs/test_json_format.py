@@ -33,6 +33,7 @@ from actors.topics.topic_access import MAX_HANDED_OUT
 from runtime.cluster import _COMPAT_PING, _NATIVE_PING
 from runtime.transport.options import CLOSE_TIMEOUT, GOODBYE_TIMEOUT
 from runtime.wire import Violation, ZatoClientWire, ZatoServerWire
+from runtime.wire.parts import MAX_IN_PARTS, PART_TIMEOUT
 from runtime.wire.session import MAX_ID
 from runtime.wire.zato.frames import _MOST_REMEMBERED
 from runtime.wire.zato.server import _KEPT_TOKENS
@@ -202,6 +203,8 @@ def test_the_limits() -> None:
         "tokens of a session not used yet": _KEPT_TOKENS,
         "ids remembered a session": _MOST_REMEMBERED,
         "characters of a published msg_id": MAX_MSG_ID,
+        "frames in parts at a time": MAX_IN_PARTS,
+        "seconds to the next part of a frame": int(PART_TIMEOUT),
         "items of a stream granted at first": flow.MAX_ITEMS,
         "bytes of a stream granted at first": flow.MAX_BYTES,
         "items of a stream in one answer": outlet.MAX_LISTED,

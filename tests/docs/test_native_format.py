@@ -14,10 +14,14 @@ from actors import errors
 from actors.messages import Deliver, Delivered, FailurePart, Hello, Message, Refusal, StreamItems, Welcome
 from actors.topics.publication import Published
 from runtime.wire import NativeWire, Role
+from runtime.wire.parts import Drop, Part
 from runtime.wire.session import SessionState, State
 from tests.docs.markdown import Example, codes, examples, section, table
 
 KINDS: dict[str, type] = {kind.__struct_config__.tag: kind for kind in get_args(Message)}
+IN_PARTS: dict[str, type] = {"part": Part, "drop": Drop}
+"""Kinds that are no messages: the wire sends and takes them by itself."""
+
 STRUCTURES: dict[str, type] = {
     "Delivered": Delivered,
     "FailurePart": FailurePart,
@@ -30,13 +34,16 @@ NOW = "2026-01-31T12:00:00.000000"
 
 def test_the_dumps_are_there() -> None:
     """A frame of each kind is shown."""
-    assert {kind for one, _ in DUMPS for kind in one.said["kind"].split(",")} == set(KINDS)
+    assert {kind for one, _ in DUMPS for kind in one.said["kind"].split(",")} == {*KINDS, *IN_PARTS}
 
 
 @pytest.mark.parametrize(("dump", "decoded"), DUMPS, ids=lambda one: f"{one.said.get('kind', 'decoded')}-{one.line}")
 def test_the_dumps(dump: Example, decoded: Example) -> None:
     """The bytes are what the page says that they are, and the other end takes them for just these messages."""
     assert "decoded" in decoded.said
+    if dump.said["kind"] in IN_PARTS:
+        check_part(dump, decoded)
+        return
     assert msgspec.msgpack.decode(dump.bytes) == decoded.data
     assert msgspec.msgpack.encode(decoded.data) == dump.bytes
     for part, meaning in dump.steps:
@@ -47,6 +54,15 @@ def test_the_dumps(dump: Example, decoded: Example) -> None:
     for message, said in zip(messages, decoded.data, strict=True):
         assert said[0] == type(message).__struct_config__.tag
         assert_begins(values_of(message), said[1:])
+
+
+def check_part(dump: Example, decoded: Example) -> None:
+    """The bytes are those parts, and the other end takes them, one after the other."""
+    assert msgspec.msgpack.encode(msgspec.convert(decoded.data, list[Part | Drop])) == dump.bytes
+    receiver = native(Role.SERVER, dump.said["kind"])
+    if dump.said["kind"] == "drop":
+        receiver.receive(msgspec.msgpack.encode([Part(7, 0, b"x", 12)]))
+    assert receiver.receive(dump.bytes) == []
 
 
 def native(role: Role, kinds: str) -> NativeWire:
@@ -102,6 +118,7 @@ def assert_begins(fields: Any, said: Any) -> None:
 
 NAMED = {
     str: "text",
+    bytes: "bytes",
     int: "int",
     float: "float",
     bool: "bool",
@@ -126,11 +143,11 @@ def type_name(hint: Any) -> str:
     return f"array of {type_name(arguments[0])}"
 
 
-@pytest.mark.parametrize("name", [*KINDS, *STRUCTURES])
+@pytest.mark.parametrize("name", [*KINDS, *IN_PARTS, *STRUCTURES])
 def test_the_fields_of_each_kind(name: str) -> None:
     """Each kind and structure has its fields in order, with their types and defaults."""
-    struct = KINDS.get(name) or STRUCTURES[name]
-    heading = f"### `{name}`" if name in KINDS else f"#### `{name}`"
+    struct = {**KINDS, **IN_PARTS, **STRUCTURES}[name]
+    heading = f"### `{name}`" if name not in STRUCTURES else f"#### `{name}`"
     hints = get_type_hints(struct)
     expected = []
     for number, one in enumerate(msgspec.structs.fields(struct), start=1):
@@ -158,7 +175,7 @@ def test_the_states_of_a_session() -> None:
     for state, who, kinds, after in table(section("# Part two"), "state"):
         roles = ("client", "server") if who == "both" else (who,)
         said |= {(State(state), Role(role), kind, State(after)) for role, kind in product(roles, codes(kinds))}
-    found = set()
+    found = {(State.OPEN, role, kind, State.OPEN) for role, kind in product(Role, IN_PARTS)}
     for state, role, (kind, struct) in product(State, Role, KINDS.items()):
         session = SessionState(role)
         session.state = state

@@ -26,6 +26,7 @@ class ZatoClientWire:
     """
 
     name = "zato"
+    parts = None
 
     def __init__(self, *, timestamp: Callable[[], str]) -> None:
         self._session = SessionState(Role.CLIENT)
@@ -38,6 +39,10 @@ class ZatoClientWire:
     def is_peer_busy(self) -> bool:
         """Tell whether the peer may be at a request, and so answer no ping: Zato handles one after the other."""
         return self._work.is_under_way
+
+    def overdue(self, now: float, *, is_read: bool) -> Violation | None:
+        """Tell that nothing is; see `Wire.overdue`."""
+        return None
 
     def ping_payload(self, unique: str) -> bytes:
         """Return what a ping carries; see `Wire.ping_payload`."""

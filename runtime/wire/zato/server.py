@@ -57,6 +57,7 @@ class ZatoServerWire:
     """
 
     name = "zato"
+    parts = None
 
     def __init__(
         self,
@@ -88,6 +89,10 @@ class ZatoServerWire:
     def is_peer_busy(self) -> bool:
         """Tell that nothing keeps the peer from answering; see `Wire.is_peer_busy`."""
         return False
+
+    def overdue(self, now: float, *, is_read: bool) -> Violation | None:
+        """Tell that nothing is; see `Wire.overdue`."""
+        return None
 
     def ping_payload(self, unique: str) -> bytes:
         """Return what a ping carries; see `Wire.ping_payload`."""

@@ -136,7 +136,7 @@ async def test_a_ping_ends_with_its_link(network: MemoryNetwork, is_remote: bool
 
 async def test_a_live_peer_is_not_taken_for_dead_under_full_load(network: MemoryNetwork) -> None:
     """Pongs wait behind large frames for longer than a ping's time-out, in both directions; bytes prove life."""
-    options = LinkOptions(ping_interval=0.5, ping_timeout=1.0)
+    options = LinkOptions(ping_interval=0.5, ping_timeout=0.7)
     for path in (("client", "server"), ("server", "client")):
         network.throttle(*path, 100 * KIB)
     data = "x" * (500 * KIB)

@@ -26,6 +26,7 @@ from actors.messages import (
     Welcome,
 )
 from runtime.wire import LocalProtocolError, Violation
+from runtime.wire.parts import PARTS
 from tests.runtime.wire.test_wires import NOW, PAIRS, frame, opened
 
 NEW, GREETED, OPEN, CLOSED = "new", "greeted", "open", "closed"
@@ -212,7 +213,9 @@ class SessionMachine(RuleBasedStateMachine):
                 self.deliveries.append(message.id)
 
     def as_received(self, end: str, message: Any) -> Any:
-        """An error in answer to its hello is a denial for a client that speaks Zato's format."""
+        """The wire says what it can do; an error in answer to its hello is a denial for a client of Zato's format."""
+        if self.format == "native" and isinstance(message, Hello | Welcome):
+            return msgspec.structs.replace(message, features=[PARTS])
         if self.format == "zato" and end == "client" and isinstance(message, Failure) and self.state[end] == GREETED:
             return Denied(message.id, message.message, NOW, message.status)
         return message
