@@ -14,16 +14,14 @@ import trio
 from attrs import frozen
 
 from actors.connections.link_subscriptions import SUBSCRIBE_SERVICE
+from actors.connections.unanswered import not_carried, too_late
 from actors.envelope import AwaitedReply, Envelope
 from actors.errors import (
-    ActorCrashed,
     ActorError,
     ActorNotFound,
-    ActorStopped,
     AskTimeout,
     CallError,
     InvokeTimeout,
-    LinkDown,
     MailboxFull,
     Overloaded,
     ServiceNotFound,
@@ -264,27 +262,18 @@ class Client:
     async def _ask(self, call: RemoteCall, timeout: float) -> CallResponse | None:
         cid, latest = self._reach.position()
         mailbox = self._reach.directory.find_mailbox(actor_name("outgoing", self.connection))
-        if mailbox is None:
-            msg = f"there is no outgoing connection {self.connection!r}"
-            raise LinkDown(msg)
         slot, now = AwaitedReply(), trio.current_time()
         deadline = min(now + timeout, latest)
         wait = max(0.0, deadline - now)
         try:
+            if mailbox is None:
+                raise ActorNotFound(self.connection)
             mailbox.put_nowait(Envelope(call, cid, deadline, slot))
             response: CallResponse | None = await slot.wait(deadline, wait)
-        except MailboxFull:
-            msg = f"too many calls wait for the connection {self.connection!r}"
-            raise Overloaded(msg) from None
-        except (ActorCrashed, ActorStopped) as error:
-            msg = f"{self.connection!r}: never sent: {error}"
-            raise LinkDown(msg) from None
         except AskTimeout:
             if not slot.is_late:
                 raise
-            if call.was_sent:
-                msg = f"{self.connection!r}: sent, and no answer within {wait:g} s"
-                raise InvokeTimeout(msg) from None
-            msg = f"{self.connection!r}: {call.obstacle} within {wait:g} s; last error: {call.last_error or 'none'}"
-            raise LinkDown(msg) from None
+            raise too_late(call, self.connection, "sent, and no answer", wait) from None
+        except ActorError as error:
+            raise not_carried(error, self.connection) from None
         return response

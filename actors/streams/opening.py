@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from actors.connections.unanswered import not_carried, too_late
 from actors.envelope import Envelope, ReplySlot
 from actors.errors import (
     ActorError,
-    ActorNotFound,
     BadInput,
     CallError,
     InvokeTimeout,
-    LinkDown,
-    MailboxFull,
-    Overloaded,
 )
 from actors.ports import Threads
 from actors.ref import ActorRef
@@ -79,20 +76,12 @@ def remote_stream(
         envelope = Envelope(call, cid=way.position()[0], deadline=deadline, reply=slot)
         try:
             way.ref("outgoing", connection).send_nowait(envelope)
-        except ActorNotFound:
-            msg = f"there is no outgoing connection {connection!r}"
-            raise LinkDown(msg) from None
-        except MailboxFull:
-            msg = f"too many calls wait for the connection {connection!r}"
-            raise Overloaded(msg) from None
         except ActorError as error:
-            msg = f"{connection!r}: never sent: {error}"
-            raise LinkDown(msg) from None
+            raise not_carried(error, connection) from None
 
     def late(wait: float) -> CallError:
-        if call is None or call.was_sent:
+        if call is None:
             return InvokeTimeout(f"{connection!r}: no further item within {wait:g} s")
-        last_error = call.last_error or "none"
-        return LinkDown(f"{connection!r}: {call.obstacle} within {wait:g} s; last error: {last_error}")
+        return too_late(call, connection, "no further item", wait)
 
     return open_stream(way, send, late, timeout, total_timeout)
