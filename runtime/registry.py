@@ -17,6 +17,7 @@ from attrs import define, field, frozen
 
 from actors.mailbox import Mailbox, MailboxLimits
 from actors.ports import Clock
+from actors.pulse import Pulse
 from actors.ref import actor_name
 
 __all__ = ["Changes", "Entry", "Registry", "Transition"]
@@ -145,7 +146,7 @@ class Registry:
         self._entries: dict[str, Entry] = {}
         self._revision = 0
         self._removals: deque[tuple[int, str]] = deque(maxlen=KEPT_REMOVALS)
-        self._changed = trio.Event()
+        self._changed = Pulse()
 
     def add(self, kind: str, name: str, parent: str, limits: MailboxLimits) -> Entry:
         """Make an entry with a fresh mailbox; names are unique within a kind.
@@ -170,8 +171,7 @@ class Registry:
 
     def _next_revision(self) -> int:
         self._revision += 1
-        self._changed.set()
-        self._changed = trio.Event()
+        self._changed.notify()
         return self._revision
 
     def find_mailbox(self, name: str) -> Mailbox | None:

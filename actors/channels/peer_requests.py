@@ -13,6 +13,7 @@ from actors.errors import ActorError, MailboxFull, Overloaded, ServiceNotFound
 from actors.failures import failure_of
 from actors.messages import Invoke, Message, OpenStream, Reply, StreamEnd
 from actors.ports import Entropy
+from actors.pulse import Pulse
 from actors.ref import ActorRef
 from actors.services.call import Call, Caller
 from actors.settings import ChannelSettings
@@ -46,7 +47,7 @@ class PeerRequests:
         self._streams = streams
         self._turns = Turns(self._hand_over, is_sequential=settings.sequential, limit=settings.max_in_flight)
         self._under_way: dict[str, ReplySlot] = {}
-        self._all_answered: trio.Event | None = None
+        self._all_answered = Pulse()
         self._prefix = entropy.hex_id()
         self._count = 0
         self.is_stopping = False
@@ -125,11 +126,10 @@ class PeerRequests:
     async def wait_answered(self) -> None:
         """Wait until no request is under way."""
         while self._under_way:
-            self._all_answered = trio.Event()
             await self._all_answered.wait()
 
     def _forget(self, request_id: str) -> ReplySlot | None:
         slot = self._under_way.pop(request_id, None)
-        if not self._under_way and self._all_answered is not None:
-            self._all_answered.set()
+        if not self._under_way:
+            self._all_answered.notify()
         return slot

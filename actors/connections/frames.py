@@ -18,6 +18,7 @@ from actors.envelope import Envelope
 from actors.errors import BadInput, LinkClosed, LinkLost
 from actors.messages import Invoke
 from actors.ports import Entropy, Link
+from actors.pulse import Pulse
 from actors.services.call import RemoteCall
 from actors.settings import DataFormat
 
@@ -137,7 +138,7 @@ class FrameLane:
         self._handle = handle
         self._waiting: deque[tuple[MessageReceived, int]] = deque()
         self._bytes = 0
-        self._changed = trio.Event()
+        self._changed = Pulse()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -156,7 +157,7 @@ class FrameLane:
         """Have an event wait for its turn; `size` is that of its frame."""
         self._waiting.append((event, size))
         self._bytes += size
-        self._notify()
+        self._changed.notify()
 
     async def run(self) -> None:
         """Handle them one after the other, for ever."""
@@ -167,13 +168,9 @@ class FrameLane:
             await self._handle(event)
             self._waiting.popleft()
             self._bytes -= size
-            self._notify()
+            self._changed.notify()
 
     async def wait_handled(self) -> None:
         """Wait until all were handled."""
         while self._waiting:
             await self._changed.wait()
-
-    def _notify(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()

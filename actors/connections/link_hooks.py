@@ -22,6 +22,7 @@ from actors.envelope import HandlerRun
 from actors.errors import NotFound
 from actors.messages import Deliver, Extend, Message
 from actors.ports import Entropy
+from actors.pulse import Pulse
 from actors.ref import ActorRef
 from actors.services.hook_calls import ask_hook
 from actors.settings import OutgoingSettings
@@ -100,7 +101,7 @@ class LinkHooks:
         self._link_ended = trio.Event()
         self._send_job, self._jobs = trio.open_memory_channel[_Request](float("inf"))
         self._requests: dict[str, trio.CancelScope] = {}
-        self._caught_up = trio.Event()
+        self._caught_up = Pulse()
         self.waiting = 0
         """How many messages were handed over and are not settled yet."""
         self.done = trio.Event()
@@ -217,8 +218,7 @@ class LinkHooks:
 
     def _one_less(self) -> None:
         self.waiting -= 1
-        self._caught_up.set()
-        self._caught_up = trio.Event()
+        self._caught_up.notify()
 
     async def _handle_request(self, job: _Request) -> None:
         request_id = job.event.data.id

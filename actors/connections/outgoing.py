@@ -36,6 +36,7 @@ from actors.envelope import Envelope, ask_by
 from actors.errors import AskTimeout, DialFailed, InvokeTimeout, LinkClosed, LinkDown
 from actors.messages import NATIVE, STREAMS, Message
 from actors.ports import Clock, Dialer, Entropy, Link, Threads
+from actors.pulse import Pulse
 from actors.retry import BackoffState
 from actors.services.call import Call, CallResponse, RemoteCall
 from actors.services.reach import Connection, Reach
@@ -82,8 +83,8 @@ class OutgoingConnection(Actor):
         self._hooks: LinkHooks | None = None
         self._hopeless = ""
         self._last_error = ""
-        self._changed = trio.Event()
-        self._adopted = trio.Event()
+        self._changed = Pulse()
+        self._adopted = Pulse()
         self._links = 0
         self._dial = 0
         self._skipped: dict[str, str] = {}
@@ -104,7 +105,7 @@ class OutgoingConnection(Actor):
         self._dialers = newer._dialers
         self._config = config_of(settings, self.actor)
         self._frames = FrameSender(self.actor, settings.max_message_size, self._entropy)
-        self._adopted.set()
+        self._adopted.notify()
         if self._live is not None:
             self._live.settings = self._live.hooks.settings = settings
             self._live.subscriptions.relist(settings.listed)
@@ -168,7 +169,6 @@ class OutgoingConnection(Actor):
         """Dial no more, unless the settings change so that it is over."""
         self._stop_for_good(reason)
         while not is_over():
-            self._adopted = trio.Event()
             await self._adopted.wait()
         self._hopeless = ""
 
@@ -177,7 +177,7 @@ class OutgoingConnection(Actor):
         next_attempt_at = self._clock.utc_now() + datetime.timedelta(seconds=delay)
         if rejected:
             self._give_no_hope(self._last_error)
-        self._wake()
+        self._changed.notify()
         self._show(
             "rejected" if rejected else "backoff",
             reason=self._last_error,
@@ -267,7 +267,7 @@ class OutgoingConnection(Actor):
         """Subscribe and receive side by side; return how the link ended."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(live.subscriptions.keep, self._show_progress)
-            self._wake()
+            self._changed.notify()
             closed = await live.receive(first)
             nursery.cancel_scope.cancel()
         return closed
@@ -337,11 +337,7 @@ class OutgoingConnection(Actor):
 
     def _give_no_hope(self, reason: str) -> None:
         self._hopeless = reason
-        self._wake()
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()
+        self._changed.notify()
 
     def _show_progress(self) -> None:
         """Show how far the live link is."""

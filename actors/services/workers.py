@@ -13,6 +13,7 @@ from actors.envelope import Envelope
 from actors.errors import ActorError, AskTimeout, CallError
 from actors.failures import single
 from actors.mailbox import Mailbox
+from actors.pulse import Pulse
 
 __all__ = ["Workers"]
 
@@ -61,14 +62,13 @@ class Workers:
         self._under_way: dict[Envelope, trio.CancelScope] = {}
         self._count = 0
         self._idle = 0
-        self._became_idle = trio.Event()
+        self._became_idle = Pulse()
 
     async def run(self, nursery: trio.Nursery) -> None:
         """Answer requests until the service is to stop and those in hand are answered; then cancel the nursery."""
         self._add_worker(nursery)
         await self._stopping.wait()
         while self._idle < self._count:
-            self._became_idle = trio.Event()
             await self._became_idle.wait()
         nursery.cancel_scope.cancel()
 
@@ -106,8 +106,7 @@ class Workers:
                     await self._answer(envelope, scope)
                 finally:
                     self._idle += 1
-                    if self._stopping.is_set():
-                        self._became_idle.set()
+                    self._became_idle.notify()
             at_once += 1
             if at_once == _AT_ONCE:
                 at_once = 0

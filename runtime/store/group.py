@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import trio
 
 from actors.errors import StoreFailed
+from actors.pulse import Pulse
 
 __all__ = ["GroupCommit", "StoreThread", "SystemStoreThread"]
 
@@ -66,7 +67,7 @@ class GroupCommit:
         self._thread = thread
         self._waiting: deque[_Job[Any]] = deque()
         self._is_writing = False
-        self._written = trio.Event()
+        self._written = Pulse()
 
     @property
     def is_idle(self) -> bool:
@@ -107,8 +108,7 @@ class GroupCommit:
                 await self._thread.run(lambda: self._run_group(jobs))
         finally:
             self._is_writing = False
-            self._written.set()
-            self._written = trio.Event()
+            self._written.notify()
         await trio.lowlevel.checkpoint_if_cancelled()
 
     def _run_group(self, jobs: list[_Job[Any]]) -> None:

@@ -21,6 +21,7 @@ import trio
 from attrs import define, field
 
 from actors.errors import DialFailed
+from actors.pulse import Pulse
 from runtime.transport.network import Address
 
 __all__ = ["MemoryNetwork", "Node"]
@@ -41,14 +42,13 @@ class _Path:
     rate: float = float("inf")
     is_silent: bool = False
     cut_after: int | None = None
-    changed: trio.Event = field(factory=trio.Event)
+    changed: Pulse = field(factory=Pulse)
     pipes: dict[_Pipe, None] = field(factory=dict)
 
     def change(self, **values: object) -> None:
         for name, value in values.items():
             setattr(self, name, value)
-        self.changed.set()
-        self.changed = trio.Event()
+        self.changed.notify()
         for pipe in self.pipes:
             pipe.notify()
 
@@ -66,11 +66,10 @@ class _Pipe:
     has_ended: bool = False
     writer_is_gone: bool = False
     reader_is_gone: bool = False
-    changed: trio.Event = field(factory=trio.Event)
+    changed: Pulse = field(factory=Pulse)
 
     def notify(self) -> None:
-        self.changed.set()
-        self.changed = trio.Event()
+        self.changed.notify()
 
     async def _wait(self, until: float = float("inf")) -> None:
         """Wait until something about the pipe or its path changes, or a point in time."""
