@@ -92,10 +92,12 @@ class NativeWire:
             return self._send_one_by_one(messages)
         if len(frame) <= SPLIT_ABOVE or len(frame) <= min(self._max_batch, _SMALL * len(messages)):
             return [frame]
-        if len(messages) == 1 and self._takes_parts:
-            self._send_in_parts(messages[0], frame)
-            return []
-        return self._send_one_by_one(messages)
+        if len(messages) > 1:
+            return self._send_one_by_one(messages)
+        if not self._takes_parts:
+            return [frame]
+        self._send_in_parts(messages[0], frame)
+        return []
 
     def _encode_at_once(self, messages: Sequence[Message]) -> bytes | None:
         """Encode a batch of ordinary messages that fit into one frame; else give None."""

@@ -17,18 +17,19 @@ from tests.supervised import Supervised
 PAGE = Path(__file__).parents[2] / "docs" / "services.md"
 
 
-def _example(number: int) -> str:
+def _loaded(number: int, folder: Path, name: str) -> list[type[Service]]:
+    """Load an example as a file of that name, and return its services."""
     examples: list[str] = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    return examples[number]
+    (folder / name).write_text(examples[number])
+    classes, problems = load_classes([name], folder)
+    assert problems + check_declarations(classes) == []
+    return [cls for cls in classes if issubclass(cls, Service)]
 
 
 async def test_the_example_of_errors_works(tmp_path: Path, nursery: trio.Nursery) -> None:
     """It loads as a file; a caller handles the parts of a group, and gets the details of any other error."""
-    (tmp_path / "stock.py").write_text(_example(1))
-    classes, problems = load_classes(["stock.py"], tmp_path)
-    assert problems + check_declarations(classes) == []
     running = Supervised(nursery, {})
-    running.start(*[cls for cls in classes if issubclass(cls, Service)])
+    running.start(*_loaded(1, tmp_path, "stock.py"))
     assert await running.ask("shop.buy", {"product": "boots", "sizes": [39, 40]}) == []
     assert await running.ask("shop.buy", {"product": "boots", "sizes": [39, 41, 42]}) == [41, 42]
     with pytest.raises(NotFound) as failed:
@@ -38,11 +39,8 @@ async def test_the_example_of_errors_works(tmp_path: Path, nursery: trio.Nursery
 
 async def test_the_example_of_a_stream_works(tmp_path: Path, nursery: trio.Nursery) -> None:
     """It loads as a file, and one service iterates over the other as far as it likes."""
-    (tmp_path / "report.py").write_text(_example(2))
-    classes, problems = load_classes(["report.py"], tmp_path)
-    assert problems + check_declarations(classes) == []
     running = Supervised(nursery, {})
-    running.start(*[cls for cls in classes if issubclass(cls, Service)])
+    running.start(*_loaded(2, tmp_path, "report.py"))
     assert await running.ask("report.lines", {"count": 2}) == [{"line": 0}, {"line": 1}]
     assert await running.ask("report.total", {"count": 4}) == 6
     assert await running.ask("report.total", {"count": 1000}) == 105
@@ -50,11 +48,7 @@ async def test_the_example_of_a_stream_works(tmp_path: Path, nursery: trio.Nurse
 
 async def test_the_example_of_the_page_works(tmp_path: Path, nursery: trio.Nursery) -> None:
     """It loads as a file, is named after it, answers, invokes the others, and names what is wrong with its input."""
-    example = _example(0)
-    (tmp_path / "shop.py").write_text(example)
-    classes, problems = load_classes(["shop.py"], tmp_path)
-    assert problems + check_declarations(classes) == []
-    services: list[type[Service]] = [cls for cls in classes if issubclass(cls, Service)]
+    services = _loaded(0, tmp_path, "shop.py")
     assert [cls.name for cls in services] == ["shop.place-order", "crm.get-customer"]
     reserved: list[Any] = []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
 import msgspec
 import pytest
@@ -18,7 +17,7 @@ from runtime.transport.buffered import HIGH_WATER
 from runtime.transport.link import WebSocketLink
 from runtime.transport.outbox import MAX_OUTBOX
 from runtime.wire.parts import PART_SIZE, PART_TIMEOUT, Part
-from tests.runtime.transport.support import goes_on, pair
+from tests.runtime.transport.support import goes_on, pair, rest_of
 
 KIB = 1024
 BUFFER = 64 * KIB
@@ -45,16 +44,6 @@ async def answer_for_ever(link: Link) -> None:
 async def until_answered(link: Link, message_id: str) -> None:
     while all(getattr(one, "in_reply_to", "") != message_id for one in await link.receive()):
         pass
-
-
-async def until_closed(link: Link) -> tuple[list[Any], LinkClosed]:
-    """Return what still comes over a link, and how it ends."""
-    messages: list[Any] = []
-    while True:
-        try:
-            messages += await link.receive()
-        except LinkClosed as end:
-            return messages, end
 
 
 async def until_part_way(receiver: WebSocketLink, count: int = 1) -> None:
@@ -156,7 +145,7 @@ async def test_closing_waits_for_what_is_under_way(network: MemoryNetwork) -> No
         network.throttle("client", "server", 1024 * KIB)
         await client.send(Invoke("large", LARGE))
         await client.aclose()
-        messages, end = await until_closed(server)
+        messages, end = await rest_of(server)
         assert [getattr(one, "id", "") for one in messages][:1] == ["large"]
         assert end.code == 1000
 
@@ -167,7 +156,7 @@ async def test_a_peer_that_never_ends_a_message_loses_its_link(network: MemoryNe
         begun = msgspec.msgpack.encode([Part(0, 0, b"x", 100)])
         await client._socket.send_message(begun)
         began = trio.current_time()
-        _messages, end = await until_closed(client)
+        _messages, end = await rest_of(client)
         assert (end.code, end.reason) == (1002, "no part of frame 0 came for 60 s")
         assert PART_TIMEOUT <= trio.current_time() - began < PART_TIMEOUT + 30
         assert server._wire._assembly.held == 0  # type: ignore[attr-defined]
