@@ -19,7 +19,8 @@ from tests.processes import free_port
 from tests.runtime.test_two_clusters import Relay, recorder
 from tests.support import ADDRESS, apac_settings, emea_settings, start_real
 
-FRAME = 64 * 1024
+FRAME = 32 * 1024
+"""A message that goes as one frame on both wires; what is larger goes in parts on one of them."""
 QUICK = Backoff(first=0.02, longest=0.05)
 
 

@@ -24,6 +24,7 @@ class EchoWire:
     """A wire without a format: each frame is a message, and the answer to it is a frame."""
 
     name = "echo"
+    parts = None
 
     def receive(self, frame: Frame) -> list[Message | Violation]:
         return [Invoke("", frame)]
@@ -33,6 +34,9 @@ class EchoWire:
 
     def ping_payload(self, unique: str) -> bytes:
         return unique.encode()
+
+    def overdue(self, _now: float, *, is_read: bool) -> Violation | None:
+        return None
 
     def pong_came(self) -> None:
         """Nothing follows from it."""
