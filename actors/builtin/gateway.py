@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
 from typing import Any, ClassVar
 
 import trio
@@ -90,7 +89,7 @@ class _Gateway(Service):
             return True
         answer = slot if caller is None or caller.wire == NATIVE else self._shaping(slot, name, caller)
         further = call.passed_on(call.data.get("request"))
-        deadline = envelope.deadline if envelope.deadline != inf else trio.current_time() + MAX_TIME
+        deadline = min(envelope.deadline, trio.current_time() + MAX_TIME)
         target = self.directory.find_mailbox(actor_name("service", name))
         try:
             if target is None:

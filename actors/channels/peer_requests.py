@@ -100,13 +100,13 @@ class PeerRequests:
         answer_id = f"{self._prefix}{self._count:x}"
         if isinstance(invoke, OpenStream):
             self._streams.forget(invoke.id)
-        if slot.error is None and isinstance(invoke, OpenStream):
-            self._send(StreamEnd(answer_id, invoke.id))
-        elif slot.error is None:
-            self._send(Reply(answer_id, invoke.id, slot.value))
-        else:
+        if slot.error is not None:
             tells = self._settings.remote_tracebacks
             self._send(failure_of(slot.error, answer_id, invoke.id, tells_traceback=tells))
+        elif isinstance(invoke, OpenStream):
+            self._send(StreamEnd(answer_id, invoke.id))
+        else:
+            self._send(Reply(answer_id, invoke.id, slot.value))
         self._turns.advance()
 
     def cancel(self, request_id: str) -> bool:
