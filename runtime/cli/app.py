@@ -15,6 +15,7 @@ __all__ = ["run_app"]
 
 _COMMANDS = {
     "run": ("runtime.cli.run:run", "Run every cluster of the file, a process each, until Ctrl-C."),
+    "new": ("runtime.cli.new:new", "Make a project to start from: clusters, a service, a hook and a test."),
     "check": ("runtime.cli.check:check", "Check the file and import the services it names."),
     "schema": ("runtime.cli.schema:schema", "Print the JSON Schema of the file, for editors."),
     "hash-password": ("runtime.cli.hash_password:hash_password", "Print the argon2 hash of a password."),

@@ -6,6 +6,7 @@ __all__ = ["EXAMPLES", "epilogue_of"]
 
 EXAMPLES = {
     "run": ("isthmus run", "isthmus run --cluster emea"),
+    "new": ("isthmus new shop", "isthmus new shop --port 48000"),
     "check": ("isthmus check", "isthmus check --cluster emea --json"),
     "schema": ("isthmus schema > clusters.schema.json",),
     "add": (
