@@ -22,6 +22,7 @@ _COMMANDS = {
     "add": ("runtime.cli.edit:add", "Add a channel, a connection, a topic or a cluster to the file."),
     "set": ("runtime.cli.edit:set_key", "Set a key in the file."),
     "remove": ("runtime.cli.edit:remove", "Remove a key, a channel, a topic or a cluster from the file."),
+    "peer": ("runtime.cli.peer:peer", "Print what the other team needs to connect to a channel, without the secret."),
     "plan": ("runtime.cli.plan:plan", "Show what applying the file would change in the running clusters."),
     "apply": ("runtime.cli.plan:apply", "Change the running clusters to what the file says, and nothing else."),
     "import": ("runtime.cli.importing:import_app", "Make the file from a Zato enmasse export."),

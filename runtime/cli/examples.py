@@ -19,6 +19,11 @@ EXAMPLES = {
         "isthmus set emea topics./customer/new.guaranteed true",
     ),
     "remove": ("isthmus remove emea outgoing APAC", "isthmus remove emea channels.gateway.max_sessions"),
+    "peer": (
+        "isthmus peer emea gateway",
+        "isthmus peer emea gateway --for zato",
+        "isthmus peer emea gateway --host emea.example.com --name latam",
+    ),
     "plan": ("isthmus plan", "isthmus plan --cluster emea --json"),
     "apply": ("isthmus apply", "isthmus apply --cluster emea --yes"),
     "status": ("isthmus status emea",),

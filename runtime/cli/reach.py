@@ -11,9 +11,9 @@ import trio
 from actors.errors import CallError, ConfigurationError
 from runtime.admin.client import AdminClient, NotRunning, connect
 from runtime.cli.failure import Failed
-from runtime.config import Configuration, load
+from runtime.config import ClusterSettings, Configuration, load
 
-__all__ = ["DEFAULT_CONFIG", "ask_admin", "colour_of", "configuration_of", "data_dir_of", "with_cluster"]
+__all__ = ["DEFAULT_CONFIG", "ask_admin", "colour_of", "configuration_of", "data_dir_of", "settings_of", "with_cluster"]
 
 T = TypeVar("T")
 
@@ -42,11 +42,20 @@ def configuration_of(config: Path, clusters: list[str] | None = None) -> Configu
 
 def data_dir_of(config: Path, cluster: str) -> Path:
     """Return where a cluster of a file keeps its own; one that is not there ends the command with status 2."""
+    return _with_this(config, cluster).data_dir(cluster)
+
+
+def settings_of(config: Path, cluster: str) -> ClusterSettings:
+    """Return what a cluster of a file is set to; one that is not there ends the command with status 2."""
+    return _with_this(config, cluster).clusters[cluster]
+
+
+def _with_this(config: Path, cluster: str) -> Configuration:
     configuration = configuration_of(config, [])
     if cluster not in configuration.clusters:
         known = ", ".join(configuration.clusters)
         raise Failed(f"{config} describes no cluster {cluster!r}; there are: {known}", status=2)
-    return configuration.data_dir(cluster)
+    return configuration
 
 
 def with_cluster(config: Path, cluster: str, action: Callable[[AdminClient], Awaitable[T]]) -> T:

@@ -7,8 +7,9 @@ import re
 from attrs import frozen
 
 from runtime.config.enmasse.report import Item, Report
+from runtime.config.slug import slug
 
-__all__ = ["Definition", "definition_of", "slug"]
+__all__ = ["Definition", "definition_of"]
 
 _ENVIRONMENT = re.compile(r"^Zato_?Enmasse_?Env\.(\w+)$", re.IGNORECASE)
 _VARIABLE = re.compile(r"^\$\w+$")
@@ -21,11 +22,6 @@ class Definition:
     username: str
     password: str
     is_active: bool
-
-
-def slug(text: str, between: str) -> str:
-    """Return a name made of letters, digits and one more character."""
-    return re.sub(r"[^A-Za-z0-9]+", between, text).strip(between) or "secret"
 
 
 def definition_of(item: Item, report: Report, *, is_local: bool) -> Definition | None:
