@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -58,6 +59,7 @@ class Applier:
         relist: Has worker processes load other modules.
         check_classes: Checks the classes of a cluster against a configuration.
         threads: Files are read and modules loaded off the event loop.
+        during: Entered while a change is made.
     """
 
     configuration: Configuration
@@ -66,6 +68,7 @@ class Applier:
     relist: Callable[[Sequence[str]], Awaitable[None]]
     check_classes: Callable[[Configuration, str, Sequence[type[Actor]]], Sequence[str]]
     threads: Threads
+    during: Callable[[], AbstractContextManager[None]] = nullcontext
     _is_applying: bool = field(default=False, init=False)
 
     async def plan(self, target: Target, path: str) -> dict[str, Any]:
@@ -116,7 +119,8 @@ class Applier:
         if set(settings.services) != set(target.settings.services):
             await self.relist(settings.services)
         self.configuration = configuration
-        outcomes = await target.change(settings, modules.classes)
+        with self.during():
+            outcomes = await target.change(settings, modules.classes)
         return {
             "cluster": self.cluster,
             "steps": [one.step.as_dict() | {"is_taken": not one.problem, "problem": one.problem} for one in outcomes],
