@@ -303,7 +303,7 @@ class Cluster:
             max_message_size=settings.max_message_size,
         )
 
-        def make_wire(subprotocol: str | None) -> Wire:
+        def make_wire(subprotocol: str | None, is_local: bool) -> Wire:
             if subprotocol is None:
                 return ZatoServerWire(
                     timestamp=self._timestamp,
@@ -311,7 +311,12 @@ class Cluster:
                     token_ttl=settings.token_ttl,
                     compat=settings.compat,
                 )
-            return NativeWire(Role.SERVER, timestamp=self._timestamp, max_message_size=settings.max_message_size)
+            return NativeWire(
+                Role.SERVER,
+                timestamp=self._timestamp,
+                max_message_size=settings.max_message_size,
+                compresses=settings.compression.applies(is_local=is_local),
+            )
 
         listener = WebSocketListener(
             network,

@@ -31,7 +31,7 @@ def dialers_of(
         timestamp: Gives the time now, as messages carry it.
     """
 
-    def make_wire(subprotocol: str | None) -> Wire:
+    def make_wire(subprotocol: str | None, is_local: bool) -> Wire:
         if settings.remote is Remote.WEBSOCKET:
             return PlainWire(subprotocol)
         if subprotocol is None and settings.wire is WireFormat.NATIVE:
@@ -39,7 +39,12 @@ def dialers_of(
             raise DialFailed(part, f"the channel does not speak {NATIVE_SUBPROTOCOL}, and wire allows nothing else")
         if subprotocol is None:
             return ZatoClientWire(timestamp=timestamp)
-        return NativeWire(Role.CLIENT, timestamp=timestamp, max_message_size=settings.max_message_size)
+        return NativeWire(
+            Role.CLIENT,
+            timestamp=timestamp,
+            max_message_size=settings.max_message_size,
+            compresses=settings.compression.applies(is_local=is_local),
+        )
 
     dialer = partial(WebSocketDialer, entropy=entropy, headers=partial(upgrade_headers, settings))
     network = _dialled_through(settings, network)

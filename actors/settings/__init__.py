@@ -12,7 +12,7 @@ from actors.settings.delivery import ActiveStatus, DeliverFrom, DeliveryOptions,
 from actors.settings.outgoing import DataFormat, OutgoingSettings, Remote
 from actors.settings.topics import OnFull, OnNoSubs, SubscriptionSettings, TopicSettings
 from actors.settings.units import MIB
-from actors.settings.wires import WireFormat
+from actors.settings.wires import Compression, WireFormat
 
 __all__ = [
     "ADMIN_CHANNEL",
@@ -21,6 +21,7 @@ __all__ = [
     "Algorithm",
     "ChannelSettings",
     "Compat",
+    "Compression",
     "DataFormat",
     "DeliverFrom",
     "DeliveryOptions",

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import field, frozen
 
 from actors.settings.units import MIB
-from actors.settings.wires import WireFormat
+from actors.settings.wires import Compression, WireFormat
 
 __all__ = ["ADMIN_CHANNEL", "ChannelSettings", "Compat"]
 
@@ -46,6 +46,8 @@ class ChannelSettings:
     # values of your own, which services find in `self.caller`; with `StoreCtx = true` each connection is logged
     extra_properties: dict[str, Any] = field(factory=dict, repr=False)
     wire: WireFormat = WireFormat.AUTO  # which format is spoken
+    # whether large frames go compressed; where strangers' data travels beside secrets over `wss://`, say `"off"`
+    compression: Compression = Compression.AUTO
     compat: Compat = Compat.ZATO_3_2  # which Zato release the shapes of replies and messages follow
     # whether subscriptions of peers that cannot prove who they are end with their sessions; unset: `true`, or `false`
     # with `compat = "3.0"`

@@ -11,7 +11,7 @@ from attrs import field, frozen
 from actors.secret import Secret
 from actors.settings.delivery import DeliveryOptions
 from actors.settings.units import MIB
-from actors.settings.wires import WireFormat
+from actors.settings.wires import Compression, WireFormat
 from actors.supervision import Backoff
 
 __all__ = ["DataFormat", "OutgoingSettings", "Remote"]
@@ -39,6 +39,9 @@ class OutgoingSettings:
     active: bool = True  # with `false` nothing is dialled
     remote: Remote = Remote.CLUSTER  # what is dialled
     wire: WireFormat = WireFormat.AUTO  # `remote = "cluster"`: which format is spoken
+    # `remote = "cluster"`: whether large frames go compressed; where strangers' data travels beside secrets over
+    # `wss://`, say `"off"`
+    compression: Compression = Compression.AUTO
     username: str | None = None  # whom it logs in as
     password: Secret | None = field(default=None, repr=False)  # what goes with it
     # a token for the upgrade, in place of username and password

@@ -96,7 +96,7 @@ async def connect(data_dir: Path) -> AsyncGenerator[AdminClient, None]:
     dialer = WebSocketDialer(
         UnixNetwork(socket_path(data_dir)),
         _ADDRESS,
-        lambda _subprotocol: NativeWire(
+        lambda _subprotocol, _is_local: NativeWire(
             Role.CLIENT,
             timestamp=lambda: clock.utc_now().isoformat(timespec="microseconds"),
             max_message_size=_MAX_MESSAGE,

@@ -54,6 +54,7 @@ class Reader:
         self._stream = stream
         self._shortcut = shortcut
         self._wire = wire
+        self._compression = wire.compression
         self._inbox = inbox
         self._outbox = outbox
         self._ending = ending
@@ -98,7 +99,7 @@ class Reader:
                 if type(item) in LAST_WORDS:
                     self._ending.note(item)
                 messages.append(item)
-        self._bytes += size
+        self._bytes += size if self._compression is None else size + self._compression.take_excess()
         if messages:
             self._inbox.extend(messages, self._bytes)
             self._bytes = 0  # those of parts count with what comes next, and in the end once each

@@ -7,6 +7,7 @@ run in a shielded nursery of their own, which ends with the link.
 from __future__ import annotations
 
 import functools
+import ipaddress
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, cast
@@ -27,10 +28,10 @@ from runtime.transport.options import PROTOCOL_ERRORS, LinkOptions
 from runtime.transport.shortcut import Shortcut
 from runtime.wire import Wire
 
-__all__ = ["RECEIVE_BUFFER", "MakeWire", "open_link", "peer_of", "until_ended"]
+__all__ = ["RECEIVE_BUFFER", "MakeWire", "is_this_machine", "open_link", "peer_of", "until_ended"]
 
-MakeWire: TypeAlias = Callable[[str | None], Wire]
-"""Makes a wire for the sub-protocol that was agreed on; None is Zato's format."""
+MakeWire: TypeAlias = Callable[[str | None, bool], Wire]
+"""Makes a wire for the sub-protocol that was agreed on, None for Zato's format; told whether the peer is local."""
 
 Upgrade: TypeAlias = Callable[[trio.Nursery, BufferedStream], Awaitable["WebSocketConnection | None"]]
 
@@ -66,7 +67,7 @@ async def open_link(
                 socket = await upgrade(cast("trio.Nursery", _ReaderTasks(internals, stream)), stream)
                 if socket is not None:
                     stream.farewell = functools.partial(_verdict, socket, stream)
-                    wire = make_wire(socket.subprotocol)
+                    wire = make_wire(socket.subprotocol, _is_local(transport))
                     link = WebSocketLink(
                         socket,
                         stream,
@@ -140,14 +141,36 @@ def _verdict(socket: WebSocketConnection, stream: BufferedStream) -> bytes:
 
 def peer_of(transport: trio.abc.Stream) -> str:
     """Return the address at the other end, to print."""
-    stream: Any = getattr(transport, "transport_stream", transport)
-    if isinstance(stream, trio.SocketStream):
-        try:
-            name = stream.socket.getpeername()
-        except OSError:
-            return "unknown"
-        return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "a local user"
-    return "memory"
+    stream = _under(transport)
+    if not isinstance(stream, trio.SocketStream):
+        return "memory"
+    try:
+        name = stream.socket.getpeername()
+    except OSError:
+        return "unknown"
+    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "a local user"
+
+
+def _is_local(transport: trio.abc.Stream) -> bool:
+    """Tell whether the other end is on this machine; a proxy or a tunnel on it is."""
+    stream = _under(transport)
+    if not isinstance(stream, trio.SocketStream):
+        return False
+    try:
+        name = stream.socket.getpeername()
+    except OSError:
+        return False
+    return is_this_machine(name)
+
+
+def is_this_machine(name: object) -> bool:
+    """Tell whether the name of a socket, as the operating system gives it, is one of this machine alone."""
+    return not isinstance(name, tuple) or ipaddress.ip_address(str(name[0]).partition("%")[0]).is_loopback
+
+
+def _under(transport: trio.abc.Stream) -> object:
+    """Return the stream that carries TLS, or the stream itself."""
+    return getattr(transport, "transport_stream", transport)
 
 
 async def until_ended(stream: BufferedStream, function: Callable[[], Awaitable[Any]]) -> Any:

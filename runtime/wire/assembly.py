@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from attrs import define, field
 
+from runtime.wire.broken import BrokenFrame
 from runtime.wire.parts import MAX_IN_PARTS, PART_TIMEOUT, Drop, Part
 
-__all__ = ["Assembly", "BrokenParts"]
+__all__ = ["Assembly"]
 
-_PROTOCOL_ERROR = 1002
 _TOO_BIG = 1009
-
-
-class BrokenParts(ValueError):
-    """The peer sent a part that it may not send; `code` is that of the close frame."""
-
-    def __init__(self, reason: str, code: int = _PROTOCOL_ERROR) -> None:
-        super().__init__(reason)
-        self.code = code
 
 
 @define
@@ -50,26 +42,26 @@ class Assembly:
         """Take in a part; return the frame that it was the last of, if it was.
 
         Raises:
-            BrokenParts: When the peer may not send it. Nothing more should be taken from that peer.
+            BrokenFrame: When the peer may not send it. Nothing more should be taken from that peer.
         """
         if isinstance(item, Drop):
             if self._unfinished.pop(item.number, None) is None:
                 msg = f"there is no frame {item.number} in parts to drop"
-                raise BrokenParts(msg)
+                raise BrokenFrame(msg)
             return None
         one = self._begin(item) if item.size else self._unfinished.get(item.number)
         if one is None:
             msg = f"part of frame {item.number}, which has not begun"
-            raise BrokenParts(msg)
+            raise BrokenFrame(msg)
         if item.position != len(one.data):
             msg = f"part of frame {item.number} at {item.position} where {len(one.data)} was expected"
-            raise BrokenParts(msg)
+            raise BrokenFrame(msg)
         if not item.data:
             msg = f"part of frame {item.number} without data"
-            raise BrokenParts(msg)
+            raise BrokenFrame(msg)
         if len(one.data) + len(item.data) > one.size:
             msg = f"the parts of frame {item.number} have more than the {one.size} bytes that it was to have"
-            raise BrokenParts(msg)
+            raise BrokenFrame(msg)
         one.data += item.data
         if len(one.data) < one.size:
             return None
@@ -79,13 +71,13 @@ class Assembly:
     def _begin(self, part: Part) -> _Unfinished:
         if part.number in self._unfinished:
             msg = f"frame {part.number} begins a second time"
-            raise BrokenParts(msg)
+            raise BrokenFrame(msg)
         if part.size > self._max_size:
             msg = f"a frame in parts has {part.size} bytes, the limit is {self._max_size}"
-            raise BrokenParts(msg, _TOO_BIG)
+            raise BrokenFrame(msg, _TOO_BIG)
         if len(self._unfinished) == MAX_IN_PARTS:
             msg = f"more than {MAX_IN_PARTS} frames in parts at a time"
-            raise BrokenParts(msg)
+            raise BrokenFrame(msg)
         one = self._unfinished[part.number] = _Unfinished(part.size)
         return one
 

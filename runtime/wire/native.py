@@ -2,7 +2,8 @@
 
 A message is an array: the kind's name, then the fields of its Struct in `actors.messages` in their order; fields
 at the end that have their defaults may be left out by newer or older peers. What is too large to hold up others goes
-in parts, where the peer takes them: `runtime.wire.parts`. See docs/protocol.md.
+in parts, where the peer takes them: `runtime.wire.parts`; what is large may be compressed: `runtime.wire.compression`.
+See docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from actors.messages import (
     StreamItems,
     Welcome,
 )
-from runtime.wire.assembly import Assembly, BrokenParts
+from runtime.wire.assembly import Assembly
+from runtime.wire.broken import BrokenFrame
+from runtime.wire.compression import ZSTD, Compressed, Compressor
 from runtime.wire.parts import PARTS, SPLIT_ABOVE, Drop, Part
 from runtime.wire.protocol import Frame, Role, Violation
 from runtime.wire.session import SessionState
@@ -39,12 +42,12 @@ NATIVE_SUBPROTOCOL = NATIVE
 _PROTOCOL_ERROR = 1002
 _INVALID_DATA = 1007
 _MAX_ARRAY_HEADER = 5
-_IN_PARTS = (Part, Drop)
+_OF_FRAMES = (Part, Drop, Compressed)
+_OPENING = (Hello, Welcome)
 
 MAX_BATCH = 256 * 1024
 """Bytes of a frame of several messages: larger ones save nothing, and keep the peer from beginning with them."""
 
-_FEATURES = (PARTS,)
 _SMALL = 512
 """Bytes of messages that are not looked at one by one where they have no more on the average."""
 
@@ -70,32 +73,36 @@ class NativeWire:
         role: Which end.
         timestamp: Gives the time now, as messages carry it.
         max_message_size: The largest frame to send, in bytes.
+        compresses: Whether frames may go compressed, where the peer agrees.
     """
 
     name = NATIVE_SUBPROTOCOL
 
-    def __init__(self, role: Role, *, timestamp: Callable[[], str], max_message_size: int) -> None:
+    def __init__(
+        self, role: Role, *, timestamp: Callable[[], str], max_message_size: int, compresses: bool = False
+    ) -> None:
         self._session = SessionState(role)
         self._timestamp = timestamp
         self._max_size = max_message_size
         self._encoder = msgspec.msgpack.Encoder()
-        self._decoder = msgspec.msgpack.Decoder(list[Message | Part | Drop])
+        self._decoder = msgspec.msgpack.Decoder(list[Message | Part | Drop | Compressed])
         self._max_batch = min(MAX_BATCH, max_message_size)
         self._assembly = Assembly(max_message_size)
         self._takes_parts = False
+        self._pack: Callable[[bytes], bytes] | None = None
         self.parts = Splitter()
+        self.compression = Compressor(max_message_size) if compresses else None
 
     def send(self, messages: Sequence[Message]) -> list[Frame]:
         """Give as few frames as the limits allow, and have what is large go in parts; see `Wire.send`."""
         frame = self._encode_at_once(messages)
         if frame is None:
             return self._send_one_by_one(messages)
-        if len(frame) <= SPLIT_ABOVE or len(frame) <= min(self._max_batch, _SMALL * len(messages)):
-            return [frame]
+        is_whole = len(frame) <= SPLIT_ABOVE or len(frame) <= min(self._max_batch, _SMALL * len(messages))
+        if is_whole or (len(messages) == 1 and not self._takes_parts):
+            return [frame] if self._pack is None else [self._pack(frame)]
         if len(messages) > 1:
             return self._send_one_by_one(messages)
-        if not self._takes_parts:
-            return [frame]
         self._send_in_parts(messages[0], frame)
         return []
 
@@ -122,13 +129,17 @@ class NativeWire:
             raise
         if self._session.is_closed:
             self.parts.clear()  # what comes after a goodbye is ignored
-        return self._join(self._without_large(messages, encoded) if self._takes_parts else encoded)
+        frames = self._join(self._without_large(messages, encoded) if self._takes_parts else encoded)
+        if self._pack is None or any(isinstance(message, _OPENING) for message in messages):
+            return [*frames]  # credentials are not compressed
+        return [self._pack(frame) for frame in frames]
 
     def _without_large(self, messages: Sequence[Message], encoded: list[bytes]) -> list[bytes]:
         """Have what is large, or must stay behind what is, go in parts; return the rest."""
         rest: list[bytes] = []
         for message, body in zip(messages, encoded, strict=True):
-            if len(body) > SPLIT_ABOVE or self.parts.has_lane(_lane_of(message)):
+            is_large = len(body) > SPLIT_ABOVE and not isinstance(message, _OPENING)
+            if is_large or self.parts.has_lane(_lane_of(message)):
                 self._send_in_parts(message, _array_header(1) + body)
             else:
                 rest.append(body)
@@ -138,8 +149,8 @@ class NativeWire:
         message_id, answers = getattr(message, "id", ""), getattr(message, "in_reply_to", "")
         self.parts.add(frame, message_id=message_id, answers=answers, lane=_lane_of(message))
 
-    def _join(self, encoded: list[bytes]) -> list[Frame]:
-        frames: list[Frame] = []
+    def _join(self, encoded: list[bytes]) -> list[bytes]:
+        frames: list[bytes] = []
         batch: list[bytes] = []
         size = _MAX_ARRAY_HEADER
         for body in encoded:
@@ -152,11 +163,15 @@ class NativeWire:
             frames.append(_array_header(len(batch)) + b"".join(batch))
         return frames
 
+    @property
+    def _features(self) -> tuple[str, ...]:
+        return (PARTS,) if self.compression is None else (PARTS, ZSTD)
+
     def _encode(self, message: Message) -> bytes:
         after = self._session.check_send(message)
         message = _stamped(message, self._timestamp())
-        if isinstance(message, Hello | Welcome):
-            message = replace(message, features=[*message.features, *_FEATURES])
+        if isinstance(message, _OPENING):
+            message = replace(message, features=[*message.features, *self._features])
         try:
             body = self._encoder.encode(message)
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
@@ -191,13 +206,13 @@ class NativeWire:
             return [self._violation("a native frame is binary, not text", _PROTOCOL_ERROR)]
         return self._take(frame)
 
-    def _take(self, frame: bytes, *, was_in_parts: bool = False) -> list[Message | Violation]:
+    def _take(self, frame: bytes, within: type | None = None) -> list[Message | Violation]:
         try:
             messages = self._decoder.decode(frame)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return [self._violation(f"the frame cannot be decoded: {error}", _INVALID_DATA)]
-        if messages and isinstance(messages[0], _IN_PARTS):
-            return self._take_part(messages[0], is_alone=len(messages) == 1 and not was_in_parts)
+        if messages and isinstance(messages[0], _OF_FRAMES):
+            return self._take_of_frame(messages[0], within, is_alone=len(messages) == 1)
         result: list[Message | Violation] = []
         has_session = self._session.is_open
         for message in cast("list[Message]", messages):  # parts elsewhere are nothing that a session allows
@@ -214,8 +229,10 @@ class NativeWire:
     def _agree(self, received: list[Message | Violation]) -> None:
         """Take note of what the peer says at the beginning that it can do."""
         for message in received:
-            if isinstance(message, Hello | Welcome):
+            if isinstance(message, _OPENING):
                 self._takes_parts = PARTS in message.features
+                if self.compression is not None and ZSTD in message.features:
+                    self._pack = self.parts.pack = self.compression.pack
 
     def _drop_answers(self, received: list[Message | Violation]) -> None:
         """Send no more of what answers a request that nobody waits for any more."""
@@ -223,19 +240,31 @@ class NativeWire:
             if isinstance(message, Cancel):
                 self.parts.withdraw_answers(message.in_reply_to)
 
-    def _take_part(self, part: Part | Drop, *, is_alone: bool) -> list[Message | Violation]:
-        kind = type(part).__struct_config__.tag
+    def _take_of_frame(
+        self, item: Part | Drop | Compressed, within: type | None, *, is_alone: bool
+    ) -> list[Message | Violation]:
+        """Take what is no message but has to do with frames; `within` is what gave the frame that it is in."""
+        kind = type(item).__struct_config__.tag
         if not self._session.is_open:
             reason = f"a {self._session.peer.value} may not send a {kind} while {self._session.state.value}"
             return [self._violation(reason, _PROTOCOL_ERROR)]
-        if not is_alone:
-            return [self._violation(f"a {kind} is alone in its frame, which is not itself in parts", _PROTOCOL_ERROR)]
+        if not is_alone or within is Part or within is type(item):
+            reason = f"a {kind} is alone in its frame, which is not itself in parts or a {kind}"
+            return [self._violation(reason, _PROTOCOL_ERROR)]
         try:
-            frame = self._assembly.take(part)
-        except BrokenParts as error:
+            if isinstance(item, Compressed):
+                return self._take(self._unpacked(item), Compressed)
+            frame = self._assembly.take(item)
+        except BrokenFrame as error:
             self._assembly.clear()
             return [self._violation(str(error), error.code)]
-        return [] if frame is None else self._take(frame, was_in_parts=True)
+        return [] if frame is None else self._take(frame, Part)
+
+    def _unpacked(self, item: Compressed) -> bytes:
+        if self.compression is None:
+            msg = "compressed frames were not agreed on"
+            raise BrokenFrame(msg)
+        return self.compression.unpack(item)
 
     def overdue(self, now: float, *, is_read: bool) -> Violation | None:
         """Tell of a frame in parts whose next part does not come; see `Wire.overdue`."""

@@ -25,6 +25,7 @@ class PlainWire:
     """
 
     parts = None
+    compression = None
 
     def __init__(self, subprotocol: str | None) -> None:
         self.name = subprotocol or DEFAULT_NAME

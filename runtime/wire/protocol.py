@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 from attrs import frozen
 
 from actors.messages import Message
+from runtime.wire.compression import Compressor
 from runtime.wire.splitting import Splitter
 
 __all__ = ["Frame", "Role", "Violation", "Wire"]
@@ -52,6 +53,11 @@ class Wire(Protocol):
     @property
     def parts(self) -> Splitter | None:
         """What goes in parts, between the frames that `send` gives; None where the format knows no parts."""
+        ...
+
+    @property
+    def compression(self) -> Compressor | None:
+        """What inflates compressed frames, and knows how large they got; None where there are none."""
         ...
 
     def receive(self, frame: Frame) -> list[Message | Violation]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 from attrs import define
@@ -37,6 +37,8 @@ class Splitter:
         self._drops: deque[int] = deque()
         self._numbers = 0
         self._encoder = msgspec.msgpack.Encoder()
+        self.pack: Callable[[bytes], bytes] | None = None
+        """What each frame passes on its way out, where they go compressed."""
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._turns) + len(self._drops)
@@ -63,6 +65,10 @@ class Splitter:
 
     def next_frame(self) -> bytes | None:
         """Give what is to be sent next; None when there is nothing."""
+        frame = self._next()
+        return frame if frame is None or self.pack is None else self.pack(frame)
+
+    def _next(self) -> bytes | None:
         if self._drops:
             return self._encoder.encode([Drop(self._drops.popleft())])
         self._begin()

@@ -14,12 +14,13 @@ from actors import errors
 from actors.messages import Deliver, Delivered, FailurePart, Hello, Message, Refusal, StreamItems, Welcome
 from actors.topics.publication import Published
 from runtime.wire import NativeWire, Role
+from runtime.wire.compression import Compressed
 from runtime.wire.parts import Drop, Part
 from runtime.wire.session import SessionState, State
 from tests.docs.markdown import Example, codes, examples, section, table
 
 KINDS: dict[str, type] = {kind.__struct_config__.tag: kind for kind in get_args(Message)}
-IN_PARTS: dict[str, type] = {"part": Part, "drop": Drop}
+OF_FRAMES: dict[str, type] = {"part": Part, "drop": Drop, "zstd": Compressed}
 """Kinds that are no messages: the wire sends and takes them by itself."""
 
 STRUCTURES: dict[str, type] = {
@@ -34,15 +35,15 @@ NOW = "2026-01-31T12:00:00.000000"
 
 def test_the_dumps_are_there() -> None:
     """A frame of each kind is shown."""
-    assert {kind for one, _ in DUMPS for kind in one.said["kind"].split(",")} == {*KINDS, *IN_PARTS}
+    assert {kind for one, _ in DUMPS for kind in one.said["kind"].split(",")} == {*KINDS, *OF_FRAMES}
 
 
 @pytest.mark.parametrize(("dump", "decoded"), DUMPS, ids=lambda one: f"{one.said.get('kind', 'decoded')}-{one.line}")
 def test_the_dumps(dump: Example, decoded: Example) -> None:
     """The bytes are what the page says that they are, and the other end takes them for just these messages."""
     assert "decoded" in decoded.said
-    if dump.said["kind"] in IN_PARTS:
-        check_part(dump, decoded)
+    if dump.said["kind"] in OF_FRAMES:
+        check_of_frame(dump, decoded)
         return
     assert msgspec.msgpack.decode(dump.bytes) == decoded.data
     assert msgspec.msgpack.encode(decoded.data) == dump.bytes
@@ -56,18 +57,25 @@ def test_the_dumps(dump: Example, decoded: Example) -> None:
         assert_begins(values_of(message), said[1:])
 
 
-def check_part(dump: Example, decoded: Example) -> None:
-    """The bytes are those parts, and the other end takes them, one after the other."""
-    assert msgspec.msgpack.encode(msgspec.convert(decoded.data, list[Part | Drop])) == dump.bytes
+def check_of_frame(dump: Example, decoded: Example) -> None:
+    """The bytes are what is shown, and the other end takes them, one after the other."""
+    assert msgspec.msgpack.encode(msgspec.convert(decoded.data, list[Part | Drop | Compressed])) == dump.bytes
     receiver = native(Role.SERVER, dump.said["kind"])
     if dump.said["kind"] == "drop":
         receiver.receive(msgspec.msgpack.encode([Part(7, 0, b"x", 12)]))
-    assert receiver.receive(dump.bytes) == []
+    assert [values_of(one) for one in receiver.receive(dump.bytes)] == [fields[1:] for fields in inflated(dump)]
+
+
+def inflated(dump: Example) -> Any:
+    """Return what the page says that a compressed frame holds; nothing else holds messages."""
+    if dump.said["kind"] != "zstd":
+        return []
+    return next(one for one in examples() if one.line > dump.line and "inflated" in one.said).data
 
 
 def native(role: Role, kinds: str) -> NativeWire:
     """Return one end of a link, as far along as the kinds need it."""
-    wire = NativeWire(role, timestamp=lambda: NOW, max_message_size=1 << 20)
+    wire = NativeWire(role, timestamp=lambda: NOW, max_message_size=1 << 20, compresses=True)
     hello, welcome = Hello("h0"), Welcome("w0", "h0")
     if kinds == "hello":
         return wire
@@ -143,10 +151,10 @@ def type_name(hint: Any) -> str:
     return f"array of {type_name(arguments[0])}"
 
 
-@pytest.mark.parametrize("name", [*KINDS, *IN_PARTS, *STRUCTURES])
+@pytest.mark.parametrize("name", [*KINDS, *OF_FRAMES, *STRUCTURES])
 def test_the_fields_of_each_kind(name: str) -> None:
     """Each kind and structure has its fields in order, with their types and defaults."""
-    struct = {**KINDS, **IN_PARTS, **STRUCTURES}[name]
+    struct = {**KINDS, **OF_FRAMES, **STRUCTURES}[name]
     heading = f"### `{name}`" if name not in STRUCTURES else f"#### `{name}`"
     hints = get_type_hints(struct)
     expected = []
@@ -175,7 +183,7 @@ def test_the_states_of_a_session() -> None:
     for state, who, kinds, after in table(section("# Part two"), "state"):
         roles = ("client", "server") if who == "both" else (who,)
         said |= {(State(state), Role(role), kind, State(after)) for role, kind in product(roles, codes(kinds))}
-    found = {(State.OPEN, role, kind, State.OPEN) for role, kind in product(Role, IN_PARTS)}
+    found = {(State.OPEN, role, kind, State.OPEN) for role, kind in product(Role, OF_FRAMES)}
     for state, role, (kind, struct) in product(State, Role, KINDS.items()):
         session = SessionState(role)
         session.state = state

@@ -31,6 +31,7 @@ from actors.messages import (
     Welcome,
 )
 from runtime.wire import Frame
+from runtime.wire.compression import Compressed, zstd
 
 __all__ = ["FORMATS", "ROLES", "Inputs"]
 
@@ -125,6 +126,7 @@ class Inputs:
             ("odd value deep inside", self._odd_inside),
             ("mutated bytes", self._mutated),
             ("cut off", self._cut),
+            ("compressed", self._compressed),
             ("as it should be", self._valid),
         )
 
@@ -287,6 +289,15 @@ class Inputs:
     def _cut(self, format_: str, role: str, token: str) -> Frame:
         raw = self._bytes(format_, role, token)
         return raw[: self._random.randrange(len(raw))]
+
+    def _compressed(self, format_: str, role: str, token: str) -> Frame:
+        """Compress messages, or what is none, well or not; on Zato's wire it is as random as anything."""
+        inner = b"\0" * (1 << 22) if self.chance(0.05) else self._bytes(format_, role, token) * self.number(1, 3)
+        raw = bytearray(zstd.compress(inner, 1))
+        if self.chance(0.5):
+            raw[self.number(0, len(raw) - 1)] = self.number(0, 255)
+        data = bytes(raw[: self.number(0, len(raw))] if self.chance(0.1) else raw)
+        return msgspec.msgpack.encode([Compressed(data)] * (2 if self.chance(0.05) else 1))
 
     def _bytes(self, format_: str, role: str, token: str) -> bytes:
         frame = self._valid(format_, role, token)

@@ -21,7 +21,7 @@ def test_nothing_that_a_peer_sends_breaks_anything() -> None:
     assert {f"wire {one} {role} {state}" for one in FORMATS for role in ROLES for state in STATES} <= set(report.inputs)
     assert {"session zato server open", "connection native client open"} <= set(report.inputs)
     assert report.outcomes["probe answered"]
-    assert len(report.kinds) == 10
+    assert len(report.kinds) == 11
 
 
 def test_the_fuzzer_finds_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

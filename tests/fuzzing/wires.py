@@ -44,7 +44,7 @@ def make_wire(format_: str, role: str, state: str) -> Any:
 
 def _new_wire(format_: str, role: str) -> Any:
     if format_ == "native":
-        return NativeWire(Role(role), timestamp=lambda: NOW, max_message_size=1 << 20)
+        return NativeWire(Role(role), timestamp=lambda: NOW, max_message_size=1 << 20, compresses=True)
     if role == "client":
         return ZatoClientWire(timestamp=lambda: NOW)
     return ZatoServerWire(timestamp=lambda: NOW, now=lambda: 0.0, token_ttl=3600.0)

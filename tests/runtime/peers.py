@@ -71,7 +71,7 @@ async def peer_of(
     """Open a session with a channel."""
     entropy = SeededEntropy(seed)
 
-    def make_wire(subprotocol: str | None) -> Any:
+    def make_wire(subprotocol: str | None, _is_local: bool) -> Any:
         if subprotocol is None:
             return ZatoClientWire(timestamp=lambda: "2026-01-01T00:00:00")
         return NativeWire(Role.CLIENT, timestamp=lambda: "", max_message_size=1 << 20)

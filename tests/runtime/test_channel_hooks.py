@@ -165,7 +165,7 @@ async def test_a_peer_without_a_session_is_heard_of_when_it_goes(
     heard: list[ChannelEvent] = []
     await listening(nursery, network, [recording(heard)], new_token_wait_time=2.0)
 
-    def make_wire(subprotocol: str | None) -> Any:
+    def make_wire(subprotocol: str | None, _is_local: bool) -> Any:
         if subprotocol is None:
             return ZatoClientWire(timestamp=lambda: "2026-01-01T00:00:00")
         return NativeWire(Role.CLIENT, timestamp=lambda: "", max_message_size=1 << 20)

@@ -27,6 +27,7 @@ class ZatoClientWire:
 
     name = "zato"
     parts = None
+    compression = None
 
     def __init__(self, *, timestamp: Callable[[], str]) -> None:
         self._session = SessionState(Role.CLIENT)

@@ -58,6 +58,7 @@ class ZatoServerWire:
 
     name = "zato"
     parts = None
+    compression = None
 
     def __init__(
         self,

@@ -25,6 +25,7 @@ class EchoWire:
 
     name = "echo"
     parts = None
+    compression = None
 
     def receive(self, frame: Frame) -> list[Message | Violation]:
         return [Invoke("", frame)]
@@ -63,7 +64,7 @@ async def echoing(network: Network, address: Address, **options: Any) -> AsyncGe
     """Listen at an address as long as the context."""
     link_options = LinkOptions(**{"max_message_size": LIMIT, **options})
     listener = WebSocketListener(
-        network, address, lambda _subprotocol: EchoWire(), link_options, entropy=SeededEntropy("echo")
+        network, address, lambda _subprotocol, _is_local: EchoWire(), link_options, entropy=SeededEntropy("echo")
     )
 
     async def serve(arrival: Arrival) -> None:

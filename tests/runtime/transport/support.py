@@ -29,7 +29,7 @@ Handler = Callable[[Link], Awaitable[None]]
 def make_wire(role: Role, options: LinkOptions) -> MakeWire:
     """Return what makes one end's wires, in the format that was agreed on."""
 
-    def make(subprotocol: str | None) -> Any:
+    def make(subprotocol: str | None, _is_local: bool) -> Any:
         if subprotocol is not None:
             return NativeWire(role, timestamp=lambda: TIMESTAMP, max_message_size=options.max_message_size)
         if role is Role.CLIENT:

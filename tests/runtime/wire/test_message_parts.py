@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from actors.messages import Cancel, Deliver, Failure, Goodbye, Hello, Invoke, Reply, Welcome
 from runtime.wire import NativeWire, Role, Violation
-from runtime.wire.assembly import Assembly, BrokenParts
+from runtime.wire.assembly import Assembly
+from runtime.wire.broken import BrokenFrame
 from runtime.wire.parts import MAX_IN_PARTS, PART_SIZE, PART_TIMEOUT, SPLIT_ABOVE, Drop, Part
 from tests.runtime.wire.test_wires import NOW, carry, opened
 
@@ -220,7 +221,7 @@ def test_memory_stays_within_its_bounds_whatever_a_peer_sends(items: list[Part |
             sizes[item.number] = item.size
         try:
             frame = assembly.take(item)
-        except BrokenParts:
+        except BrokenFrame:
             return
         assert assembly.held <= MAX_IN_PARTS * 32
         if frame is not None:
