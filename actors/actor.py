@@ -17,6 +17,7 @@ from actors.envelope import Envelope
 from actors.errors import ActorCrashed, ActorError, ActorStopped, IsthmusError
 from actors.mailbox import Mailbox, MailboxLimits
 from actors.ref import ActorRef, Directory, actor_name
+from actors.signals import Signals
 from actors.supervision import Backoff, Children, ChildSpec, Intensity, Restart, Strategy
 
 __all__ = ["Actor", "Progress"]
@@ -35,7 +36,7 @@ class Progress(Protocol):
         """Show a state and facts of the actor's own; they replace those shown before."""
         ...
 
-    def count(self, what: str) -> None:
+    def count(self, what: str, amount: int = 1) -> None:
         """Count something that happened: `handled`, `failed`, `ignored`."""
         ...
 
@@ -76,6 +77,8 @@ class Actor:
     children: Children
     progress: Progress
     config: Mapping[str, Any]
+    signals: Signals | None = None
+    """What it tells of its work, where somebody looks."""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)

@@ -15,9 +15,11 @@ from actors.channels.message_log import MessageLogs
 from actors.connections.login import LinkIdentity
 from actors.connections.outgoing import OutgoingConnection
 from actors.mailbox import MailboxLimits
+from actors.meters import Meters
 from actors.services.service import Service
 from actors.services.service_hooks import may_be_deployed, tell_deployed
 from actors.settings import ADMIN_CHANNEL, MIB, ChannelSettings, DeliveryOptions, OutgoingSettings, SubscriptionSettings
+from actors.signals import Signals
 from actors.supervision import ChildSpec
 from actors.topics.catalogue import service_of
 from actors.topics.delivery import TOPICS
@@ -38,6 +40,7 @@ from runtime.config.names import connection_name
 from runtime.config.schema import ClusterSettings
 from runtime.deployer import Deployer, Deployment
 from runtime.dialing import dialers_of, listening_network
+from runtime.observe.watched import Watched
 from runtime.registry import Registry
 from runtime.security import SecurityGate
 from runtime.supervisor import Supervisor
@@ -102,6 +105,9 @@ class Cluster:
         self._changing: Changing
         self._root: Supervisor | None = None
         self._stopped = trio.Event()
+        self._phase = "starting"
+        is_watched = settings.monitoring.address is not None
+        self._signals = Signals(Meters(trio.lowlevel.current_clock().current_time)) if is_watched else None
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Start everything, in order, and live until `stop` has ended it or cancellation does."""
@@ -118,6 +124,7 @@ class Cluster:
                 _log.warning("some services are not set up yet; channels open without them", actor=self.name)
             for spec in doors:
                 root.start(spec)
+            self._phase = "running"
             _log.info("started", actor=self.name, actors=len(self.registry.snapshot()))
             task_status.started()
             await self._stopped.wait()
@@ -128,6 +135,7 @@ class Cluster:
         if root is None:
             return
         _log.info("stopping", actor=self.name)
+        self._phase = "stopping"
         with trio.move_on_after(self._settings.shutdown_timeout):
             await self._changing.stop()
             for kinds in (
@@ -179,6 +187,26 @@ class Cluster:
         self._settings = settings
 
     @property
+    def watched(self) -> Watched | None:
+        """What whoever watches the server is given; None where nobody does."""
+        stores, ports = self._ports.stores, self._ports
+        if self._signals is None:
+            return None
+        return Watched(
+            self.name,
+            SERVER,
+            lambda: self._settings,
+            lambda: self._phase,
+            self.registry,
+            self._signals.meters,
+            stores.catalogue,
+            stores.gauges,
+            stores.path,
+            ports.threads,
+            ports.clock,
+        )
+
+    @property
     def classes(self) -> Sequence[type[Actor]]:
         """The users' actors that run."""
         return self._classes
@@ -203,6 +231,7 @@ class Cluster:
     def _prepare(self, actor: Actor) -> None:
         """Hand an instance what its class needs beyond its place."""
         actor.config = self._settings.config
+        actor.signals = self._signals
         if isinstance(actor, Service):
             actor.equip(
                 threads=self._ports.threads,
@@ -216,6 +245,8 @@ class Cluster:
         """Return what is started first, and the channels, which are opened when the rest is up."""
         settings = self._settings
         inner = [self._topics()]
+        if self._ports.monitor is not None and (watched := self.watched) is not None:
+            inner.insert(0, self._ports.monitor(watched))
         inner += [ChildSpec.of(cls) for cls in (*self._own_classes, *self._classes)]
         inner += [self._subscriber(name, one) for name, one in settings.subscriptions.items()]
         inner += [self._outgoing(connection_name(name), one) for name, one in settings.outgoing.items()]

@@ -20,7 +20,9 @@ from actors.ports import (
 from actors.topics.catalogue import Catalogue
 from runtime.applying import Applier
 from runtime.deployer import Deployment
+from runtime.observe.watched import MakeMonitor
 from runtime.store.browse import StoreBrowser
+from runtime.store.gauges import StoreGauges
 from runtime.store.sqlite import SqliteStore
 from runtime.transport import Network
 
@@ -39,6 +41,7 @@ class Stores:
         subscriptions: Where it is kept who subscribes.
         handled: Where subscribers keep what they have handled.
         browser: Looks into the store, for administration.
+        gauges: Tells how the store is.
         path: The store's file, or None where it is in memory.
     """
 
@@ -49,12 +52,13 @@ class Stores:
     subscriptions: SubscriptionStore
     handled: HandledStore
     browser: StoreBrowser
+    gauges: StoreGauges
     path: Path | None = None
 
     @classmethod
     def of(cls, store: SqliteStore, catalogue: Catalogue, path: Path | None = None) -> Stores:
         """Use one store for all."""
-        return cls(catalogue, store, store, store, store, store, StoreBrowser(store), path)
+        return cls(catalogue, store, store, store, store, store, StoreBrowser(store), StoreGauges(store), path)
 
 
 @frozen
@@ -71,6 +75,7 @@ class Ports:
         admin_network: Carries administration, or None.
         deployment: What hot deployment needs, where the users' classes come from files.
         applier: Reads clusters.toml anew, where the cluster comes from a file.
+        monitor: Makes what answers those who watch the server, where it is to be watched.
     """
 
     network: Network
@@ -82,3 +87,4 @@ class Ports:
     admin_network: Network | None = None
     deployment: Deployment | None = None
     applier: Applier | None = None
+    monitor: MakeMonitor | None = None

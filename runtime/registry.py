@@ -87,9 +87,9 @@ class Entry:
         self.detail = detail
         self.on_change(self)
 
-    def count(self, what: str) -> None:
+    def count(self, what: str, amount: int = 1) -> None:
         """Count something that happened."""
-        self.counts[what] += 1
+        self.counts[what] += amount
         self.progress_at = self.now()
 
     def measure(self, what: str, function: Callable[[], object]) -> None:
@@ -106,6 +106,11 @@ class Entry:
         self.restarts += 1
         at = self.clock.utc_now() + datetime.timedelta(seconds=delay)
         self.show("restarting", reason=reason, attempt=self.restarts, next_attempt_at=_text(at))
+
+    @property
+    def totals(self) -> Counter[str]:
+        """What it has counted, with its `restarts` and what its mailbox has `dropped_from_mailbox`."""
+        return self.counts + Counter(restarts=self.restarts, dropped_from_mailbox=self.mailbox.dropped)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry as JSON can say it."""
@@ -146,6 +151,7 @@ class Registry:
         self._entries: dict[str, Entry] = {}
         self._revision = 0
         self._removals: deque[tuple[int, str]] = deque(maxlen=KEPT_REMOVALS)
+        self._ended: dict[tuple[str, str], Counter[str]] = {}
         self._changed = Pulse()
 
     def add(self, kind: str, name: str, parent: str, limits: MailboxLimits) -> Entry:
@@ -164,6 +170,7 @@ class Registry:
     def remove(self, entry: Entry) -> None:
         """Forget an actor that has ended for good."""
         if self._entries.pop(entry.key, None) is not None:
+            self._ended.setdefault((entry.kind, entry.parent), Counter()).update(entry.totals)
             self._removals.append((self._next_revision(), entry.key))
 
     def _note(self, entry: Entry) -> None:
@@ -173,6 +180,21 @@ class Registry:
         self._revision += 1
         self._changed.notify()
         return self._revision
+
+    def entries(self, *kinds: str) -> list[Entry]:
+        """Return what is known of all actors of some kinds; of all where none is named."""
+        return [entry for entry in self._entries.values() if not kinds or entry.kind in kinds]
+
+    def totals(self, kind: str) -> dict[str, Counter[str]]:
+        """Return what actors of a kind have counted, by their parents, with those that have ended."""
+        found = {parent: counts.copy() for (of, parent), counts in self._ended.items() if of == kind}
+        for entry in self.entries(kind):
+            found.setdefault(entry.parent, Counter()).update(entry.totals)
+        return found
+
+    def find(self, key: str) -> Entry | None:
+        """Return what is known of the actor of that name, or None."""
+        return self._entries.get(key)
 
     def find_mailbox(self, name: str) -> Mailbox | None:
         """Return the mailbox of the actor of that name, or None."""

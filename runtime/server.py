@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -25,6 +26,7 @@ from runtime.deployer import Deployment
 from runtime.loading import check_declarations, load_classes
 from runtime.modules import Modules
 from runtime.observe.logs import configure
+from runtime.observe.watched import MakeMonitor
 from runtime.opening import OpenedStore, open_data_dir
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
 from runtime.processes import open_processes
@@ -111,7 +113,7 @@ def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
         for problem in error.problems:
             print(problem, file=sys.stderr)  # noqa: T201
         return 2
-    configure(cluster, configuration.log, server=SERVER)
+    log_events = configure(cluster, configuration.log, server=SERVER)
     settings = configuration.clusters[cluster]
     data_dir = configuration.data_dir(cluster)
     launcher = os.getppid() if is_launched else None
@@ -119,7 +121,7 @@ def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
         with open_data_dir(
             data_dir, settings.store, launcher=launcher, wait=settings.shutdown_timeout + KILL_AFTER
         ) as opened:
-            trio.run(_run, configuration, cluster, loaded[cluster], opened, is_launched)
+            trio.run(_run, configuration, cluster, loaded[cluster], opened, is_launched, log_events)
     except (AlreadyRunning, DamagedStore) as error:
         print(f"cluster {cluster!r}: {error}", file=sys.stderr)  # noqa: T201
         return 1
@@ -132,6 +134,7 @@ async def _run(
     classes: Sequence[type[Actor]],
     opened: OpenedStore,
     is_launched: bool,
+    log_events: Mapping[str, int],
 ) -> None:
     settings = configuration.clusters[name]
     clock, entropy, catalogue = SystemClock(), SystemEntropy(), Catalogue(settings.topics)
@@ -162,6 +165,7 @@ async def _run(
             deployment=deployment,
             applier=applier,
             admin_network=UnixNetwork(socket_path(configuration.data_dir(name))) if opened.has_folder else None,
+            monitor=None if settings.monitoring.address is None else _monitor(log_events),
         )
         server = Cluster(name, settings, classes, ports)
         await nursery.start(watch_loop)
@@ -170,6 +174,13 @@ async def _run(
         _spare_the_collector()
         if is_launched:
             nursery.start_soon(_stop_without_launcher, server, nursery.cancel_scope)
+
+
+def _monitor(log_events: Mapping[str, int]) -> MakeMonitor:
+    """Return what makes the monitor; what serves HTTP is loaded only where somebody watches."""
+    from runtime.observe.monitoring import monitor_spec
+
+    return partial(monitor_spec, log_events=log_events)
 
 
 def _spare_the_collector() -> None:

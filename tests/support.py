@@ -14,6 +14,7 @@ from actors.topics.catalogue import Catalogue
 from runtime.cluster import Cluster, Ports, Stores
 from runtime.config.schema import ClusterSettings
 from runtime.deployer import Deployment
+from runtime.observe.watched import MakeMonitor
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
 from runtime.store.group import SystemStoreThread
 from runtime.store.schema import open_database
@@ -55,6 +56,7 @@ async def start_real(
     classes: Sequence[type[Actor]] = (),
     *,
     deployment: Deployment | None = None,
+    monitor: MakeMonitor | None = None,
 ) -> Cluster:
     """Start a cluster on real sockets, clocks and threads."""
     entropy, threads = SystemEntropy(), SystemThreads()
@@ -75,6 +77,7 @@ async def start_real(
         processes=InlineThreads(SeededEntropy(0)),
         stores=Stores.of(store, catalogue),
         deployment=deployment,
+        monitor=monitor,
     )
     cluster = Cluster(name, settings, classes, ports)
     await nursery.start(cluster.run)

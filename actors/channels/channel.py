@@ -183,6 +183,7 @@ class Channel(Actor):
         found = await self._gate.admit(hello, presented, peer.peer_host)
         if isinstance(found, Grant):
             return found
+        self.progress.count("refused")
         self._log.warning(f"log-in refused: {found.reason}", peer=peer.peer, username=hello.username)
         raise Forbidden(found.told)
 

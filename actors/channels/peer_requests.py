@@ -12,6 +12,7 @@ from actors.envelope import Envelope, ReplySlot
 from actors.errors import ActorError, MailboxFull, Overloaded, ServiceNotFound
 from actors.failures import failure_of
 from actors.messages import Invoke, Message, OpenStream, Reply, StreamEnd
+from actors.meters import Work
 from actors.ports import Entropy
 from actors.pulse import Pulse
 from actors.ref import ActorRef
@@ -30,6 +31,7 @@ class PeerRequests:
         send: Sends an answer to the peer.
         entropy: Ids of answers.
         streams: Those of them that are answered by streams.
+        work: Where they are counted and timed; None where nobody looks.
     """
 
     def __init__(
@@ -40,11 +42,13 @@ class PeerRequests:
         send: Callable[[Message], None],
         entropy: Entropy,
         streams: PeerStreams,
+        work: Work | None,
     ) -> None:
         self._ref = ref
         self.adopt(settings)
         self._send = send
         self._streams = streams
+        self._work = work
         self._turns = Turns(self._hand_over, is_sequential=settings.sequential, limit=settings.max_in_flight)
         self._under_way: dict[str, ReplySlot] = {}
         self._all_answered = Pulse()
@@ -65,7 +69,8 @@ class PeerRequests:
         """Hand a request to the channel's service, whose answer the peer gets; tell whether it was a new one."""
         if invoke.id in self._under_way:
             return False
-        slot = ReplySlot(lambda slot: self._answer(invoke, slot))
+        began_at = 0.0 if self._work is None else self._work.now()
+        slot = ReplySlot(lambda slot: self._answer(invoke, slot, began_at))
         limit = self._settings.max_in_flight
         if self.is_stopping:
             slot.fail(Overloaded("the server is shutting down"))
@@ -93,9 +98,11 @@ class PeerRequests:
             if slot is not None:
                 slot.fail(ServiceNotFound(f"No such service {self._settings.service!r}"))
 
-    def _answer(self, invoke: Invoke, slot: ReplySlot) -> None:
+    def _answer(self, invoke: Invoke, slot: ReplySlot, began_at: float) -> None:
         """Send what a request's slot was settled with."""
         self._forget(invoke.id)
+        if self._work is not None:
+            self._work.ended(began_at, slot.error)
         self._count += 1
         answer_id = f"{self._prefix}{self._count:x}"
         if isinstance(invoke, OpenStream):
@@ -116,12 +123,16 @@ class PeerRequests:
             self._streams.forget(request_id)
             slot.abandon()
             self._turns.advance()
+            if self._work is not None:
+                self._work.cancelled()
         return slot is not None
 
     def cancel_all(self) -> None:
         """The peer is gone: nobody waits for anything."""
         for slot in list(self._under_way.values()):
             slot.abandon()
+        if self._work is not None:
+            self._work.cancelled(len(self._under_way))
 
     async def wait_answered(self) -> None:
         """Wait until no request is under way."""

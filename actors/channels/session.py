@@ -98,7 +98,12 @@ class Session(Actor):
         """Show that a peer has arrived."""
         self._streams = PeerStreams(lambda: self._link)
         self._requests = PeerRequests(
-            self._settings, ref=self.ref, send=self._answer, entropy=self._entropy, streams=self._streams
+            self._settings,
+            ref=self.ref,
+            send=self._answer,
+            entropy=self._entropy,
+            streams=self._streams,
+            work=None if self.signals is None else self.signals.meters.requests_to(self._channel),
         )
         self._caller = Caller(
             self.actor,
@@ -170,6 +175,7 @@ class Session(Actor):
         self._caller = admitted.caller
         await self._hooks.connected(self._caller)
         caller = self._caller
+        self.progress.count("opened")
         self.progress.show(
             "ready",
             peer=caller.peer,

@@ -91,7 +91,7 @@ class OutgoingConnection(Actor):
 
     async def setup(self) -> None:
         """Prepare the table of calls."""
-        reach = Reach(self.directory, self._threads, self._entropy, lambda: ("", float("inf")))
+        reach = Reach(self.directory, self._threads, self._entropy, lambda: ("", float("inf")), signals=self.signals)
         self._conn = Connection(reach, self.actor)
         self._pending = PendingCalls(self.actor, self._entropy)
         self._frames = FrameSender(self.actor, self.settings.max_message_size, self._entropy)
@@ -147,6 +147,7 @@ class OutgoingConnection(Actor):
                 self._last_error = str(error)
                 rejected = isinstance(error, DialFailed) and error.is_denied
                 self._log.warning("no link", error=str(error), attempt=attempt)
+                self.progress.count("failed_attempts")
                 self._dial += 1
             if self.stopping.is_set():
                 break
@@ -247,6 +248,7 @@ class OutgoingConnection(Actor):
             self.mailbox.take_at_once(self._hand_over_at_once)
         hooks.connected(connected)
         nursery.start_soon(hooks.run)
+        self.progress.count("links")
         self._log.info("link ready", peer=link.peer, wire=link.wire)
         self._show_progress()
         closed = LinkClosed(1006, "the connection crashed", "local")

@@ -29,6 +29,7 @@ from actors.errors import (
 from actors.ports import Entropy, Threads
 from actors.ref import ActorRef, Directory, actor_name
 from actors.services.call import Call, Caller, CallResponse, RemoteCall
+from actors.signals import Signals
 from actors.streams.opening import remote_stream
 from actors.streams.stream import Stream
 from actors.topics.endpoint import Endpoint
@@ -51,6 +52,7 @@ class Reach:
         position: Gives the cid and the deadline of the invocation that asks, so that both travel on.
         caller: Gives the peer that invokes.
         endpoint: Which topics it may use; None for all.
+        signals: What is told of calls, where somebody looks.
     """
 
     directory: Directory
@@ -59,6 +61,7 @@ class Reach:
     position: Callable[[], tuple[str, float]]
     caller: Callable[[], Caller | None] = lambda: None
     endpoint: Endpoint | None = None
+    signals: Signals | None = None
 
     def bridge(self, function: Callable[[], Awaitable[Any]]) -> Any:
         """Run `function`: return its awaitable on the event loop, its result in a worker thread."""
@@ -257,7 +260,10 @@ class Client:
         return self.invoke_service(PUBLISH_SERVICE, request, timeout=timeout)
 
     def _call(self, call: RemoteCall, timeout: float) -> Any:
-        return self._reach.bridge(lambda: self._ask(call, timeout))
+        signals = self._reach.signals
+        if signals is None:
+            return self._reach.bridge(lambda: self._ask(call, timeout))
+        return self._reach.bridge(lambda: signals.call(self.connection, self._ask(call, timeout)))
 
     async def _ask(self, call: RemoteCall, timeout: float) -> CallResponse | None:
         cid, latest = self._reach.position()

@@ -100,7 +100,7 @@ class Service(InvocationContext, ServiceHooks, Streaming, Actor):
         self.processes = processes
         self.clock = clock
         self.entropy = entropy
-        self.reach = Reach(self.directory, threads, entropy, _position, _caller, endpoint)
+        self.reach = Reach(self.directory, threads, entropy, _position, _caller, endpoint, self.signals)
         self._invoker = Invoker(self.actor, self.reach, self._log)
         cls = type(self)
         self._pipeline = Pipeline(
@@ -317,10 +317,10 @@ class Service(InvocationContext, ServiceHooks, Streaming, Actor):
 
     async def run(self) -> None:
         """Answer requests, `concurrency` at once; when asked to stop, finish those in hand."""
-        passing = self.passing()
+        passing, invoke = self.passing(), self._pipeline.invoke
         workers = Workers(
             self.mailbox,
-            self._pipeline.invoke,
+            invoke if self.signals is None else self.signals.invoking(self.actor, invoke),
             concurrency=self.concurrency,
             stopping=self.stopping,
             progress=self.progress,

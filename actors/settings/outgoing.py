@@ -37,6 +37,7 @@ class OutgoingSettings:
     address: str  # the channel to dial: `"ws://HOST:PORT/PATH"`, with a query string where the server wants one
     other_addresses: tuple[str, ...] = ()  # tried in turn after `address`
     active: bool = True  # with `false` nothing is dialled
+    required: bool = False  # whether the server is ready, as `/readyz` says it, only while it has this link
     remote: Remote = Remote.CLUSTER  # what is dialled
     wire: WireFormat = WireFormat.AUTO  # `remote = "cluster"`: which format is spoken
     # `remote = "cluster"`: whether large frames go compressed; where strangers' data travels beside secrets over

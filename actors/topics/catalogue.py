@@ -96,6 +96,17 @@ class Catalogue:
         self._made[topic] = settings
         self._topics.setdefault(topic, settings)
 
+    def group_of(self, topic: str) -> str:
+        """Return what stands for a topic in figures, of which there are only so many: itself where it is configured.
+
+        Else its pattern, `/dead-letter/**` and its like, or `made` for those that were made while the cluster runs.
+        """
+        if topic in self._configured:
+            return topic
+        reserved = next((prefix for prefix in _RESERVED if topic.startswith(prefix)), None)
+        pattern = None if reserved else first_match(self._patterns, topic, "/")
+        return f"{reserved}**" if reserved else pattern or "made"
+
     def find(self, topic: str) -> TopicSettings | None:
         """Return what a topic is set to, or what it would be made with; None where there can be none of that name."""
         known = self._topics.get(topic)

@@ -191,6 +191,7 @@ class Subscription(Actor):
     def _acknowledge(self, messages: Iterable[Stored]) -> None:
         done = list(messages)
         self._in_hand.done(done)
+        self.progress.count("messages_acknowledged", len(done))
         self._plan.acknowledged += [stored.place for stored in done]
         self._to_settle.set()
 
@@ -369,6 +370,9 @@ class Subscription(Actor):
         delivery = UnderWay(self._entropy.hex_id(), attachment, tuple(batch), size)
         counts = self._in_hand.start(delivery, trio.current_time() + settings.ack_timeout)
         attachment.window.take(len(batch), size)
+        self.progress.count("messages_delivered", len(batch))
+        if max(counts) > 1:
+            self.progress.count("messages_redelivered", sum(count > 1 for count in counts))
         message = Deliver(
             delivery.id,
             self._sub_key,

@@ -102,6 +102,7 @@ class Topic(Actor):
         for record in await self._ports.subscriptions.subscriptions(self.actor):
             if record.sub_key not in self._state.plans:
                 self._start(record)
+        self.progress.measure("oldest", lambda: self._cleaned.oldest)
         self._show()
 
     async def run(self) -> None:
@@ -163,6 +164,9 @@ class Topic(Actor):
                     envelope.reply.fail(self.ended_over(error))
             raise
         self._wake_subscriptions()
+        refused = sum(isinstance(one, CallError) for one in results)
+        self.progress.count("published", len(results) - refused)
+        self.progress.count("refused", refused)
         rest = iter(results)
         for envelope in batch:
             self.progress.count("handled")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -15,10 +14,12 @@ from actors.settings import ADMIN_CHANNEL, OnFull, TopicSettings
 from actors.topics.catalogue import name_problem
 from actors.topics.subscribing import subscription_options
 from runtime.config.access import check_definition, check_definition_secrets, check_security_of
-from runtime.config.problems import KeyPath, Problems, nearest, path_text
+from runtime.config.addresses import BoundAddresses, is_loopback
+from runtime.config.problems import KeyPath, Problems, nearest
 from runtime.config.remotes import check_remote
 from runtime.config.schema import ClusterSettings, Configuration
 from runtime.config.shown import shown
+from runtime.config.signal_checks import check_monitoring
 from runtime.config.tls import check_channel_tls, check_outgoing_tls, check_tls_files
 from runtime.transport.network import Address
 
@@ -44,13 +45,14 @@ _ABOVE_ZERO = (
 
 def check_clusters(clusters: dict[str, ClusterSettings], problems: Problems, started: set[str]) -> None:
     """Note what is wrong; secrets are looked for only in the clusters that are to be started."""
-    bound: dict[int, list[tuple[str, KeyPath]]] = {}
+    bound = BoundAddresses()
     for name, cluster in clusters.items():
         where: KeyPath = ("clusters", name)
         for key, definition in cluster.security.items():
             check_definition(definition, (*where, "security", key), problems)
         for channel in cluster.channels:
             _check_channel(cluster, channel, (*where, "channels", channel), problems, bound)
+        check_monitoring(cluster, (*where, "monitoring"), problems, bound)
         for connection in cluster.outgoing:
             _check_outgoing(cluster, connection, (*where, "outgoing", connection), problems)
         for endpoint in cluster.endpoints:
@@ -116,19 +118,12 @@ def _address(text: str | None, where: KeyPath, problems: Problems) -> Address | 
         return None
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _check_channel(
     cluster: ClusterSettings,
     name: str,
     where: KeyPath,
     problems: Problems,
-    bound: dict[int, list[tuple[str, KeyPath]]],
+    bound: BoundAddresses,
 ) -> None:
     settings = cluster.channels[name]
     if name == ADMIN_CHANNEL:
@@ -146,16 +141,12 @@ def _check_channel(
     address = _address(settings.address, where, problems)
     if address is None:
         return
-    if address.scheme == "ws" and not settings.plain_text and not _is_loopback(address.host):
+    if address.scheme == "ws" and not settings.plain_text and not is_loopback(address.host):
         problems.add(
             (*where, "address"),
             "ws:// beyond this machine is not encrypted; say plain_text = true to allow it",
         )
-    wildcards = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound
-    for host, other in bound.setdefault(address.port, []):
-        if host == address.host or host in wildcards or address.host in wildcards:
-            problems.add((*where, "address"), f"port {address.port} is used by {path_text(other)}, too")
-    bound[address.port].append((address.host, where))
+    bound.add(address.host, address.port, where, problems)
 
 
 def _check_topic(name: str, settings: TopicSettings, where: KeyPath, problems: Problems) -> None:

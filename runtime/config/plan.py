@@ -107,6 +107,7 @@ _AT_ONCE = {
         "on_connect",
         "on_message",
         "remote_tracebacks",
+        "required",
         "subscribe",
         "subscriptions",
         "timeout",

@@ -16,7 +16,7 @@ from actors.settings import (
     SubscriptionSettings,
     TopicSettings,
 )
-from runtime.config.signals import LogSettings
+from runtime.config.signals import LogSettings, MonitoringSettings
 
 __all__ = ["ClusterSettings", "Configuration", "StoreKind", "StoreSettings", "Synchronous"]
 
@@ -61,6 +61,8 @@ class ClusterSettings:
     # services of this cluster that receive messages of its own topics
     subscriptions: dict[str, SubscriptionSettings] = field(factory=dict)
     endpoints: dict[str, EndpointSettings] = field(factory=dict)  # who may publish to, and subscribe to, which topics
+    # where the server tells over HTTP how it is
+    monitoring: MonitoringSettings = field(factory=MonitoringSettings)
     # values of your own, which services find in `self.config`; secrets as elsewhere
     config: dict[str, Any] = field(factory=dict, repr=False)
 

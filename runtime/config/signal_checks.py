@@ -1,11 +1,17 @@
-"""Checks of what clusters.toml says of logs."""
+"""Checks of what clusters.toml says of logs, and of what is told over HTTP."""
 
 from __future__ import annotations
 
-from runtime.config.problems import Problems, nearest
+from urllib.parse import urlsplit
+
+from actors.secret import masked_address
+from actors.settings import SecurityKind
+from runtime.config.addresses import BoundAddresses, is_loopback
+from runtime.config.problems import KeyPath, Problems, nearest
+from runtime.config.schema import ClusterSettings
 from runtime.config.signals import KINDS, LogSettings
 
-__all__ = ["check_log"]
+__all__ = ["check_log", "check_monitoring", "host_and_port"]
 
 
 def check_log(settings: LogSettings, problems: Problems) -> None:
@@ -16,3 +22,46 @@ def check_log(settings: LogSettings, problems: Problems) -> None:
             problems.add(("log", "levels", part), f"there is no part {kind!r}{nearest(kind, KINDS)}")
         elif colon and not name:
             problems.add(("log", "levels", part), "expected a kind, or a kind, a colon and a name")
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Take an address of HTTP apart.
+
+    Raises:
+        ValueError: When it is anything but a host and a port; the text names what was expected.
+    """
+    expected = f"expected http://HOST:PORT, got {masked_address(address)!r}"
+    parts = urlsplit(address)
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:  # such as a port beyond 65535
+        raise ValueError(expected) from None
+    rest = (parts.path.strip("/"), parts.query, parts.fragment, parts.username)
+    if parts.scheme != "http" or not host or not port or any(rest):
+        raise ValueError(expected)
+    return host, port
+
+
+def check_monitoring(cluster: ClusterSettings, where: KeyPath, problems: Problems, bound: BoundAddresses) -> None:
+    """Note an address that is none or taken, and credentials that nobody could show or that are missing."""
+    settings = cluster.monitoring
+    if settings.security not in (None, "none"):
+        definition = cluster.security.get(settings.security)
+        if definition is None:
+            known = nearest(settings.security, cluster.security)
+            problems.add((*where, "security"), f"there is no security definition {settings.security!r}{known}")
+        elif definition.type is SecurityKind.CERTIFICATE:
+            problems.add((*where, "security"), "certificates are shown over TLS, which http:// is not")
+    if settings.address is None:
+        return
+    try:
+        host, port = host_and_port(settings.address)
+    except ValueError as error:
+        problems.add((*where, "address"), str(error))
+        return
+    if settings.security is None and not is_loopback(host):
+        problems.add(
+            (*where, "address"),
+            'beyond this machine anybody could read it: name a security definition, or say security = "none"',
+        )
+    bound.add(host, port, where, problems)

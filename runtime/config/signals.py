@@ -1,4 +1,4 @@
-"""What a server says of itself: its logs."""
+"""What a server says of itself: its logs, and what it tells over HTTP."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 from attrs import field, frozen
 
-__all__ = ["KINDS", "LogFormat", "LogLevel", "LogSettings"]
+__all__ = ["KINDS", "LogFormat", "LogLevel", "LogSettings", "MonitoringSettings"]
 
 KINDS = (
     "actor",
@@ -16,6 +16,7 @@ KINDS = (
     "launcher",
     "link",
     "listener",
+    "monitor",
     "outgoing",
     "pubsub",
     "server",
@@ -60,3 +61,13 @@ class LogSettings:
     # 0: all are written
     max_repeats: int = 50
     repeat_period: float = 10.0  # seconds, after which the next such line says how many more there were
+
+
+@frozen
+class MonitoringSettings:
+    """What a server tells over HTTP: `/metrics` for Prometheus, `/healthz` and `/readyz`; see docs/metrics.md."""
+
+    address: str | None = None  # where it listens: `"http://HOST:PORT"`; unset: nowhere, and nothing is measured
+    # the security definition whose credentials `/metrics`, and the reasons at `/readyz`, are shown to; or `"none"`,
+    # which is to be said where the address is not of this machine alone
+    security: str | None = None

@@ -160,10 +160,25 @@ def _number(level: LogLevel) -> int:
     return _NUMBERS[level.value]
 
 
+class _Counted:
+    """Counts lines by level, those that are left out as repeating, too."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = dict.fromkeys(("debug", "info", "warning", "error"), 0)
+
+    def __call__(self, _logger: Any, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if _MORE not in event:
+            self.counts[level if level in self.counts else "error"] += 1
+        return event
+
+
 def configure(
     cluster: str, settings: LogSettings | None = None, *, server: str = "", stream: TextIO | None = None
-) -> None:
+) -> Mapping[str, int]:
     """Set up logs for this process.
+
+    Returns:
+        How many lines there have been of each level, as it grows.
 
     Args:
         cluster: Shown in each line.
@@ -177,7 +192,8 @@ def configure(
     repeats = _Repeats(Sampler(settings.max_repeats, settings.repeat_period, time.monotonic))
     if stream is None:
         atexit.register(repeats.tell, at_end=True)
-    processors: list[Any] = [levels, repeats]
+    counted = _Counted()
+    processors: list[Any] = [levels, counted, repeats]
     if settings.format is LogFormat.JSON:
         place = {"cluster": cluster, "server": server} if server else {"cluster": cluster}
         processors += [
@@ -197,3 +213,4 @@ def configure(
         logger_factory=lambda *_args: _OneWrite(target),
         cache_logger_on_first_use=False,
     )
+    return counted.counts

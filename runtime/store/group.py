@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import trio
 
 from actors.errors import StoreFailed
+from actors.meters import Meters
 from actors.pulse import Pulse
 
 __all__ = ["GroupCommit", "StoreThread", "SystemStoreThread"]
@@ -68,6 +69,10 @@ class GroupCommit:
         self._waiting: deque[_Job[Any]] = deque()
         self._is_writing = False
         self._written = Pulse()
+        self.meters: Meters | None = None
+        """Where transactions are timed, where somebody looks."""
+        self.failures = 0
+        """How many of them could not be committed."""
 
     @property
     def is_idle(self) -> bool:
@@ -103,12 +108,16 @@ class GroupCommit:
         jobs = list(self._waiting)
         self._waiting.clear()
         self._is_writing = True
+        meters = self.meters
+        began_at = 0.0 if meters is None else meters.now()
         try:
             with trio.CancelScope(shield=True):
                 await self._thread.run(lambda: self._run_group(jobs))
         finally:
             self._is_writing = False
             self._written.notify()
+            if meters is not None:
+                meters.committed(began_at, len(jobs))
         await trio.lowlevel.checkpoint_if_cancelled()
 
     def _run_group(self, jobs: list[_Job[Any]]) -> None:
@@ -123,6 +132,7 @@ class GroupCommit:
             if database.in_transaction:
                 database.execute("ROLLBACK")
             self._on_rollback()
+            self.failures += 1
             for job in jobs:
                 job.error = StoreFailed(f"the store cannot write: {error}")
         for job in jobs:

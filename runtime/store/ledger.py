@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
@@ -54,6 +55,8 @@ class Ledger:
         """Why no guaranteed message can be kept, where that is so."""
         self.topics: dict[str, TopicState] = {}
         self.subscriptions: dict[str, SubscriptionState] = {}
+        self.buried: Counter[str] = Counter()
+        """How many messages of each topic became dead letters."""
         self.supplied: set[str] = set()
         """Topics that got messages in another way than by being published to, for those who deliver them."""
         self.load()
@@ -310,6 +313,7 @@ class Ledger:
             raise Overloaded(msg)
         message = published_of(stored.body).buried(grave, reason, self.now)
         self.insert(message, extra=None if one is None else {"sub_key": one.record.sub_key})
+        self.buried[topic.name] += 1
         self.supplied.add(grave)
 
     def replace(self, topic: TopicState, place: int, published: Published) -> None:

@@ -69,6 +69,11 @@ class SqliteStore:
         """What is known; to be touched within `do` only."""
         return self._ledger
 
+    @property
+    def group(self) -> GroupCommit:
+        """Its transactions."""
+        return self._group
+
     async def do(self, operation: Callable[[], T]) -> T:
         """Run an operation on the ledger within the next transaction; see `GroupCommit.do`."""
         now = self._now()
