@@ -1,10 +1,10 @@
-"""The stream that trio-websocket is given: sending never waits, one task does the writing.
+"""The stream that trio-websocket is given: sending never waits; what does not go at once is left to one task.
 
 trio-websocket sends under one lock, pongs of its reader included. Were a send to wait for the socket, two ends
 that both send large frames would each wait for the other to read, for ever; and a cancelled send would leave half
-a frame behind. So `send_all` only appends; the writer task joins what has gathered into one write; and whoever
-sends messages waits for room before a message is framed. What cannot wait, pongs, may go over the high mark up
-to a hard limit, beyond which the stream breaks.
+a frame behind. So `send_all` sends what goes at once (`runtime.transport.direct`) and appends the rest to a buffer; the
+writer task joins what has gathered there into one write; and whoever sends messages waits for room before a message is
+framed. What cannot wait, pongs, may go over the high mark up to a hard limit, beyond which the stream breaks.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from runtime.transport.direct import direct_way
 from runtime.transport.shortcut import Shortcut
 
 __all__ = ["BufferedStream"]
@@ -38,6 +39,7 @@ class BufferedStream(trio.abc.Stream):
 
     def __init__(self, transport: trio.abc.Stream, *, max_frame: int, shortcut: Shortcut | None = None) -> None:
         self._transport = transport
+        self._direct = direct_way(transport)
         self._shortcut = shortcut
         self.until_wanted: Callable[[], Awaitable[None]] | None = None
         """Waits until more is to be received."""
@@ -83,17 +85,22 @@ class BufferedStream(trio.abc.Stream):
             await self._has_room.wait()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Append to the buffer; never waits, and so cannot be cancelled half-way."""
+        """Send at once what goes, and append the rest; never waits, and so cannot be cancelled half-way."""
         if self._is_closed:
             msg = "the stream is closed"
             raise trio.ClosedResourceError(msg)
         if self._broken is not None:
             raise trio.BrokenResourceError(self._broken)
         self.has_sent_close = self.has_sent_close or data[:1] == _CLOSE_FRAME
-        self.append(data)
+        self.append(bytes(data))
 
-    def append(self, data: bytes | bytearray | memoryview) -> None:
-        """Append to the buffer; raises `BrokenResourceError` where too much waits already."""
+    def append(self, data: bytes | bytearray) -> None:
+        """Send what goes at once, and append the rest; raises `BrokenResourceError` where too much waits already."""
+        if self._direct is not None and not (self._buffer or self._in_flight or self._broken is not None):
+            sent = self._direct.send_nowait(data)
+            if sent == len(data):
+                return
+            data = data[sent:]
         self._buffer += data
         if len(self._buffer) + self._in_flight > self._hard_limit:
             self._break("the peer does not read, and too much waits for it")
@@ -155,7 +162,7 @@ class BufferedStream(trio.abc.Stream):
             raise trio.BrokenResourceError(self._broken)
         self._is_receiving = True
         try:
-            data = await self._transport.receive_some(max_bytes)
+            data = await (self._direct or self._transport).receive_some(max_bytes)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self.ended.set()
             raise

@@ -45,6 +45,11 @@ class Ending:
         self.gone_at = math.inf
         """When the link is closed although the peer, which said goodbye, has not closed it."""
 
+    @property
+    def is_near(self) -> bool:
+        """Tell whether the link has ended, or is about to."""
+        return self.end is not None or self.requested is not None or self.peer_left
+
     def finish(self, end: LinkClosed) -> None:
         """Note the end; the first one counts."""
         if self.end is None:

@@ -167,7 +167,7 @@ class WebSocketLink:
 
     @property
     def _has_to_write(self) -> bool:
-        return self._writer.is_writing or not (self._outbox.is_empty or self._ending.peer_left)
+        return not self._ending.peer_left and (self._writer.has_frames or not self._outbox.is_empty)
 
     async def _say_goodbye(self, code: int, reason: str) -> None:
         try:

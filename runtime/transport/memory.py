@@ -78,18 +78,26 @@ class _Pipe:
 
     async def write(self, data: memoryview) -> None:
         while data:
-            if self.writer_is_gone or (self.reader_is_gone and not self.path.is_silent):
+            if self._is_broken:
                 raise _reset()
-            room = BUFFER - len(self.arrived) - self.under_way_bytes
-            if room <= 0:
+            data = data[self.write_nowait(data) :]
+            if data and not self._is_broken:
                 await self._wait()
-                continue
-            part, data = self._allowed(bytes(data[:room])), data[room:]
-            if part:
-                self._send(part)
-            if self.path.cut_after == 0:
-                self.path.cut_after = None
-                self.on_overrun()
+
+    @property
+    def _is_broken(self) -> bool:
+        return self.writer_is_gone or (self.reader_is_gone and not self.path.is_silent)
+
+    def write_nowait(self, data: memoryview) -> int:
+        """Take in what there is room for, and return how much that was."""
+        room = 0 if self._is_broken else max(0, BUFFER - len(self.arrived) - self.under_way_bytes)
+        part = bytes(data[:room])
+        if allowed := self._allowed(part):
+            self._send(allowed)
+        if part and self.path.cut_after == 0:
+            self.path.cut_after = None
+            self.on_overrun()
+        return len(part)
 
     def _allowed(self, part: bytes) -> bytes:
         """Return what passes before the path is cut."""
@@ -158,6 +166,9 @@ class _MemoryStream(trio.abc.Stream):
         self._check_open()
         await trio.lowlevel.checkpoint()
         await self._outgoing.write(memoryview(bytes(data)))
+
+    def send_nowait(self, data: bytes | bytearray) -> int:
+        return 0 if self._is_closed else self._outgoing.write_nowait(memoryview(bytes(data)))
 
     async def wait_send_all_might_not_block(self) -> None:
         await trio.lowlevel.checkpoint()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import msgspec
 import trio
@@ -16,16 +17,26 @@ __all__ = ["MAX_OUTBOX", "Outbox"]
 MAX_OUTBOX = 256
 """How many messages may wait before those who can wait do."""
 
+MANY = 32
+"""How many messages are written at once: the peer begins with them while this end goes on."""
+
+NEGLIGIBLE = 0.005
+"""Seconds in the outbox that are not taken off the time that a request has left."""
+
 
 def _aged(request: Invoke, waited: float) -> Invoke:
     """Return a request as it is to be framed now: it has less time left than when it was queued."""
-    if request.timeout is None or waited <= 0:
+    if request.timeout is None or waited <= NEGLIGIBLE:
         return request
     return msgspec.structs.replace(request, timeout=max(0.0, request.timeout - waited))
 
 
 class Outbox:
     """The queue between those who send and the writer, which takes all that waits at once.
+
+    A message that goes alone is written by whoever sends it: the first one after the peer has said a single thing, or
+    after the writer had but one to write. Where there are more, the writer's task is woken, and by its turn more have
+    gathered; but those that make `MANY` do not wait for it.
 
     Args:
         parts: What the wire sends in parts, if it does.
@@ -36,6 +47,11 @@ class Outbox:
         self.waiting: deque[tuple[Message, float]] = deque()
         self.room = MAX_OUTBOX
         """How many messages may wait before those who can wait do; fewer while others are sent in parts."""
+        self.is_light = True
+        """Whether the next message is likely to go alone."""
+        self.write_now: Callable[[], bool] = lambda: False
+        """Writes what waits, from the task of whoever sends; tells whether nothing is left to the writer's task."""
+        self._now = trio.lowlevel.current_clock().current_time
         self._pulse = Pulse()
 
     @property
@@ -44,8 +60,13 @@ class Outbox:
         return not (self.waiting or (self.parts is not None and self.parts.is_busy))
 
     def append(self, message: Message) -> None:
-        """Queue a message."""
-        self.waiting.append((message, trio.current_time() if isinstance(message, Invoke) else 0.0))
+        """Queue a message, or write it at once."""
+        self.waiting.append((message, self._now() if isinstance(message, Invoke) else 0.0))
+        count = len(self.waiting)
+        if count % MANY == 0 or (count == 1 and self.is_light):
+            self.is_light = False
+            if self.write_now():
+                return
         self._pulse.notify()
 
     def holds(self, message_id: str) -> bool:
@@ -68,7 +89,7 @@ class Outbox:
 
     def take(self) -> list[Message]:
         """Give all that waits, as it is to be framed now; only what then goes in parts can still be withdrawn."""
-        now = trio.current_time()
+        now = self._now()
         batch = [
             _aged(message, now - queued_at) if isinstance(message, Invoke) else message
             for message, queued_at in self.waiting

@@ -100,6 +100,7 @@ class Reader:
                     self._ending.note(item)
                 messages.append(item)
         self._bytes += size if self._compression is None else size + self._compression.take_excess()
+        self._outbox.is_light = len(messages) == 1
         if messages:
             self._inbox.extend(messages, self._bytes)
             self._bytes = 0  # those of parts count with what comes next, and in the end once each

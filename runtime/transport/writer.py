@@ -1,11 +1,15 @@
-"""Writes what waits on a link, all of it at once, and then the close that was asked for."""
+"""Writes what waits on a link, all of it at once, and then the close that was asked for.
+
+Where nothing is in the way, whoever sends writes itself: no task has to be woken for it (see `Outbox`).
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from math import inf
 
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection
+from trio_websocket import WebSocketConnection
 
 from actors.errors import LinkClosed
 from runtime.transport.buffered import BufferedStream
@@ -19,6 +23,9 @@ from runtime.wire.protocol import Frame
 from runtime.wire.splitting import Splitter
 
 __all__ = ["Writer"]
+
+_JOINED = 64 * 1024
+"""Bytes of frames that are handed to the stream together."""
 
 
 class Writer:
@@ -48,8 +55,13 @@ class Writer:
         self._inbox = inbox
         self._outbox = outbox
         self._ending = ending
-        self.is_writing = False
-        """Whether frames of what was taken are still to be handed to the stream."""
+        self._frames: deque[Frame] = deque()
+        outbox.write_now = self._write_now
+
+    @property
+    def has_frames(self) -> bool:
+        """Tell whether frames of what was taken are still to be handed to the stream."""
+        return bool(self._frames)
 
     async def run(self) -> None:
         """Send whatever waits; a close that was asked for comes after it.
@@ -57,50 +69,76 @@ class Writer:
         After the peer's last word nothing more is sent: what waits then can be withdrawn until the link has ended.
         """
         outbox, ending = self._outbox, self._ending
-        while True:
-            while not self._has_to_send:
-                if ending.requested is not None:
-                    await self._close(ending.requested)
-                    return
-                await self._wait_for_more()
-            await self._stream.wait_room()
-            if ending.peer_left:
-                continue
-            if self._stream.is_broken:
-                return  # what waits can be withdrawn; the reader learns of the end
-            self.is_writing = True
-            try:
-                if outbox.waiting:
-                    frames = self._framer.frame(outbox.take())
-                    self._deliver_own_answers()
-                    for frame in frames:
-                        await self._stream.wait_room()
-                        self._send(frame)
+        try:
+            while True:
+                while not self._has_to_send:
+                    if ending.requested is not None:
+                        await self._close(ending.requested)
+                        return
+                    await self._wait_for_more()
+                await self._stream.wait_room()
+                if ending.peer_left:
+                    continue
+                if self._is_broken:
+                    return  # what waits can be withdrawn; the reader learns of the end
+                outbox.is_light = self._write() < 2
+                self._deliver_own_answers()
                 if outbox.parts is not None and outbox.parts.is_busy:
                     await self._send_part(outbox.parts)
-            except (ConnectionClosed, trio.BrokenResourceError):
-                return
-            finally:
-                self.is_writing = False
                 outbox.note_parts()
+        except trio.BrokenResourceError:
+            return
+        finally:
+            self._frames.clear()
+            outbox.note_parts()
 
     @property
     def _has_to_send(self) -> bool:
         """Tell whether there is something to send, and somebody who listens; a close awaits no parts."""
         if self._ending.peer_left:
             return False
-        return not self._outbox.is_empty if self._ending.requested is None else bool(self._outbox.waiting)
+        is_empty = not self._outbox.waiting if self._ending.requested is not None else self._outbox.is_empty
+        return not is_empty or bool(self._frames or self._framer.own_answers)
+
+    @property
+    def _is_broken(self) -> bool:
+        return self._stream.is_broken or self._socket.closed is not None
+
+    def _write_now(self) -> bool:
+        """Write what waits, unless something is in the way; tell whether nothing of it is left to the task."""
+        ending = self._ending
+        if self._frames or ending.is_near or self._is_broken or not self._stream.has_room:
+            return False
+        try:
+            self._write()
+        except trio.BrokenResourceError:
+            return False
+        return not (self._frames or self._framer.own_answers) and self._outbox.is_empty
+
+    def _write(self) -> int:
+        """Take what waits, and hand frames to the stream as long as that has room; return how much was taken."""
+        taken = 0
+        if not self._frames and self._outbox.waiting:
+            batch = self._outbox.take()
+            taken = len(batch)
+            self._frames.extend(self._framer.frame(batch))
+        while self._frames and self._stream.has_room:
+            self._stream.append(self._next_frames())
+        return taken
+
+    def _next_frames(self) -> bytes:
+        """Return the next messages, each as one frame; trio-websocket would make it after a lock and a checkpoint."""
+        is_client = self._socket.is_client
+        joined = data_frame(self._frames.popleft(), is_client=is_client)
+        while self._frames and len(joined) < _JOINED:
+            joined += data_frame(self._frames.popleft(), is_client=is_client)
+        return joined
 
     async def _send_part(self, parts: Splitter) -> None:
         await self._stream.wait_room()
-        if (frame := parts.next_frame()) is not None:
-            self._send(frame)
-
-    def _send(self, frame: Frame) -> None:
-        """Hand a message to the stream as one frame, which trio-websocket would do after a lock and a checkpoint."""
-        if self._socket.closed is not None:
-            raise ConnectionClosed(self._socket.closed)
-        self._stream.append(data_frame(frame, is_client=self._socket.is_client))
+        if (frame := parts.next_frame()) is not None and not self._is_broken:
+            self._stream.append(data_frame(frame, is_client=self._socket.is_client))
+        await trio.lowlevel.checkpoint()  # it need not have waited for room
 
     async def _wait_for_more(self) -> None:
         """Wait until something has changed; a peer that said goodbye and does not close is not waited for for ever."""

@@ -235,16 +235,16 @@ async def test_a_message_is_framed_only_when_there_is_room(network: MemoryNetwor
     """While the buffer is full, a message can still be withdrawn, and the peer never sees it."""
     async with pair(network, LinkOptions(ping_interval=600.0)) as (client, server):
         network.silence("client", "server")
-        for name in ("large", "larger"):
+        for name in ("large", "larger", "largest"):
             client.send_nowait(Invoke(name, "x" * (60 * KIB)))
         await trio.testing.wait_all_tasks_blocked()
-        assert not client.withdraw("large")
+        assert not client.withdraw("largest")
         for name in ("first", "second"):
             client.send_nowait(Invoke(name, name))
         await trio.testing.wait_all_tasks_blocked()
         assert client.withdraw("first")
         network.heal()
-        assert (await receive_invokes(server, 3))[2:] == ["second"]
+        assert (await receive_invokes(server, 4))[3:] == ["second"]
         await goes_on(client, server)
 
 
