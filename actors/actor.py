@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, Self
 import structlog
 import trio
 
+from actors.audit import NO_AUDIT, Audit
 from actors.envelope import Envelope
 from actors.errors import ActorCrashed, ActorError, ActorStopped, IsthmusError
 from actors.mailbox import Mailbox, MailboxLimits
@@ -79,6 +80,7 @@ class Actor:
     config: Mapping[str, Any]
     signals: Signals | None = None
     """What it tells of its work, where somebody looks."""
+    audit: Audit = NO_AUDIT
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)

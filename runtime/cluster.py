@@ -232,6 +232,7 @@ class Cluster:
         """Hand an instance what its class needs beyond its place."""
         actor.config = self._settings.config
         actor.signals = self._signals
+        actor.audit = self._ports.audit
         if isinstance(actor, Service):
             actor.equip(
                 threads=self._ports.threads,
@@ -247,6 +248,8 @@ class Cluster:
         inner = [self._topics()]
         if self._ports.monitor is not None and (watched := self.watched) is not None:
             inner.insert(0, self._ports.monitor(watched))
+        if self._ports.audit_writer is not None:
+            inner.insert(0, self._ports.audit_writer)
         inner += [ChildSpec.of(cls) for cls in (*self._own_classes, *self._classes)]
         inner += [self._subscriber(name, one) for name, one in settings.subscriptions.items()]
         inner += [self._outgoing(connection_name(name), one) for name, one in settings.outgoing.items()]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from actors.audit import NO_AUDIT, Audit
 from actors.ports import (
     Clock,
     Entropy,
@@ -17,6 +18,7 @@ from actors.ports import (
     TopicList,
     TopicStore,
 )
+from actors.supervision import ChildSpec
 from actors.topics.catalogue import Catalogue
 from runtime.applying import Applier
 from runtime.deployer import Deployment
@@ -76,6 +78,8 @@ class Ports:
         deployment: What hot deployment needs, where the users' classes come from files.
         applier: Reads clusters.toml anew, where the cluster comes from a file.
         monitor: Makes what answers those who watch the server, where it is to be watched.
+        audit: Told who is let in or refused, and who changes what.
+        audit_writer: Writes what it was told, where that is kept in a file.
     """
 
     network: Network
@@ -88,3 +92,5 @@ class Ports:
     deployment: Deployment | None = None
     applier: Applier | None = None
     monitor: MakeMonitor | None = None
+    audit: Audit = NO_AUDIT
+    audit_writer: ChildSpec | None = None

@@ -16,6 +16,7 @@ import watchfiles
 from attrs import field, frozen
 
 from actors.actor import Actor
+from actors.audit import AuditEvent, AuditResult
 from actors.ports import Clock, Threads
 from runtime.modules import Check, Loaded, Modules
 
@@ -142,6 +143,7 @@ class Deployer(Actor):
     def _refuse(self, loaded: Loaded) -> None:
         reason = "; ".join(loaded.problems)
         self._log.error("not deployed; the old version goes on", reason=reason, files=list(loaded.files))
+        self._note(loaded, AuditResult.FAILED, reason=reason)
         self.progress.show("failed", reason=reason, **self._facts)
 
     async def _take(self, loaded: Loaded) -> None:
@@ -153,3 +155,8 @@ class Deployer(Actor):
         self._facts |= {"deployed": self._deployed, "deployed_at": at}
         self.progress.show("watching", **self._facts)
         self._log.info("deployed", files=list(loaded.files))
+        self._note(loaded, AuditResult.DONE)
+
+    def _note(self, loaded: Loaded, result: AuditResult, **facts: str) -> None:
+        files = [str(file) for file in loaded.files]
+        self.audit.note(AuditEvent.DEPLOYMENT, result, who="whoever changed the files", files=files, **facts)

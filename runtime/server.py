@@ -28,6 +28,7 @@ from runtime.modules import Modules
 from runtime.observe.logs import configure
 from runtime.observe.watched import MakeMonitor
 from runtime.opening import OpenedStore, open_data_dir
+from runtime.opening_audit import OpenedAudit, open_audit
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
 from runtime.processes import open_processes
 from runtime.store.group import SystemStoreThread
@@ -118,10 +119,13 @@ def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
     data_dir = configuration.data_dir(cluster)
     launcher = os.getppid() if is_launched else None
     try:
-        with open_data_dir(
-            data_dir, settings.store, launcher=launcher, wait=settings.shutdown_timeout + KILL_AFTER
-        ) as opened:
-            trio.run(_run, configuration, cluster, loaded[cluster], opened, is_launched, log_events)
+        with (
+            open_data_dir(
+                data_dir, settings.store, launcher=launcher, wait=settings.shutdown_timeout + KILL_AFTER
+            ) as opened,
+            open_audit(configuration, cluster, SERVER) as audit,
+        ):
+            trio.run(_run, configuration, cluster, loaded[cluster], opened, audit, is_launched, log_events)
     except (AlreadyRunning, DamagedStore) as error:
         print(f"cluster {cluster!r}: {error}", file=sys.stderr)  # noqa: T201
         return 1
@@ -133,6 +137,7 @@ async def _run(
     name: str,
     classes: Sequence[type[Actor]],
     opened: OpenedStore,
+    audit: OpenedAudit,
     is_launched: bool,
     log_events: Mapping[str, int],
 ) -> None:
@@ -164,6 +169,8 @@ async def _run(
             stores=Stores.of(store, catalogue, opened.path),
             deployment=deployment,
             applier=applier,
+            audit=audit.trail,
+            audit_writer=audit.writer,
             admin_network=UnixNetwork(socket_path(configuration.data_dir(name))) if opened.has_folder else None,
             monitor=None if settings.monitoring.address is None else _monitor(log_events),
         )

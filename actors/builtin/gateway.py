@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 
 import trio
 
+from actors.audit import AuditEvent, AuditResult
 from actors.envelope import Envelope, ReplySlot
 from actors.errors import NOT_ALLOWED, ActorError, ActorNotFound, BadInput, CallError, Forbidden
 from actors.messages import NATIVE
 from actors.ref import actor_name
-from actors.services.call import Call, Caller
+from actors.services.call import Call, Caller, who_calls
 from actors.services.reach import invoke_service, not_taken
 from actors.services.service import Service
 from actors.settings import Compat
@@ -63,7 +64,7 @@ class _Gateway(Service):
     async def handle(self, request: Any) -> Any:
         """Return the result of the service, in the shape that the caller's release of Zato gives it."""
         caller = self.caller
-        name = self._service_of(request, caller)
+        name = self._service_of(request, caller, self.cid)
         timeout = max(0.0, min(self.deadline - trio.current_time(), MAX_TIME))
         result = await invoke_service(
             self.reach, name, None, timeout=timeout, call=Call(request.get("request"), caller)
@@ -82,11 +83,13 @@ class _Gateway(Service):
         if slot is None:
             return False
         try:
-            name = self._service_of(call.data, caller)
+            name = self._service_of(call.data, caller, envelope.cid)
         except CallError as error:
             self.progress.count("handled")
             slot.fail(error)
             return True
+        if caller is not None and caller.is_admin and not name.startswith(ADMIN_PREFIX):
+            slot = self._noting(slot, name, envelope, caller)
         answer = slot if caller is None or caller.wire == NATIVE else self._shaping(slot, name, caller)
         further = call.passed_on(call.data.get("request"))
         deadline = min(envelope.deadline, trio.current_time() + MAX_TIME)
@@ -99,6 +102,32 @@ class _Gateway(Service):
             slot.fail(not_taken(error, name))
         self.progress.count("handled")
         return True
+
+    def _noting(self, slot: ReplySlot, service: str, envelope: Envelope, caller: Caller) -> ReplySlot:
+        """Return a slot whose answer goes into another one, and what it was into the audit log."""
+        facts = {"service": service, **who_calls(caller)}
+        request = envelope.payload.data.get("request")
+        if isinstance(request, dict) and isinstance(topic := request.get("topic_name"), str):
+            facts["topic"] = topic
+
+        def note(result: AuditResult, **more: str) -> None:
+            self.audit.note(AuditEvent.SERVICE, result, cid=envelope.cid, **facts, **more)
+
+        def settled(answer: ReplySlot) -> None:
+            if answer.error is not None:
+                note(AuditResult.FAILED, reason=type(answer.error).__name__)
+                slot.fail(answer.error)
+            else:
+                note(AuditResult.DONE)
+                slot.answer(answer.value)
+
+        def abandon() -> None:
+            note(AuditResult.INTERRUPTED)
+            answer.abandon()
+
+        answer = ReplySlot(settled)
+        slot.on_abandoned(abandon)
+        return answer
 
     def _shaping(self, slot: ReplySlot, service: str, caller: Caller) -> ReplySlot:
         """Return a slot whose answer goes into another one, in the shape that the caller knows."""
@@ -113,7 +142,7 @@ class _Gateway(Service):
         slot.on_abandoned(answer.abandon)
         return answer
 
-    def _service_of(self, request: Any, caller: Caller | None) -> str:
+    def _service_of(self, request: Any, caller: Caller | None, cid: str) -> str:
         """Return the service that a request names, where the caller may invoke it."""
         if not isinstance(request, dict) or not isinstance(request.get("service"), str):
             msg = 'A gateway\'s input is {"service": NAME, "request": DATA}'
@@ -123,6 +152,7 @@ class _Gateway(Service):
             return name
         if not (caller.may_administrate if name.startswith(ADMIN_PREFIX) else self._is_allowed(name, caller)):
             self.logger.warning("service denied", service=name, channel=caller.channel, peer=caller.peer)
+            self.audit.note(AuditEvent.SERVICE, AuditResult.DENIED, cid=cid, service=name, **who_calls(caller))
             raise Forbidden(NOT_ALLOWED)
         return name
 

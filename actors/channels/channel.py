@@ -14,6 +14,7 @@ import trio
 from attrs import define, evolve, field
 
 from actors.actor import Actor
+from actors.audit import AuditEvent, AuditResult
 from actors.channels.admission import Admit, Admitted, CloseSession, ListSubscriptions, Older, Renew
 from actors.channels.clients import ConnectedClient, FindClients
 from actors.channels.credentials import Grant, Presented, Refusal
@@ -24,7 +25,7 @@ from actors.messages import FEATURES, NATIVE, Hello, Welcome
 from actors.ports import Arrival, Clock, Entropy, Listener, SubscriptionStore
 from actors.ref import actor_name
 from actors.retry import BackoffState
-from actors.services.call import Caller, PeerIdentity
+from actors.services.call import Caller, PeerIdentity, who_calls
 from actors.settings import ChannelSettings, Compat
 from actors.supervision import Backoff, Children, ChildSpec
 from actors.topics.attachment import Attachment, Window
@@ -168,6 +169,7 @@ class Channel(Actor):
             case Renew(caller=caller):
                 grant = await self._check(message.hello, message.presented, caller)
                 if grant.security != caller.identity.security:
+                    self._note_refusal(caller, message.hello, "the session belongs to another security definition")
                     raise Forbidden("the session belongs to another security definition")
                 return self._welcome(message.hello)
             case ListSubscriptions(identity=identity):
@@ -179,13 +181,18 @@ class Channel(Actor):
     async def _check(self, hello: Hello, presented: Presented, peer: Caller) -> Grant:
         """Return who the peer is; raise `Forbidden` with what it is told where it may not come in."""
         if self._gate is None:
-            return Grant("none")
-        found = await self._gate.admit(hello, presented, peer.peer_host)
+            return Grant("none", presented.local_user)
+        found = await self._gate.admit(hello, presented, peer.address)
         if isinstance(found, Grant):
             return found
         self.progress.count("refused")
         self._log.warning(f"log-in refused: {found.reason}", peer=peer.peer, username=hello.username)
+        self._note_refusal(peer, hello, found.reason)
         raise Forbidden(found.told)
+
+    def _note_refusal(self, peer: Caller, hello: Hello, reason: str) -> None:
+        who = who_calls(peer) | {"who": hello.username or ""}
+        self.audit.note(AuditEvent.LOG_IN, AuditResult.REFUSED, cid=hello.id, reason=reason, **who)
 
     async def _admit(self, admit: Admit, grant: Grant) -> Admitted | Older:
         hello = admit.hello
@@ -211,6 +218,15 @@ class Channel(Actor):
             is_admin=self._is_admin,
         )
         missed = await self._subscriptions.missed(identity) if identity.is_lasting else None
+        self.audit.note(
+            AuditEvent.LOG_IN,
+            AuditResult.GRANTED,
+            cid=hello.id,
+            security=grant.security,
+            client=hello.client_name or hello.client_id,
+            wire=admit.wire,
+            **who_calls(caller),
+        )
         return Admitted(self._terms_of(caller), self._welcome(hello, missed))
 
     def _terms_of(self, caller: Caller) -> Caller:

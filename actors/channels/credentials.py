@@ -22,10 +22,19 @@ class PeerCertificate:
 
 @frozen
 class Presented:
-    """What a peer showed when it connected: the headers of its upgrade, named in lower case, and its certificate."""
+    """What a peer showed when it connected.
+
+    Args:
+        headers: Those of its upgrade, named in lower case.
+        certificate: Its certificate.
+        forwarded_for: Its address, where it came through a proxy that is trusted.
+        local_user: On a Unix socket, the user of this machine that it runs as.
+    """
 
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     certificate: PeerCertificate | None = None
+    forwarded_for: str = ""
+    local_user: str = ""
 
 
 @frozen

@@ -8,13 +8,14 @@ from typing import Any
 import trio
 from attrs import evolve, frozen
 
+from actors.audit import Audit, AuditEvent, AuditResult
 from actors.channels.admission import Admit, Admitted, CloseSession, Older, Probe
 from actors.channels.credentials import NOT_AUTHORIZED, Presented
 from actors.errors import ActorError, Forbidden
 from actors.messages import Denied, Hello
 from actors.ports import Link
 from actors.ref import ActorRef
-from actors.services.call import Caller
+from actors.services.call import Caller, who_calls
 
 __all__ = ["Entrance"]
 
@@ -28,6 +29,7 @@ class Entrance:
         presented: What it showed when it connected.
         ref: Finds actors.
         log: The session's logger.
+        audit: Told of whom it refuses by itself.
         wait_time: For how many seconds the peer may say nothing.
     """
 
@@ -35,6 +37,7 @@ class Entrance:
     presented: Presented
     _ref: Callable[[str, str], ActorRef]
     _log: Any
+    _audit: Audit
     wait_time: float
 
     async def admit(self, link: Link) -> Admitted | CloseSession:
@@ -46,6 +49,7 @@ class Entrance:
         hello = await self._hello(link)
         if hello is None:
             self._log.warning("no session was created in time", peer=link.peer, seconds=self.wait_time)
+            self._note_refusal("no session was created in time")
             return _deny(link, NOT_AUTHORIZED)
         try:
             return await self._ask_channel(link, hello)
@@ -53,6 +57,7 @@ class Entrance:
             return _deny(link, str(error))
         except ActorError as error:
             self._log.error("the peer could not be admitted", peer=link.peer, error=str(error))
+            self._note_refusal("the channel could not decide", hello)
             return CloseSession(1013, "Try again later")
 
     async def _hello(self, link: Link) -> Hello | None:
@@ -71,12 +76,19 @@ class Entrance:
             if await self._is_alive(answer.session):
                 self._log.warning("identity in use", peer=link.peer, session=answer.session)
                 msg = f"identity in use: {hello.cluster}/{hello.connection} has a live session from another process"
+                self._note_refusal(msg, hello)
                 raise Forbidden(msg)
             answer = await channel.ask(evolve(admit, replaces=answer.session))
         if not isinstance(answer, Admitted):
             msg = "identity in use: another process was faster"
+            self._note_refusal(msg, hello)
             raise Forbidden(msg)
         return answer
+
+    def _note_refusal(self, reason: str, hello: Hello | None = None) -> None:
+        who = who_calls(self.newcomer) | {"who": (hello and hello.username) or ""}
+        cid = "" if hello is None else hello.id
+        self._audit.note(AuditEvent.LOG_IN, AuditResult.REFUSED, cid=cid, reason=reason, **who)
 
     async def _is_alive(self, session: str) -> bool:
         try:

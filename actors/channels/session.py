@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import trio
+from attrs import evolve
 
 from actors.actor import Actor
 from actors.channels.admission import Admitted, CloseSession, Probe, Renew
@@ -153,6 +154,7 @@ class Session(Actor):
             async with self._arrival.open() as opened:
                 self._link = link = self._logs.watch(opened, self.actor, self._settings)
                 self._has_link = True
+                self._caller = evolve(self._caller, forwarded_for=self._arrival.presented.forwarded_for)
                 try:
                     await self._serve(link)
                 finally:
@@ -166,7 +168,7 @@ class Session(Actor):
         """Let the peer in, then read what it sends and what comes for it, side by side."""
         self.progress.show("authenticating", peer=link.peer, wire=link.wire)
         wait_time = self._settings.new_token_wait_time
-        entrance = Entrance(self._caller, self._arrival.presented, self.ref, self._log, wait_time=wait_time)
+        entrance = Entrance(self._caller, self._arrival.presented, self.ref, self._log, self.audit, wait_time)
         admitted = await entrance.admit(link)
         self._arrival.admitted()
         if not isinstance(admitted, Admitted):

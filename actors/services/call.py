@@ -16,7 +16,17 @@ from actors.streams.outlet import Outlet
 from actors.topics.attachment import Attachment
 from actors.topics.endpoint import Endpoint
 
-__all__ = ["Call", "CallResponse", "Caller", "Origin", "PeerIdentity", "RemoteCall", "RemoteStream", "StreamCall"]
+__all__ = [
+    "Call",
+    "CallResponse",
+    "Caller",
+    "Origin",
+    "PeerIdentity",
+    "RemoteCall",
+    "RemoteStream",
+    "StreamCall",
+    "who_calls",
+]
 
 
 @frozen
@@ -47,7 +57,7 @@ class Caller:
     as long as the session; `extra_properties` those of the channel. `connection_time` is naive and in UTC.
     A service must match `services_allowed` and, unless that is None, `services_allowed_too`. `is_admin` says that the
     peer came by the admin socket, `may_administrate` that its security definition lets it invoke such services.
-    `forwarded_for` is empty: what a proxy says of the peer is not trusted.
+    `forwarded_for` is where the peer is, as a proxy says that the channel trusts; else empty.
     """
 
     session: str
@@ -83,6 +93,11 @@ class Caller:
         return self.peer.rpartition(":")[0] or self.peer
 
     @property
+    def address(self) -> str:
+        """Where the peer is, without a port: as a trusted proxy says, or else as the connection shows."""
+        return self.forwarded_for or self.peer_host
+
+    @property
     def peer_conn_info_pretty(self) -> str:
         """Who the peer is, to print."""
         name = self.client_name or self.client_id or self.identity.cluster or "unnamed"
@@ -92,6 +107,17 @@ class Caller:
     def is_lasting(self) -> bool:
         """Tell whether its subscriptions outlive its session."""
         return self.identity.is_lasting or not (self.unsub_on_wsx_close or self.is_admin)
+
+
+def who_calls(caller: Caller | None, own: str = "a service of the cluster") -> dict[str, Any]:
+    """Return who a peer is and where, as the audit log has it; `own` is who calls where no peer does."""
+    if caller is None:
+        return {"who": own}
+    facts = {"channel": caller.channel, "session": caller.session}
+    if caller.forwarded_for:
+        facts["proxy"] = caller.peer
+    who, address = caller.username or caller.identity.security, caller.forwarded_for or caller.peer
+    return {"who": who, "address": address, **facts}
 
 
 @frozen

@@ -13,12 +13,13 @@ from typing import Any
 
 import trio
 
+from actors.audit import Audit, AuditEvent, AuditResult
 from actors.channels.channel_events import ChannelEvent
 from actors.connections.hooks import Closed, Connected, MessageReceived, Subscribing
 from actors.envelope import Envelope
 from actors.errors import BadInput, Forbidden, InvokeTimeout, MethodNotAllowed, RemoteError
 from actors.ports import Entropy, Threads
-from actors.services.call import Call, StreamCall
+from actors.services.call import Call, StreamCall, who_calls
 from actors.services.invocation import Invocation, current
 from actors.services.io import unstructure
 from actors.services.payload import given_by
@@ -39,6 +40,7 @@ class Pipeline:
     """What runs one request after the other, any number of them at once.
 
     Args:
+        name: The service's name.
         handle: The service's own.
         hooks: Those of `accept`, `validate_input`, `before_handle`, `after_handle`, `validate_output` and
             `finalize_handle` that the service has.
@@ -46,12 +48,14 @@ class Pipeline:
         simple_io: What the service declares.
         threads: Where those that are no `async def` run.
         entropy: Gives cids.
+        audit: Told of whom `accept` refuses.
         log: Where hooks that fail are told.
         is_generator: Whether `handle` yields, so that it may be iterated over.
     """
 
     def __init__(
         self,
+        name: str,
         handle: Callable[..., Any],
         hooks: Mapping[str, Callable[[], Any]],
         read: Callable[[object], object] | None,
@@ -59,9 +63,11 @@ class Pipeline:
         *,
         threads: Threads,
         entropy: Entropy,
+        audit: Audit,
         log: Any,
         is_generator: bool,
     ) -> None:
+        self._name = name
         self._handler = handle
         self._is_async = inspect.iscoroutinefunction(handle)
         self._is_generator = is_generator
@@ -70,6 +76,7 @@ class Pipeline:
         self._simple_io = simple_io
         self._threads = threads
         self._entropy = entropy
+        self._audit = audit
         self._log = log
         self._now = trio.lowlevel.current_clock().current_time
         self.secrets = () if simple_io is None else simple_io.secrets
@@ -157,6 +164,14 @@ class Pipeline:
     async def _handle_between_hooks(self, invocation: Invocation) -> Any:
         try:
             if await self._run_hook("accept") is False:
+                self._audit.note(
+                    AuditEvent.SERVICE,
+                    AuditResult.DENIED,
+                    cid=invocation.cid,
+                    service=self._name,
+                    reason="its own accept refused it",
+                    **who_calls(invocation.call.caller),
+                )
                 msg = "the service does not accept this request"
                 raise Forbidden(msg)
             arguments = self._arguments(invocation)

@@ -13,6 +13,7 @@ from typing import Any, Self
 import trio
 from attrs import frozen
 
+from actors.audit import NO_AUDIT, Audit
 from actors.connections.link_subscriptions import SUBSCRIBE_SERVICE
 from actors.connections.unanswered import not_carried, too_late
 from actors.envelope import AwaitedReply, Envelope
@@ -53,6 +54,7 @@ class Reach:
         caller: Gives the peer that invokes.
         endpoint: Which topics it may use; None for all.
         signals: What is told of calls, where somebody looks.
+        audit: Told of what is denied.
     """
 
     directory: Directory
@@ -62,6 +64,7 @@ class Reach:
     caller: Callable[[], Caller | None] = lambda: None
     endpoint: Endpoint | None = None
     signals: Signals | None = None
+    audit: Audit = NO_AUDIT
 
     def bridge(self, function: Callable[[], Awaitable[Any]]) -> Any:
         """Run `function`: return its awaitable on the event loop, its result in a worker thread."""

@@ -100,16 +100,20 @@ class Service(InvocationContext, ServiceHooks, Streaming, Actor):
         self.processes = processes
         self.clock = clock
         self.entropy = entropy
-        self.reach = Reach(self.directory, threads, entropy, _position, _caller, endpoint, self.signals)
+        self.reach = Reach(
+            self.directory, threads, entropy, _position, _caller, endpoint, signals=self.signals, audit=self.audit
+        )
         self._invoker = Invoker(self.actor, self.reach, self._log)
         cls = type(self)
         self._pipeline = Pipeline(
+            self.actor,
             self.handle,
             self.own_hooks(),
             cls.read_input_with(),
             declaration_of(cls),
             threads=threads,
             entropy=entropy,
+            audit=self.audit,
             log=self._log,
             is_generator=inspect.isasyncgenfunction(cls.handler()),
         )

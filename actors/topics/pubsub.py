@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
-from actors.errors import NOT_ALLOWED, BadInput, Forbidden, NotFound
+from actors.errors import BadInput, NotFound
 from actors.ref import actor_name
 from actors.services.invoking import ServiceName, service_name
 from actors.services.reach import LOCAL_TIMEOUT, Reach
@@ -23,6 +23,7 @@ from actors.topics.topic_access import (
     find_topic,
     get_messages,
     may_publish,
+    may_subscribe,
     publish,
     require_peer,
     resume,
@@ -139,9 +140,7 @@ class PubSub:
         return sub_key
 
     async def _subscribe_service(self, topic: str, service: str, options: dict[str, Any]) -> str:
-        endpoint = self._reach.endpoint
-        if endpoint is not None and endpoint.may_subscribe(topic) is None:
-            raise Forbidden(NOT_ALLOWED)
+        may_subscribe(self._reach, topic, None)
         checked = subscription_options(options)
         if await find_topic(self._reach, topic) is None:
             msg = f"No such topic `{topic}`"

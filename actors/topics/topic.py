@@ -10,8 +10,9 @@ import trio
 from attrs import define, evolve, field
 
 from actors.actor import Actor
+from actors.audit import AuditEvent, AuditResult
 from actors.envelope import Envelope
-from actors.errors import NOT_ALLOWED, ActorError, CallError, Forbidden, Overloaded
+from actors.errors import NOT_ALLOWED, ActorError, CallError, Forbidden, NotFound, Overloaded
 from actors.ports import Cleaned, Clock, Entropy, QueueStore, SubscriptionStore, TopicList, TopicStore
 from actors.services.call import PeerIdentity
 from actors.settings import OnNoSubs, TopicSettings
@@ -236,7 +237,7 @@ class Topic(Actor):
     async def _set_options(self, request: SetOptions) -> dict[str, Any]:
         plan = self._state.plans.get(request.sub_key)
         if plan is None:
-            raise Forbidden(NOT_ALLOWED)
+            raise NotFound(f"there is no subscription {request.sub_key!r} any more")
         record = evolve(plan.record, overrides={**plan.record.overrides, **request.options})
         await self._ports.subscriptions.subscribe(record)
         plan.record = record
@@ -246,6 +247,14 @@ class Topic(Actor):
     def _resume(self, request: Resume) -> str:
         plan = self._state.plans.get(request.sub_key)
         if plan is None or plan.record.owner.security != request.identity.security:
+            self.audit.note(
+                AuditEvent.TOPIC,
+                AuditResult.DENIED,
+                who=request.identity.security,
+                action="resuming",
+                topic=self.actor,
+                session=request.attachment.session,
+            )
             raise Forbidden(NOT_ALLOWED)
         self._tell(request.sub_key, Attach(request.attachment))
         return request.sub_key

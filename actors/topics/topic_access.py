@@ -11,8 +11,9 @@ from typing import Any
 
 import structlog
 
+from actors.audit import AuditEvent, AuditResult
 from actors.errors import NOT_ALLOWED, ActorNotFound, BadInput, Forbidden, NotFound
-from actors.services.call import Caller
+from actors.services.call import Caller, who_calls
 from actors.services.reach import LOCAL_TIMEOUT, Reach
 from actors.settings import Compat, TopicSettings
 from actors.topics.delivery import (
@@ -33,6 +34,7 @@ __all__ = [
     "find_topic",
     "get_messages",
     "may_publish",
+    "may_subscribe",
     "publish",
     "require_peer",
     "resume",
@@ -63,13 +65,22 @@ def _no_topic(topic: str) -> NotFound:
     return NotFound(f"No such topic `{topic}`")
 
 
-def _denied(what: str, topic: str, caller: Caller | None, endpoint: Endpoint | None) -> Forbidden:
+def _denied(reach: Reach, what: str, topic: str, caller: Caller | None, endpoint: Endpoint | None) -> Forbidden:
     _log.warning(
         f"{what} denied",
         topic=topic,
         endpoint=None if endpoint is None else endpoint.name,
         channel=None if caller is None else caller.channel,
         peer=None if caller is None else caller.peer,
+    )
+    reach.audit.note(
+        AuditEvent.TOPIC,
+        AuditResult.DENIED,
+        cid=reach.position()[0],
+        action=what,
+        topic=topic,
+        endpoint=None if endpoint is None else endpoint.name,
+        **who_calls(caller),
     )
     return Forbidden(NOT_ALLOWED)
 
@@ -92,17 +103,22 @@ def may_publish(reach: Reach, topic: str, caller: Caller | None) -> dict[str, st
         return {}
     pattern = None if endpoint is None else endpoint.may_publish(topic)
     if endpoint is None or pattern is None:
-        raise _denied("publish", topic, caller, endpoint)
+        raise _denied(reach, "publish", topic, caller, endpoint)
     return {"publisher": endpoint.name, "pattern": pattern}
 
 
-def _may_subscribe(reach: Reach, topic: str, caller: Caller | None) -> str:
+def may_subscribe(reach: Reach, topic: str, caller: Caller | None) -> str:
+    """Return which pattern lets the caller, or the service itself where there is none, subscribe.
+
+    Raises:
+        Forbidden: When none does.
+    """
     is_free, endpoint = _rules(reach, caller)
     if is_free:
         return ""
     pattern = None if endpoint is None else endpoint.may_subscribe(topic)
     if pattern is None:
-        raise _denied("subscription", topic, caller, endpoint)
+        raise _denied(reach, "subscription", topic, caller, endpoint)
     return pattern
 
 
@@ -155,7 +171,7 @@ async def subscribe_peer(
         BadInput: When an option has a wrong value.
     """
     attachment = require_peer(caller).attachment
-    patterns = [_may_subscribe(reach, topic, caller) for topic in topics]
+    patterns = [may_subscribe(reach, topic, caller) for topic in topics]
     checked = subscription_options(options)
     is_lasting = caller.is_lasting
     if unsub_on_wsx_close is not None:
@@ -163,9 +179,11 @@ async def subscribe_peer(
     for topic in topics:
         settings = await find_topic(reach, topic)
         if settings is None:
-            raise _no_topic(topic) if caller.is_admin else _denied("subscription", topic, caller, caller.endpoint)
+            raise (
+                _no_topic(topic) if caller.is_admin else _denied(reach, "subscription", topic, caller, caller.endpoint)
+            )
         if not (settings.is_api_sub_allowed or caller.is_admin):
-            raise _denied("subscription", topic, caller, caller.endpoint)
+            raise _denied(reach, "subscription", topic, caller, caller.endpoint)
     client = label or caller.client_id
     return [
         await _ask(reach, "topic", topic, Subscribe(caller.identity, attachment, client, pattern, checked, is_lasting))
@@ -209,10 +227,10 @@ async def get_messages(
     if type(limit) is not int or not 1 <= limit <= MAX_HANDED_OUT:
         msg = f"limit: expected a whole number from 1 to {MAX_HANDED_OUT}, got {limit!r}"
         raise BadInput(msg)
-    _may_subscribe(reach, topic, caller)
+    may_subscribe(reach, topic, caller)
     record = await _record(reach, sub_key)
     if record is None or record.topic != topic or (caller is not None and record.owner != caller.identity):
-        raise _denied("taking messages", topic, caller, None if caller is None else caller.endpoint)
+        raise _denied(reach, "taking messages", topic, caller, None if caller is None else caller.endpoint)
     attachment = None if caller is None else caller.attachment
     max_bytes = MAX_HANDED_OUT_BYTES if attachment is None else attachment.max_delivery_bytes
     found = await _ask(reach, "subscription", sub_key, TakeMessages(limit, max_bytes))
@@ -230,6 +248,6 @@ async def resume(reach: Reach, caller: Caller, sub_key: str) -> None:
     attachment = require_peer(caller).attachment
     record = await _record(reach, sub_key)
     if record is None or attachment is None or record.owner.security != caller.identity.security:
-        raise _denied("resuming", "of an unknown sub_key", caller, caller.endpoint)
-    _may_subscribe(reach, record.topic, caller)
+        raise _denied(reach, "resuming", "of an unknown sub_key", caller, caller.endpoint)
+    may_subscribe(reach, record.topic, caller)
     await _ask(reach, "topic", record.topic, Resume(caller.identity, attachment, sub_key))

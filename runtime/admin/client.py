@@ -47,7 +47,8 @@ class AdminClient:
         Raises:
             CallError: What the service failed with, or `InvokeTimeout`.
         """
-        call = Invoke(self._entropy.hex_id(), {"service": service, "request": request}, timeout=timeout)
+        call_id = self._entropy.hex_id()
+        call = Invoke(call_id, {"service": service, "request": request}, cid=call_id, timeout=timeout)
         await self._link.send(call)
         with trio.move_on_after(timeout):
             while True:

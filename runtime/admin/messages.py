@@ -10,6 +10,7 @@ from actors.services.service import Service
 from actors.topics.delivery import GetRecord, NewMessages, SetOptions, Unsubscribe
 from actors.topics.publication import SubscriptionRecord
 from actors.topics.subscribing import subscription_options
+from runtime.admin.change import Change
 from runtime.store.browse import StoreBrowser
 
 __all__ = ["store_services"]
@@ -46,12 +47,14 @@ def store_services(browser: StoreBrowser) -> tuple[type[Service], ...]:
             after, limit = int(request.get("after") or 0), int(request.get("limit") or 100)
             return await browser.messages(_topic(request), after=after, limit=limit)
 
-    class DeleteMessages(Service):
+    class DeleteMessages(Change):
         """Deletes messages of a topic."""
 
         name = f"{ADMIN_PREFIX}delete-messages"
+        tells = ("topic", "places")
+        tells_after = ("deleted",)
 
-        async def handle(self, request: dict[str, Any]) -> Any:
+        async def change(self, request: dict[str, Any]) -> Any:
             """Return how many messages, at the places listed or anywhere, were deleted."""
             return {"deleted": await browser.delete(_topic(request), _places(request))}
 
@@ -64,12 +67,13 @@ def store_services(browser: StoreBrowser) -> tuple[type[Service], ...]:
             """Return all that is known of the message at a place, and which subscriptions are not done with it."""
             return await browser.show(_topic(request), _place(request))
 
-    class EditMessage(Service):
+    class EditMessage(Change):
         """Changes one message."""
 
         name = f"{ADMIN_PREFIX}edit-message"
+        tells = ("topic", "place")
 
-        async def handle(self, request: dict[str, Any]) -> Any:
+        async def change(self, request: dict[str, Any]) -> Any:
             """Return the message as it is now."""
             changes = request.get("changes")
             if not isinstance(changes, dict) or not changes:
@@ -79,21 +83,24 @@ def store_services(browser: StoreBrowser) -> tuple[type[Service], ...]:
             await browser.edit(topic, place, changes)
             return await browser.show(topic, place)
 
-    class ClearSubscription(Service):
+    class ClearSubscription(Change):
         """Has a subscription be done with all that waits for it."""
 
         name = f"{ADMIN_PREFIX}clear-subscription"
+        tells = ("sub_key",)
+        tells_after = ("cleared",)
 
-        async def handle(self, request: dict[str, Any]) -> Any:
+        async def change(self, request: dict[str, Any]) -> Any:
             """Return how many messages that was."""
             return {"cleared": await browser.clear(_sub_key(request))}
 
-    class SetSubscription(Service):
+    class SetSubscription(Change):
         """Sets how a subscription's messages are delivered."""
 
         name = f"{ADMIN_PREFIX}set-subscription"
+        tells = ("sub_key", "options")
 
-        async def handle(self, request: dict[str, Any]) -> Any:
+        async def change(self, request: dict[str, Any]) -> Any:
             """Return what is set of it now."""
             sub_key = _sub_key(request)
             record = await _record(self, sub_key)
@@ -104,24 +111,28 @@ def store_services(browser: StoreBrowser) -> tuple[type[Service], ...]:
             order = SetOptions(sub_key, subscription_options(options))
             return await self.ref("topic", record.topic).ask(order)
 
-    class EndSubscription(Service):
+    class EndSubscription(Change):
         """Ends a subscription; what waits for it becomes dead letters."""
 
         name = f"{ADMIN_PREFIX}end-subscription"
+        tells = ("sub_key",)
+        tells_after = ("topic",)
 
-        async def handle(self, request: dict[str, Any]) -> Any:
+        async def change(self, request: dict[str, Any]) -> Any:
             """Return its topic."""
             sub_key = _sub_key(request)
             record = await _record(self, sub_key)
             await self.ref("topic", record.topic).ask(Unsubscribe(record.owner, sub_key))
             return {"topic": record.topic}
 
-    class ReplayMessages(Service):
+    class ReplayMessages(Change):
         """Publishes dead letters anew."""
 
         name = f"{ADMIN_PREFIX}replay-messages"
+        tells = ("topic", "places")
+        tells_after = ("topics",)
 
-        async def handle(self, request: dict[str, Any]) -> Any:
+        async def change(self, request: dict[str, Any]) -> Any:
             """Return the topics that dead letters, at the places listed or anywhere, went back to."""
             topics = await browser.replay(_topic(request), _places(request))
             for topic in topics:

@@ -7,6 +7,7 @@ from typing import Any
 from actors.builtin.gateway import ADMIN_PREFIX
 from actors.errors import BadInput
 from actors.services.service import Service
+from runtime.admin.change import Change
 from runtime.applying import Applier, Target
 
 __all__ = ["plan_services"]
@@ -27,12 +28,14 @@ def plan_services(applier: Applier | None, target: Target) -> tuple[type[Service
             """Return the steps, and the digest to apply them by."""
             return await of_file.plan(target, _text(request, "path"))
 
-    class Apply(Service):
+    class Apply(Change):
         """Changes what a plan has shown."""
 
         name = f"{ADMIN_PREFIX}apply"
+        tells = ("path", "digest")
+        tells_after = ("steps",)
 
-        async def handle(self, request: dict[str, Any]) -> Any:
+        async def change(self, request: dict[str, Any]) -> Any:
             """Return what became of each step, and what remains."""
             return await of_file.apply(target, _text(request, "path"), _text(request, "digest"))
 

@@ -10,6 +10,7 @@ import trio
 from actors.builtin.gateway import ADMIN_PREFIX
 from actors.errors import BadInput
 from actors.services.service import Service
+from runtime.admin.change import Change
 from runtime.registry import Registry
 
 __all__ = ["admin_services"]
@@ -27,14 +28,15 @@ def admin_services(registry: Registry, cluster: str) -> tuple[type[Service], ...
             """Return the cluster, the process id and all actors."""
             return {"cluster": cluster, "pid": os.getpid(), "actors": registry.snapshot()}
 
-    class InvokeVia(Service):
+    class InvokeVia(Change):
         """Invokes a remote service over one of the cluster's outgoing connections."""
 
         name = f"{ADMIN_PREFIX}invoke-via"
+        tells = ("connection",)
 
-        async def handle(self, request: Any) -> Any:
+        async def change(self, request: dict[str, Any]) -> Any:
             """Return the remote service's result."""
-            if not isinstance(request, dict) or not isinstance(request.get("connection"), str):
+            if not isinstance(request.get("connection"), str):
                 msg = "connection: expected the name of an outgoing connection"
                 raise BadInput(msg)
             timeout = float(request.get("timeout") or 5.0)

@@ -7,6 +7,7 @@ from typing import Any
 from actors.builtin.gateway import ADMIN_PREFIX
 from actors.errors import BadInput
 from actors.services.service import Service
+from runtime.admin.change import Change
 
 __all__ = ["SESSION_SERVICES"]
 
@@ -21,12 +22,13 @@ class Sessions(Service):
         return await self.wsx.channel.get_connection_list(str(request.get("channel") or ""))
 
 
-class CloseSession(Service):
+class CloseSession(Change):
     """Disconnects a client."""
 
     name = f"{ADMIN_PREFIX}close-session"
+    tells = ("client",)
 
-    async def handle(self, request: dict[str, Any]) -> Any:
+    async def change(self, request: dict[str, Any]) -> Any:
         """Return its id."""
         client = _client(request)
         await self.wsx.channel.disconnect_client(self.cid, client)
@@ -34,12 +36,13 @@ class CloseSession(Service):
         return {"closed": client}
 
 
-class InvokeSession(Service):
+class InvokeSession(Change):
     """Sends a client a request."""
 
     name = f"{ADMIN_PREFIX}invoke-session"
+    tells = ("client",)
 
-    async def handle(self, request: dict[str, Any]) -> Any:
+    async def change(self, request: dict[str, Any]) -> Any:
         """Return its answer."""
         timeout = float(request.get("timeout") or 5.0)
         return await self.wsx.channel.invoke(

@@ -12,6 +12,7 @@ from attrs import asdict
 from actors.builtin.gateway import ADMIN_PREFIX
 from actors.errors import BadInput, StoreFailed
 from actors.services.service import Service
+from runtime.admin.change import Change
 from runtime.store.backup import back_up
 from runtime.store.integrity import DamagedStore
 
@@ -37,13 +38,15 @@ def backup_services(path: Path | None) -> tuple[type[Service], ...]:
         trio.from_thread.check_cancelled()
         time.sleep(PAUSE)
 
-    class BackUpStore(Service):
+    class BackUpStore(Change):
         """Backs up the store."""
 
         name = f"{ADMIN_PREFIX}back-up-store"
+        tells = ("file", "overwrite")
+        tells_after = ("size", "messages")
         concurrency = 1
 
-        async def handle(self, request: dict[str, Any]) -> Any:
+        async def change(self, request: dict[str, Any]) -> Any:
             """Return what the backup holds that is now at the absolute path `file`; it is replaced with `overwrite`."""
             target, store = _target(request), path
             if store is None:

@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from actors.errors import ConfigurationError
+from runtime.cli.auditing import note_edit
 from runtime.cli.diff import show_difference
 from runtime.cli.failure import Failed
 from runtime.cli.reach import DEFAULT_CONFIG
@@ -60,7 +61,8 @@ def add(
             _need_cluster(text, cluster)
         return added(text, ("clusters", cluster, *below), given)
 
-    _edit(config, change, yes=yes, may_be_new=not below)
+    key = path_text(below) if below else ""
+    _edit(config, change, cluster, "add", key, yes=yes, may_be_new=not below)
 
 
 def set_key(cluster: str, key: str, /, *values: str, yes: Yes = False, config: Path = DEFAULT_CONFIG) -> None:
@@ -82,7 +84,7 @@ def set_key(cluster: str, key: str, /, *values: str, yes: Yes = False, config: P
         _need_cluster(text, cluster)
         return with_value(text, ("clusters", cluster, *path), value)
 
-    _edit(config, change, yes=yes)
+    _edit(config, change, cluster, "set", path_text(path), yes=yes)
 
 
 def remove(
@@ -108,7 +110,7 @@ def remove(
             raise CannotEdit(msg)
         return removed(text, ("clusters", cluster, *path))
 
-    _edit(config, change, yes=yes)
+    _edit(config, change, cluster, "remove", path_text(path) if path else "", yes=yes)
 
 
 def _path(key: str) -> tuple[str, ...]:
@@ -125,8 +127,17 @@ def _need_cluster(text: str, cluster: str) -> None:
         raise CannotEdit(msg)
 
 
-def _edit(config: Path, change: Callable[[str], str], *, yes: bool, may_be_new: bool = False) -> None:
-    """Change a file: look what is wrong with the outcome, show it, ask, write."""
+def _edit(
+    config: Path,
+    change: Callable[[str], str],
+    cluster: str,
+    command: str,
+    key: str,
+    *,
+    yes: bool,
+    may_be_new: bool = False,
+) -> None:
+    """Change a file: look what is wrong with the outcome, show it, ask, write, and tell the audit log which key."""
     before = "" if may_be_new and not config.exists() else _read(config)
     known = _problems(config, before) if before.strip() else []
     if any(problem.message.startswith("not TOML") for problem in known):
@@ -151,6 +162,8 @@ def _edit(config: Path, change: Callable[[str], str], *, yes: bool, may_be_new: 
         replace_text(config, after)
     except OSError as error:
         raise Failed(f"{config} cannot be written: {error.strerror or error}") from None
+    is_gone = command == "remove" and not key
+    note_edit(config, before if is_gone else after, cluster, command, key=key)
     print(f"wrote {config}")  # noqa: T201
 
 

@@ -11,6 +11,7 @@ from attrs import asdict
 from cyclopts import App
 
 from actors.errors import ConfigurationError
+from runtime.cli.auditing import note_edit
 from runtime.cli.failure import Failed
 from runtime.cli.reach import DEFAULT_CONFIG
 from runtime.cli.tables import printable
@@ -65,6 +66,7 @@ def enmasse(
         replace_text(config, text)
     except OSError as error:
         raise Failed(f"{config} cannot be written: {error.strerror or error}") from None
+    note_edit(config, text, cluster, "import enmasse", source=str(file))
     if json:
         _print_json(config, converted, problems)
     else:

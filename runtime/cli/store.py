@@ -18,6 +18,7 @@ from rich.progress import Progress
 
 from actors.errors import CallError, LinkClosed
 from runtime.admin.client import NotRunning, connect
+from runtime.cli.auditing import audited
 from runtime.cli.failure import Failed
 from runtime.cli.reach import DEFAULT_CONFIG, data_dir_of
 from runtime.data_dir import AlreadyRunning, lock, store_file
@@ -57,7 +58,7 @@ def backup(
             made = trio.run(_backup_of_running, data_dir, target, overwrite)
         except NotRunning:
             store = _existing_store(data_dir, cluster)
-            with lock(data_dir), _progress() as on_step:
+            with lock(data_dir), audited(config, cluster, "store backup", file=str(target)), _progress() as on_step:
                 made = asdict(back_up(store, target, is_open=False, overwrite=overwrite, on_step=on_step))
     _print(made, f"{file}: backed up: {_holds(made)}", as_json=json_)
 
@@ -98,7 +99,7 @@ def restore(cluster: str, file: Path, /, *, json_: bool = False, config: Path = 
     with _one_sentence(cluster, "stop it first"):
         if not file.is_file():
             raise Failed(f"{file}: there is no such file")
-        with lock(data_dir), _progress() as on_step:
+        with lock(data_dir), audited(config, cluster, "store restore", file=str(file)), _progress() as on_step:
             restored = put_back(store_file(data_dir), file, on_step=on_step)
     made = asdict(restored.report)
     aside = None if restored.aside is None else str(restored.aside)
@@ -118,7 +119,7 @@ def salvage(cluster: str, /, *, json_: bool = False, config: Path = DEFAULT_CONF
     data_dir = data_dir_of(config, cluster)
     with _one_sentence(cluster, "stop it first"):
         store = _existing_store(data_dir, cluster)
-        with lock(data_dir), _progress() as on_step:
+        with lock(data_dir), audited(config, cluster, "store salvage"), _progress() as on_step:
             salvaged = save(store, on_step=on_step)
     made, lost = asdict(salvaged.report), [f"lost: {one}" for one in salvaged.lost]
     first = f"{store}: salvaged: {_holds(made)}; the damaged store is kept as {salvaged.aside}"

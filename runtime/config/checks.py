@@ -19,7 +19,7 @@ from runtime.config.problems import KeyPath, Problems, nearest
 from runtime.config.remotes import check_remote
 from runtime.config.schema import ClusterSettings, Configuration
 from runtime.config.shown import shown
-from runtime.config.signal_checks import check_monitoring
+from runtime.config.signal_checks import check_audit, check_monitoring
 from runtime.config.tls import check_channel_tls, check_outgoing_tls, check_tls_files
 from runtime.transport.network import Address
 
@@ -48,6 +48,7 @@ def check_clusters(clusters: dict[str, ClusterSettings], problems: Problems, sta
     bound = BoundAddresses()
     for name, cluster in clusters.items():
         where: KeyPath = ("clusters", name)
+        check_audit(cluster.audit, (*where, "audit"), problems)
         for key, definition in cluster.security.items():
             check_definition(definition, (*where, "security", key), problems)
         for channel in cluster.channels:

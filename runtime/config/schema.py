@@ -16,7 +16,7 @@ from actors.settings import (
     SubscriptionSettings,
     TopicSettings,
 )
-from runtime.config.signals import LogSettings, MonitoringSettings
+from runtime.config.signals import AuditSettings, LogSettings, MonitoringSettings
 
 __all__ = ["ClusterSettings", "Configuration", "StoreKind", "StoreSettings", "Synchronous"]
 
@@ -53,6 +53,7 @@ class ClusterSettings:
     shutdown_timeout: float = 10.0  # seconds that what is under way has when the cluster stops
     hook_service: str | None = None  # a service that hears of the peers of all channels that name none of their own
     store: StoreSettings = field(factory=StoreSettings)  # where guaranteed messages are kept
+    audit: AuditSettings = field(factory=AuditSettings)  # who was let in or refused, and who changed what
     security: dict[str, SecuritySettings] = field(factory=dict)  # named credentials that channels check
     channels: dict[str, ChannelSettings] = field(factory=dict)  # addresses that the cluster listens on
     # channels of other clusters, or other WebSocket servers, that the cluster dials

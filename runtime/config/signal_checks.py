@@ -9,9 +9,11 @@ from actors.settings import SecurityKind
 from runtime.config.addresses import BoundAddresses, is_loopback
 from runtime.config.problems import KeyPath, Problems, nearest
 from runtime.config.schema import ClusterSettings
-from runtime.config.signals import KINDS, LogSettings
+from runtime.config.signals import KINDS, AuditSettings, LogSettings
 
-__all__ = ["check_log", "check_monitoring", "host_and_port"]
+__all__ = ["check_audit", "check_log", "check_monitoring", "host_and_port"]
+
+_LEAST_AUDIT_SIZE = 64 * 1024
 
 
 def check_log(settings: LogSettings, problems: Problems) -> None:
@@ -65,3 +67,9 @@ def check_monitoring(cluster: ClusterSettings, where: KeyPath, problems: Problem
             'beyond this machine anybody could read it: name a security definition, or say security = "none"',
         )
     bound.add(host, port, where, problems)
+
+
+def check_audit(settings: AuditSettings, where: KeyPath, problems: Problems) -> None:
+    """Note files that would be put aside all the time."""
+    if settings.max_size < _LEAST_AUDIT_SIZE:
+        problems.add((*where, "max_size"), f"expected {_LEAST_AUDIT_SIZE} or more, got {settings.max_size}")

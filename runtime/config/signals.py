@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from enum import Enum
+from pathlib import Path
 
 from attrs import field, frozen
 
-__all__ = ["KINDS", "LogFormat", "LogLevel", "LogSettings", "MonitoringSettings"]
+from actors.settings import MIB
+
+__all__ = ["KINDS", "AuditSettings", "LogFormat", "LogLevel", "LogSettings", "MonitoringSettings"]
 
 KINDS = (
     "actor",
+    "audit",
     "channel",
     "cluster",
     "deployer",
@@ -71,3 +75,12 @@ class MonitoringSettings:
     # the security definition whose credentials `/metrics`, and the reasons at `/readyz`, are shown to; or `"none"`,
     # which is to be said where the address is not of this machine alone
     security: str | None = None
+
+
+@frozen
+class AuditSettings:
+    """Who was let in or refused, and who changed what: JSON, a line each, in files of mode 0600."""
+
+    file: Path | None = None  # where it is written; unset: `audit.log` in the data_dir
+    max_size: int = 10 * MIB  # bytes of the file; then it is kept as `audit.log.1`, and the one of that name as `.2`
+    keep: int = 10  # how many older files are kept

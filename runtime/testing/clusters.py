@@ -21,7 +21,7 @@ from runtime.config import ClusterSettings
 from runtime.server import load_all
 from runtime.store.schema import open_database
 from runtime.store.sqlite import SqliteStore
-from runtime.testing.ports import InlineThreads, SeededEntropy, SimulatedClock
+from runtime.testing.ports import InlineThreads, RecordedAudit, SeededEntropy, SimulatedClock
 from runtime.transport.memory import MemoryNetwork
 
 __all__ = ["Clusters", "SimulatedCluster"]
@@ -30,7 +30,7 @@ __all__ = ["Clusters", "SimulatedCluster"]
 class SimulatedCluster:
     """A cluster of one server, at a node of the simulated network that has the cluster's name.
 
-    `hooks` are the events that its hook services were given, in order.
+    `hooks` are the events that its hook services were given, in order, and `audit` the entries of its audit log.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class SimulatedCluster:
         self.name = name
         self.settings = settings
         self.hooks: list[Any] = []
+        self.audit: list[dict[str, Any]] = []
         self._node = node or name
         self._classes = classes
         self._network = network
@@ -101,6 +102,7 @@ class SimulatedCluster:
             threads=self._threads,
             processes=self._threads,
             stores=Stores.of(store, catalogue),
+            audit=RecordedAudit(self.audit),
         )
         self.cluster = Cluster(self.name, self.settings, classes, ports)
         await self._nursery.start(self._run, life)

@@ -13,7 +13,9 @@ from typing import Any, Generic, TypeVar
 import trio
 from outcome import Outcome, acapture, capture
 
-__all__ = ["InlineThreads", "SeededEntropy", "SimulatedClock"]
+from actors.audit import AuditEvent, AuditResult
+
+__all__ = ["InlineThreads", "RecordedAudit", "SeededEntropy", "SimulatedClock"]
 
 T = TypeVar("T")
 
@@ -26,6 +28,22 @@ class SimulatedClock:
     def utc_now(self) -> datetime.datetime:
         """Return the time now, naive, in UTC: a fixed day, and as many seconds as the run has had."""
         return EPOCH + datetime.timedelta(seconds=trio.current_time())
+
+
+class RecordedAudit:
+    """An audit log in memory.
+
+    Args:
+        entries: Where entries go, each a dict as a line of the file has it.
+    """
+
+    def __init__(self, entries: list[dict[str, Any]]) -> None:
+        self._entries = entries
+
+    def note(self, event: AuditEvent, result: AuditResult, **facts: object) -> None:
+        """Take an entry; see `actors.audit.Audit.note`."""
+        known = {key: fact for key, fact in facts.items() if fact not in (None, "")}
+        self._entries.append({"event": event.value, "result": result.value, **known})
 
 
 class SeededEntropy:

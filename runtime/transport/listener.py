@@ -18,6 +18,7 @@ from runtime.transport.buffered import BufferedStream
 from runtime.transport.network import Address, Network
 from runtime.transport.options import LinkOptions
 from runtime.transport.tls import certificate_of
+from runtime.transport.unix import local_user_of
 from runtime.transport.websocket import RECEIVE_BUFFER, MakeWire, open_link, peer_of, until_ended
 from runtime.wire import NATIVE_SUBPROTOCOL
 
@@ -151,7 +152,9 @@ class WebSocketListener:
 
     async def _decide(self, request: WebSocketRequest, arrival: _WebSocketArrival) -> WebSocketConnection | None:
         headers = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
-        arrival.presented = Presented(headers, certificate_of(arrival.transport))
+        arrival.presented = Presented(
+            headers, certificate_of(arrival.transport), local_user=local_user_of(arrival.transport)
+        )
         origin = headers.get("origin", "")
         is_native = self._wire is not WireFormat.ZATO and NATIVE_SUBPROTOCOL in request.proposed_subprotocols
         if request.path != self.address.path:

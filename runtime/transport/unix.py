@@ -6,6 +6,7 @@ import hashlib
 import os
 import socket
 import stat
+import struct
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ import trio
 from actors.errors import DialFailed
 from runtime.transport.network import Address
 
-__all__ = ["UnixNetwork", "socket_path"]
+__all__ = ["UnixNetwork", "local_user_of", "socket_path"]
 
 _MAX_PATH = 100
 """Bytes; the kernel's limit is 108 on Linux and 104 on macOS, the closing zero included."""
@@ -37,6 +38,15 @@ def socket_path(data_dir: Path) -> Path:
         msg = f"{folder} is not a folder of this user alone"
         raise PermissionError(msg)
     return folder / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:24]}.sock"
+
+
+def local_user_of(transport: trio.abc.Stream) -> str:
+    """Return the user that the peer of a Unix socket runs as, as the kernel says; empty where it does not say."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None or not isinstance(transport, trio.SocketStream) or transport.socket.family != socket.AF_UNIX:
+        return ""
+    _pid, uid, _gid = struct.unpack("3i", transport.socket.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
+    return f"uid {uid}"
 
 
 class _UnixListener(trio.abc.Listener[trio.SocketStream]):

@@ -13,6 +13,7 @@ _NAMES = re.compile(r"max_.*|limit_.*|.*_timeout|.*_threshold|token_ttl|new_toke
 _NAMES_TOO = ("timeout", "delivery_max_retry", "delivery_batch_size")
 
 SHOWN_BY = {
+    "audit.max_size": "runtime/observe/test_audit_file.py::test_full_files_are_put_aside_and_so_many_are_kept",
     "log.max_repeats": "runtime/observe/test_log_settings.py::test_what_repeats_is_counted",
     "channels.max_handshakes": "runtime/transport/test_websocket.py::test_places_for_handshakes_are_bounded_and_freed",
     "channels.max_failed_logins": "runtime/security/test_channel_security.py::test_too_many_failures_are_told_and_end",
