@@ -48,7 +48,7 @@ class AuditWriter(Actor):
 
     async def _write_for_ever(self) -> None:
         backoff = BackoffState(self.retry)
-        self.progress.show("writing", file=str(self._file.path))
+        self.progress.show("running", file=str(self._file.path))
         while True:
             await self._trail.wait_for_entries()
             lines = self._trail.first()
@@ -60,7 +60,7 @@ class AuditWriter(Actor):
                 backoff.attempt = 0
                 self._trail.written(lines)
                 self.progress.count("handled")
-                self.progress.show("writing", file=str(self._file.path))
+                self.progress.show("running", file=str(self._file.path))
 
     async def _wait_after(self, error: OSError, delay: float) -> None:
         facts = {"file": str(self._file.path), "reason": error.strerror or str(error), "retry_in": delay}
