@@ -170,7 +170,7 @@ class Cluster:
             for key, cls in after.items():
                 if before.get(key) is not cls:
                     nursery.start_soon(root.replace, ChildSpec.of(cls))
-            for kind, name in before.keys() - after.keys():
+            for kind, name in [key for key in before if key not in after]:
                 nursery.start_soon(root.stop, kind, name)
         self._classes = tuple(after.values())
         _tell_deployed([cls for key, cls in after.items() if before.get(key) is not cls])

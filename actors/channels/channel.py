@@ -69,7 +69,7 @@ class SessionTable:
 
     known: dict[PeerIdentity, KnownPeer] = field(factory=dict)
     clients: dict[str, ConnectedClient] = field(factory=dict)
-    open: set[Session] = field(factory=set)
+    open: dict[Session, None] = field(factory=dict)
     settings: ChannelSettings | None = None
 
     def know(self, identity: PeerIdentity, known: KnownPeer, *, limit: int, is_there: Callable[[str], bool]) -> None:

@@ -28,7 +28,7 @@ class ClientCalls:
     limit: int
     _entropy: Entropy
     _pending: PendingCalls = field(init=False)
-    _waiting: set[Envelope] = field(init=False, factory=set)
+    _waiting: dict[Envelope, None] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self._pending = PendingCalls(self.client, self._entropy)
@@ -40,7 +40,7 @@ class ClientCalls:
         """Take a request in, to be sent in its turn; tell whether there was room, else it has been failed."""
         has_room = len(self) < self.limit
         if has_room:
-            self._waiting.add(envelope)
+            self._waiting[envelope] = None
         elif envelope.reply is not None:
             envelope.reply.fail(Overloaded(f"more than {self.limit} requests to {self.client!r} are under way"))
         return has_room
@@ -54,7 +54,7 @@ class ClientCalls:
             await self._announce(link, envelope.payload, envelope.cid)
         elif envelope.is_wanted:
             await self._pending.send(link, envelope)
-        self._waiting.discard(envelope)
+        self._waiting.pop(envelope, None)
 
     async def _announce(self, link: Link, call: RemoteCall, cid: str) -> None:
         call_id = self._entropy.hex_id()

@@ -6,8 +6,7 @@ there. Nothing here talks to a client; see `actors.channels.client_calls` and `a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from attrs import field, frozen
@@ -27,7 +26,7 @@ class ConnectedClient:
     """
 
     caller: Caller
-    subscriptions: AbstractSet[str]
+    subscriptions: Collection[str]
 
     def as_dict(self, is_subscription: Callable[[str], bool]) -> dict[str, Any]:
         """Return what operators and services see of it; `is_subscription` tells whether a sub_key is still one."""

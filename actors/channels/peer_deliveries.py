@@ -23,7 +23,7 @@ class PeerDeliveries:
         self._session = session
         self._tell = tell
         self._unanswered: dict[str, str] = {}
-        self.attached: set[str] = set()
+        self.attached: dict[str, None] = {}
         """The subscriptions, by sub_key."""
 
     async def send(self, link: Link, order: SendDelivery) -> None:

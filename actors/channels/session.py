@@ -77,7 +77,7 @@ class Session(Actor):
         *,
         channel: str,
         clients: dict[str, ConnectedClient],
-        open_sessions: set[Session],
+        open_sessions: dict[Session, None],
         clock: Clock,
         entropy: Entropy,
         logs: MessageLogs,
@@ -116,7 +116,7 @@ class Session(Actor):
         self._hooks = SessionHooks(self._settings, ref=self.ref, log=self._log, entropy=self._entropy)
         self._deliveries = PeerDeliveries(self.actor, self._tell_subscription)
         self._calls = ClientCalls(self.actor, self._settings.max_in_flight, self._entropy)
-        self._open_sessions.add(self)
+        self._open_sessions[self] = None
         self.progress.show("connecting", peer=self._arrival.peer)
         self.progress.measure("in_flight", lambda: len(self._requests))
         self.progress.measure("streams", lambda: len(self._streams))
@@ -135,7 +135,7 @@ class Session(Actor):
 
     async def teardown(self) -> None:
         """Cancel what the peer asked for, and tell its subscriptions and the channel's hook."""
-        self._open_sessions.discard(self)
+        self._open_sessions.pop(self, None)
         self._requests.cancel_all()
         self._deliveries.detach()
         self._logs.forget(self.actor)
@@ -233,7 +233,7 @@ class Session(Actor):
             case Probe():
                 return await self._link.is_alive()
             case Attached(subscription=subscription):
-                self._deliveries.attached.add(subscription)
+                self._deliveries.attached[subscription] = None
             case CloseSession():
                 self._close = message
                 self._clients.pop(self._caller.pub_client_id, None)

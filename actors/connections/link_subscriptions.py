@@ -96,7 +96,7 @@ class LinkSubscriptions:
 
     def relist(self, topics: Mapping[str, Mapping[str, Any]]) -> None:
         """Have further topics subscribed to, and those unsubscribed from that are not listed any more."""
-        self._topics = {**{one: self._topics[one] for one in self._topics.keys() - self._listed.keys()}, **topics}
+        self._topics = {**{one: how for one, how in self._topics.items() if one not in self._listed}, **topics}
         self._listed = dict(topics)
         self.refused = {topic: reason for topic, reason in self.refused.items() if topic in self._topics}
         self._relisted.set()

@@ -58,7 +58,7 @@ class Subscriber(Actor):
         self._window = Window(MAX_DELIVERIES, MAX_DELIVERY_BYTES)
         self._entropy = entropy
         self._gives_messages = gives_messages
-        self._attached: set[str] = set()
+        self._attached: dict[str, None] = {}
         self._sub_keys: dict[str, str] = {}
         self._asked: list[Envelope] = []
 
@@ -108,7 +108,7 @@ class Subscriber(Actor):
         """Take a delivery."""
         match message:
             case Attached(subscription=subscription):
-                self._attached.add(subscription)
+                self._attached[subscription] = None
             case SendDelivery(delivery=delivery):
                 self._lanes.take(delivery)
 

@@ -73,14 +73,15 @@ class Topics(Actor):
 
     async def _start_others(self) -> None:
         """Start the topics that clusters.toml does not name: those made at run time, and those that were ever used."""
-        for topic in {*self._catalogue, *await self._ports.topics.used()} - self._catalogue.configured.keys():
+        others = {*self._catalogue, *await self._ports.topics.used()} - self._catalogue.configured.keys()
+        for topic in sorted(others):
             if self._catalogue.find(topic) is not None:
                 self._made.add(topic)
                 self._start(topic)
 
     async def _configure(self, configured: Mapping[str, TopicSettings]) -> None:
         """Start and stop topics as the file says now; those that go on look at their settings."""
-        before = {*self._catalogue.configured, *self._made}
+        before = sorted({*self._catalogue.configured, *self._made})
         self._catalogue.configure(configured)
         self._made -= self._catalogue.configured.keys()
         for topic in self._catalogue.configured:

@@ -57,7 +57,7 @@ class Ledger:
         self.subscriptions: dict[str, SubscriptionState] = {}
         self.buried: Counter[str] = Counter()
         """How many messages of each topic became dead letters."""
-        self.supplied: set[str] = set()
+        self.supplied: dict[str, None] = {}
         """Topics that got messages in another way than by being published to, for those who deliver them."""
         self.load()
 
@@ -314,7 +314,7 @@ class Ledger:
         message = published_of(stored.body).buried(grave, reason, self.now)
         self.insert(message, extra=None if one is None else {"sub_key": one.record.sub_key})
         self.buried[topic.name] += 1
-        self.supplied.add(grave)
+        self.supplied[grave] = None
 
     def replace(self, topic: TopicState, place: int, published: Published) -> None:
         """Store another content at the place of a message; no subscription may be delivering it."""

@@ -84,7 +84,7 @@ class SqliteStore:
 
         result = await self._group.do(run)
         while self._ledger.supplied:
-            self.on_supplied(self._ledger.supplied.pop())
+            self.on_supplied(self._ledger.supplied.popitem()[0])
         return result
 
     def _now(self) -> float:

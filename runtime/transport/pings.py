@@ -26,7 +26,7 @@ class Pings:
         self._wire = wire
         self._entropy = entropy
         self._timeout = timeout
-        self._under_way: set[trio.CancelScope] = set()
+        self._under_way: dict[trio.CancelScope, None] = {}
         self._is_over = False
 
     async def ping(self) -> bool:
@@ -34,13 +34,13 @@ class Pings:
         if self._is_over:
             return False
         with trio.move_on_after(self._timeout) as ping:
-            self._under_way.add(ping)
+            self._under_way[ping] = None
             try:
                 await self._socket.ping(self._wire.ping_payload(self._entropy.hex_id()))
             except ConnectionClosed:
                 return False
             finally:
-                self._under_way.discard(ping)
+                self._under_way.pop(ping, None)
             self._wire.pong_came()
             return True
         return False
