@@ -105,7 +105,7 @@ class Cluster:
         self._changing: Changing
         self._root: Supervisor | None = None
         self._stopped = trio.Event()
-        self._phase = "starting"
+        self.phase = "starting"
         is_watched = settings.monitoring.address is not None
         self._signals = Signals(Meters(trio.lowlevel.current_clock().current_time)) if is_watched else None
 
@@ -124,7 +124,7 @@ class Cluster:
                 _log.warning("some services are not set up yet; channels open without them", actor=self.name)
             for spec in doors:
                 root.start(spec)
-            self._phase = "running"
+            self.phase = "running"
             _log.info("started", actor=self.name, actors=len(self.registry.snapshot()))
             task_status.started()
             await self._stopped.wait()
@@ -135,7 +135,7 @@ class Cluster:
         if root is None:
             return
         _log.info("stopping", actor=self.name)
-        self._phase = "stopping"
+        self.phase = "stopping"
         with trio.move_on_after(self._settings.shutdown_timeout):
             await self._changing.stop()
             for kinds in (
@@ -196,7 +196,7 @@ class Cluster:
             self.name,
             SERVER,
             lambda: self._settings,
-            lambda: self._phase,
+            lambda: self.phase,
             self.registry,
             self._signals.meters,
             stores.catalogue,

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -23,9 +23,12 @@ from runtime.cluster import SERVER, Cluster, Ports, Stores
 from runtime.config import Configuration, check_service_names, examine
 from runtime.data_dir import AlreadyRunning
 from runtime.deployer import Deployment
+from runtime.descriptors import raise_limit
 from runtime.loading import check_declarations, load_classes
 from runtime.modules import Modules
+from runtime.notify import Notifier, Reporting
 from runtime.observe.logs import configure
+from runtime.observe.readiness import Readiness
 from runtime.observe.watched import MakeMonitor
 from runtime.opening import OpenedStore, open_data_dir
 from runtime.opening_audit import OpenedAudit, open_audit
@@ -116,8 +119,11 @@ def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
         return 2
     log_events = configure(cluster, configuration.log, server=SERVER)
     settings = configuration.clusters[cluster]
+    raise_limit(settings)
     data_dir = configuration.data_dir(cluster)
     launcher = os.getppid() if is_launched else None
+    notifier = Notifier.of_launcher(0, os.environ) if is_launched else Notifier.of_service_manager(os.environ)
+    notifier.tell("STATUS=opening the store")
     try:
         with (
             open_data_dir(
@@ -125,10 +131,12 @@ def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
             ) as opened,
             open_audit(configuration, cluster, SERVER) as audit,
         ):
-            trio.run(_run, configuration, cluster, loaded[cluster], opened, audit, is_launched, log_events)
+            trio.run(_run, configuration, cluster, loaded[cluster], opened, audit, notifier, is_launched, log_events)
     except (AlreadyRunning, DamagedStore) as error:
         print(f"cluster {cluster!r}: {error}", file=sys.stderr)  # noqa: T201
         return 1
+    finally:
+        notifier.close()
     return 0
 
 
@@ -138,6 +146,7 @@ async def _run(
     classes: Sequence[type[Actor]],
     opened: OpenedStore,
     audit: OpenedAudit,
+    notifier: Notifier,
     is_launched: bool,
     log_events: Mapping[str, int],
 ) -> None:
@@ -159,14 +168,18 @@ async def _run(
             processes.renew,
         )
         threads = SystemThreads()
-        applier = Applier(configuration, name, deployment, processes.relist, check_classes, threads)
+        stores = Stores.of(store, catalogue, opened.path)
+        reporting = Reporting(notifier, lambda: _missing(readiness))
+        applier = Applier(
+            configuration, name, deployment, processes.relist, check_classes, threads, reporting.reloading
+        )
         ports = Ports(
             network=TcpNetwork(),
             clock=clock,
             entropy=entropy,
             threads=threads,
             processes=processes,
-            stores=Stores.of(store, catalogue, opened.path),
+            stores=stores,
             deployment=deployment,
             applier=applier,
             audit=audit.trail,
@@ -175,12 +188,25 @@ async def _run(
             monitor=None if settings.monitoring.address is None else _monitor(log_events),
         )
         server = Cluster(name, settings, classes, ports)
+        readiness = Readiness(lambda: server.settings, server.registry, stores.gauges, lambda: server.phase)
         await nursery.start(watch_loop)
-        nursery.start_soon(_stop_on_signals, server, nursery.cancel_scope)
+
+        async def stop() -> None:
+            reporting.stopping(settings.shutdown_timeout + KILL_AFTER)
+            await server.stop()
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(_stop_on_signals, stop, nursery.cancel_scope)
         await nursery.start(server.run)
         _spare_the_collector()
+        nursery.start_soon(reporting.run)
         if is_launched:
-            nursery.start_soon(_stop_without_launcher, server, nursery.cancel_scope)
+            nursery.start_soon(_stop_without_launcher, stop)
+
+
+async def _missing(readiness: Readiness) -> list[str]:
+    """Return in words what a server waits for before it is ready."""
+    return [str(one) for one in await readiness.missing()]
 
 
 def _monitor(log_events: Mapping[str, int]) -> MakeMonitor:
@@ -200,7 +226,7 @@ def _spare_the_collector() -> None:
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
-async def _stop_on_signals(server: Cluster, scope: trio.CancelScope) -> None:
+async def _stop_on_signals(stop: Callable[[], Awaitable[None]], scope: trio.CancelScope) -> None:
     """Stop in order at the first signal, and cancel everything at the second."""
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
@@ -213,21 +239,19 @@ async def _stop_on_signals(server: Cluster, scope: trio.CancelScope) -> None:
                 else:
                     _log.info("signal", signal=signal.Signals(number).name)
                     is_stopping = True
-                    nursery.start_soon(_stop, server, scope)
+                    nursery.start_soon(stop)
 
 
-async def _stop(server: Cluster, scope: trio.CancelScope) -> None:
-    await server.stop()
-    scope.cancel()
-
-
-async def _stop_without_launcher(server: Cluster, scope: trio.CancelScope) -> None:
+async def _stop_without_launcher(stop: Callable[[], Awaitable[None]]) -> None:
     """Stop in order when the launcher's end of standard input closes."""
     async with trio.lowlevel.FdStream(os.dup(0)) as lifeline:
-        while await lifeline.receive_some():
+        try:
+            while await lifeline.receive_some():
+                pass
+        except trio.BrokenResourceError:  # it died before it had read all that this one said
             pass
     _log.warning("the launcher is gone")
-    await _stop(server, scope)
+    await stop()
 
 
 def _die_later() -> None:

@@ -32,6 +32,8 @@ def free_port() -> int:
 class Launched:
     """`isthmus run` in a folder; temporary files go to a folder of its own."""
 
+    arguments: tuple[str, ...] = ("run",)
+
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.lines: list[str] = []
@@ -42,7 +44,7 @@ class Launched:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [*COMMAND, "run"],
+            [*COMMAND, *self.arguments],
             cwd=self.folder,
             env=self._environment,
             stderr=subprocess.PIPE,

@@ -33,6 +33,9 @@ class NotReady:
     name: str
     reason: str
 
+    def __str__(self) -> str:
+        return f"{' '.join(filter(None, (self.what, self.name)))}: {self.reason}"
+
     def as_dict(self) -> dict[str, str]:
         """Return it as JSON can say it."""
         return {"what": self.what, "name": self.name, "reason": self.reason}

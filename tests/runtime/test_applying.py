@@ -21,8 +21,8 @@ from runtime.applying import Applier
 from runtime.cluster import Cluster
 from runtime.deployer import Deployment
 from runtime.modules import Modules
-from runtime.ports import SystemThreads
 from runtime.server import check_classes, load_all
+from runtime.testing import InlineThreads, SeededEntropy
 from tests.support import start_real
 
 CONFIGURATION = """
@@ -93,7 +93,13 @@ class One:
         deployment = Deployment(modules, partial(check_classes, configuration, "one"), self.deploying, self._watch)
         self.cluster: Cluster = await start_real(nursery, "one", settings, loaded["one"], deployment=deployment)
         self.applier = Applier(
-            configuration, "one", deployment, self.applying, check_classes, SystemThreads(), self._during
+            configuration,
+            "one",
+            deployment,
+            self.applying,
+            check_classes,
+            InlineThreads(SeededEntropy(0)),
+            self._during,
         )
 
     @contextmanager

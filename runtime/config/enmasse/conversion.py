@@ -69,7 +69,7 @@ def convert(sections: dict[str, list[Table]], *, is_local: bool = False) -> Conv
         definitions.setdefault(item.name, definition)
         if not definition.is_active:
             item.leave("is_active", "definitions are always active; the channels that ask for this one are inactive")
-        keep(item, "security", {"username": definition.username, "password": definition.password})
+        keep(item, "security", definition.table)
     each("channels", lambda item: channel_table(item, definitions), "web_socket")
     each("outgoing", lambda item: outgoing_table(item, definitions), *_OUTGOING)
     each("topics", topic_table, "pubsub_topic")

@@ -144,8 +144,10 @@ def _copy_credentials(item: Item, table: Table, definitions: Mapping[str, Defini
         item.leave("security_def", f"the security definition {named!r} is not carried over")
     elif not is_cluster:
         item.leave("security_def", "Zato did not use it with other WebSocket servers; set username and password")
+    elif (login := definitions[named].login) is None:
+        item.leave("security_def", "Zato's connections logged in with user name and password only")
     else:
-        table["username"], table["password"] = definitions[named].username, definitions[named].password
+        table |= login
 
 
 def _copy_topics(item: Item, table: Table, *, is_cluster: bool) -> None:

@@ -85,6 +85,11 @@ class Item:
         self._seen.add(key)
         self._report.not_carried.append(NotCarried(self.section, self.name, key, reason))
 
+    def leave_if_said(self, key: str, reason: str) -> None:
+        """Say so of a key that says something."""
+        if self.take(key) is not None:
+            self.leave(key, reason)
+
     def left_out(self, reason: str) -> dict[str, Any] | None:
         """Say that the whole object is not carried over, and return the table that it becomes: none."""
         self.leave("", reason)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
+import jwt
 import pytest
+from websockets.sync.client import connect
 
 from tests.processes import COMMAND, Launched, free_port
 from tests.runtime.config.enmasse_export import PASSWORD, yaml_of
@@ -42,15 +45,17 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_an_export_is_imported_checked_and_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its cluster dials its own channel, is ready, invokes, and both kinds of subscribers receive."""
-    (tmp_path / "export.yaml").write_text(yaml_of(free_port()))
+    port = free_port()
+    (tmp_path / "export.yaml").write_text(yaml_of(port))
     monkeypatch.setenv("LATAM_SECRET", PASSWORD)
+    monkeypatch.setenv("PARTNER", PASSWORD)
     (tmp_path / "crm.py").write_text(SERVICES)
     done = run(tmp_path, "import", "enmasse", "export.yaml", "--cluster", "crm", "--local", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads(done.stdout)
     assert (report["problems"], report["secrets"]["APAC"]) == ([], "local:APAC")
     assert {part: len(names) for part, names in report["made"].items()} == {
-        "security": 5, "channels": 3, "outgoing": 4, "topics": 16, "endpoints": 2, "subscriptions": 1,
+        "security": 8, "channels": 5, "outgoing": 5, "topics": 16, "endpoints": 2, "subscriptions": 1,
     }  # fmt: skip
     assert PASSWORD not in done.stdout + (tmp_path / "clusters.toml").read_text()
 
@@ -70,6 +75,13 @@ def test_an_export_is_imported_checked_and_run(tmp_path: Path, monkeypatch: pyte
         launched.until(r"subscriber .*data=\['one'\]")
         assert launched.run("publish", "crm", "/customer/new", "two").returncode == 0
         launched.until(r"hook .*data=\['two'\]")
+        key = (tmp_path / ".isthmus" / "secrets" / "Token").read_text()
+        token = jwt.encode({"exp": time.time() + 600}, key, "HS256")
+        for at, shown in ((port + 3, (tmp_path / ".isthmus" / "secrets" / "Key").read_text()), (port + 5, token)):
+            with connect(f"ws://127.0.0.1:{at}/x") as client:
+                hello = {"action": "create-session", "id": "1", "timestamp": "now", "secret": shown}
+                client.send(json.dumps({"meta": hello}))
+                assert json.loads(client.recv(timeout=30))["meta"]["status"] == 200
     finally:
         launched.stop()
     assert PASSWORD not in "".join(launched.lines)
@@ -82,7 +94,7 @@ def test_what_was_not_carried_over_is_listed(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0] == (
-        "wrote clusters.toml: 5 security, 3 channels, 4 outgoing, 16 topics, 2 endpoints, 1 subscriptions"
+        "wrote clusters.toml: 8 security, 5 channels, 5 outgoing, 16 topics, 2 endpoints, 1 subscriptions"
     )
     assert "  la-tam: $LA_TAM_PASSWORD2" in lines
     assert "  channel_rest 'rest.0': there is no place for REST" in lines

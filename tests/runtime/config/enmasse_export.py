@@ -23,7 +23,9 @@ def export_of(port: int) -> dict[str, list[dict[str, Any]]]:
             {"name": "la-tam", "type": "basic_auth", "username": "latam3", "password": f"gAAA{PASSWORD}"},
             {"name": "Gone", "type": "basic_auth", "username": "gone", "is_active": False},
             {"name": "Key", "type": "apikey", "password": PASSWORD},
-            {"name": "Token", "type": "jwt", "username": "t", "password": PASSWORD},
+            {"name": "Partner Key", "type": "apikey", "username": "partner", "password": "$PARTNER", "header": "X-Partner"},
+            {"name": "Token", "type": "jwt", "username": "t", "password": PASSWORD, "ttl": 3600},
+            {"name": "Old", "type": "ntlm", "username": "o", "password": PASSWORD},
         ],
         "web_socket": [
             {"name": "gateway", "address": address, "service": GATEWAY, "sec_def": "APAC", "is_active": True,
@@ -33,6 +35,8 @@ def export_of(port: int) -> dict[str, list[dict[str, Any]]]:
              "sec_def": "zato-no-security", "is_active": False, "extra_properties": '{"StoreCtx": true}'},
             {"name": "tls", "address": f"wss://127.0.0.1:{port + 2}/x", "service": GATEWAY, "sec_def": "Gone"},
             {"name": "keyed", "address": f"ws://127.0.0.1:{port + 3}/x", "service": GATEWAY, "sec_def": "Key"},
+            {"name": "signed", "address": f"ws://127.0.0.1:{port + 5}/x", "service": GATEWAY, "sec_def": "Token"},
+            {"name": "odd", "address": f"ws://127.0.0.1:{port + 6}/x", "service": GATEWAY, "sec_def": "Old"},
             {"name": "admin", "address": f"ws://127.0.0.1:{port + 4}/x", "service": GATEWAY},
         ],
         "outgoing_wsx": [
@@ -42,6 +46,7 @@ def export_of(port: int) -> dict[str, list[dict[str, Any]]]:
              "on_close_service_name": "crm.events", "ping_interval": 30, "socket_read_timeout": 60},
             {"name": "Feed", "address": "ws://127.0.0.1:9/feed?key=x", "is_zato": False, "is_active": False,
              "security_def": "APAC", "data_format": "json", "socket_read_timeout": 5, "subscription_list": "/x"},
+            {"name": "Keyed", "address": "ws://127.0.0.1:9/", "is_active": False, "security_def": "Key"},
             {"name": "Deaf", "address": "ws://127.0.0.1:9/", "is_active": False, "subscription_list": ["/a", "/b"]},
         ],
         "zato_generic_connection": [

@@ -41,6 +41,12 @@ def test_links_become_channels_and_connections() -> None:
             "address": "ws://127.0.0.1:47002/x", "service": "helpers.web-sockets-gateway", "security": "Gone",
             "active": False,
         },
+        "keyed": {
+            "address": "ws://127.0.0.1:47003/x", "service": "helpers.web-sockets-gateway", "security": "Key",
+        },
+        "signed": {
+            "address": "ws://127.0.0.1:47005/x", "service": "helpers.web-sockets-gateway", "security": "Token",
+        },
     }  # fmt: skip
     assert cluster["outgoing"] == {
         "Self": {
@@ -51,6 +57,7 @@ def test_links_become_channels_and_connections() -> None:
         "Feed": {
             "address": "ws://127.0.0.1:9/feed?key=x", "remote": "websocket", "active": False, "data_format": "json",
         },
+        "Keyed": {"address": "ws://127.0.0.1:9/", "active": False},
         "Deaf": {"address": "ws://127.0.0.1:9/", "active": False},
         "Older": {"address": "ws://127.0.0.1:9/", "active": False, "has_auto_reconnect": False},
     }  # fmt: skip
@@ -80,14 +87,25 @@ def test_topics_endpoints_and_subscriptions() -> None:
 def test_passwords_are_references() -> None:
     """One of its own for each definition, from the environment or made at first use; what is in a variable stays."""
     cluster, _reasons, secrets = converted()
-    passwords = {name: one["password"] for name, one in cluster["security"].items()}
-    assert passwords == secrets == {
+    kept = {name: one.get("password") or one["key"] for name, one in cluster["security"].items()}
+    assert kept == secrets == {
         "APAC": "$APAC_PASSWORD", "LATAM": "$LATAM_SECRET", "la tam": "$LA_TAM_PASSWORD",
-        "la-tam": "$LA_TAM_PASSWORD2", "Gone": "$GONE_PASSWORD",
+        "la-tam": "$LA_TAM_PASSWORD2", "Gone": "$GONE_PASSWORD", "Key": "$KEY_KEY", "Partner Key": "$PARTNER",
+        "Token": "$TOKEN_KEY",
     }  # fmt: skip
     cluster, _reasons, secrets = converted(is_local=True)
     assert secrets["la-tam"] == "local:la-tam2"
     assert cluster["outgoing"]["Self"]["password"] == "local:APAC"
+
+
+def test_keys_and_tokens_are_definitions_of_their_types() -> None:
+    """With the header of a key; what a token is signed with is new, since Zato's secret is in no export."""
+    security = converted()[0]["security"]
+    assert security["Key"] == {"type": "apikey", "key": "$KEY_KEY"}
+    assert security["Partner Key"] == {
+        "type": "apikey", "username": "partner", "key": "$PARTNER", "header": "X-Partner",
+    }  # fmt: skip
+    assert security["Token"] == {"type": "jwt", "username": "t", "key": "$TOKEN_KEY"}
 
 
 @pytest.mark.parametrize(
@@ -95,12 +113,14 @@ def test_passwords_are_references() -> None:
     [
         (("security", "APAC", "realm"), "WebSocket log-ins have no realm"),
         (("security", "Gone", "is_active"), "definitions are always active"),
-        (("security", "Key", ""), "apikey: "),
-        (("security", "Token", ""), "jwt: its tokens are made by Zato"),
+        (("security", "Token", "password"), "Zato gave out tokens for it"),
+        (("security", "Token", "ttl"), "a token has an end of its own"),
+        (("security", "Old", ""), "ntlm: WebSocket channels of Zato did not take it"),
         (("web_socket", "gateway", "services_allowed"), "a gateway invokes nothing that is not listed"),
         (("web_socket", "gateway", "is_internal"), "there are no internal ones"),
         (("web_socket", "tls", "address"), "Zato left TLS to a proxy"),
-        (("web_socket", "keyed", ""), "its security definition 'Key' is not carried over"),
+        (("web_socket", "odd", ""), "its security definition 'Old' is not carried over"),
+        (("outgoing_wsx", "Keyed", "security_def"), "Zato's connections logged in with user name and password only"),
         (("web_socket", "admin", ""), "the channel of the admin socket is called 'admin'"),
         (("outgoing_wsx", "Self", "pool_size"), "one link carries any number of calls"),
         (("outgoing_wsx", "Feed", "security_def"), "Zato did not use it"),
