@@ -121,7 +121,8 @@ def _links(families: Families, registry: Registry) -> None:
 def _channels(families: Families, registry: Registry) -> None:
     listening = {entry.name for entry in registry.entries("listener") if entry.state == "listening"}
     for entry in registry.entries("channel"):
-        families.add("isthmus_channel_listening", entry.name in listening, entry.name)
+        if entry.state == "active":
+            families.add("isthmus_channel_listening", entry.name in listening, entry.name)
         families.add("isthmus_logins_refused_total", entry.counts["refused"], entry.name)
         families.add("isthmus_requests_in_flight", 0, entry.name)
     for entry in registry.entries("session"):

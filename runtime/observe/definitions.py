@@ -51,7 +51,7 @@ _ALL = (
     ),
     _gauge("isthmus_calls_pending", "Calls that were handed to the link and have no answer yet.", "connection"),
     # the side that is dialled
-    _gauge("isthmus_channel_listening", "1 while a channel listens at its address.", "channel"),
+    _gauge("isthmus_channel_listening", "1 while a channel listens at its address; of active channels.", "channel"),
     _gauge("isthmus_sessions", "Peers that are logged in.", "channel", "wire"),
     _counter("isthmus_sessions_opened_total", "Peers that have logged in.", "channel"),
     _counter("isthmus_logins_refused_total", "Log-ins that were refused.", "channel"),

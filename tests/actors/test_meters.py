@@ -88,7 +88,7 @@ def test_work_tells_how_calls_ended_and_how_long_they_took() -> None:
     work.ended(began_at, None)
     work.ended(began_at, LinkDown("x"))
     work.cancelled(3)
-    assert dict(work.outcomes) == {"ok": 1, "link_down": 1, "cancelled": 3}
+    assert work.outcomes == {"ok": 1, "link_down": 1, "cancelled": 3}
     assert (sum(work.timing.counts), work.timing.total) == (2, 1.0)
 
 

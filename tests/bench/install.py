@@ -37,18 +37,18 @@ class Installer:
             how = "pip could not install it" if self.may_install else "it is not installed"
             raise Skipped(f"the package {package}: {how}")
 
-    def program(self, name: str) -> str:
-        """Return the path of a server whose Debian package has its name.
+    def program(self, name: str, package: str = "") -> str:
+        """Return the path of a program; its Debian package has its name where nothing else is said.
 
         Raises:
             Skipped: When it is not there.
         """
         found = _find(name)
         if found is None and self.may_install and os.geteuid() == 0 and shutil.which("apt-get"):
-            _say(f"installing {name}")
+            _say(f"installing {package or name}")
             # in this runlevel Debian's scripts do not start what they install
             environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-            command = ["apt-get", "install", "--yes", "--no-install-recommends", name]
+            command = ["apt-get", "install", "--yes", "--no-install-recommends", package or name]
             subprocess.run(command, env=environment, capture_output=True, stdin=subprocess.DEVNULL, check=False)
             found = _find(name)
         if found is None:
