@@ -5,7 +5,7 @@ Both wire formats carry these same messages: `runtime.wire.native` encodes them 
 refusal with its reason) exists on native links only. This module owns the shapes; it knows nothing of bytes,
 sockets, tokens or who may do what.
 
-Every message has an `id` that is unique on its link, but for `Cancel`, `StreamItems`, `Credit`, `Extend`
+Every message has an `id` that is unique on its link, but for `Cancel`, `StreamItems`, `Credit`, `Confirm`, `Extend`
 and `Goodbye`, which nothing answers.
 `timestamp` is naive UTC in ISO 8601 with microseconds, or empty where the sender gave none.
 """
@@ -19,10 +19,13 @@ import msgspec
 __all__ = [
     "FEATURES",
     "NATIVE",
+    "PUBSUB",
     "STREAMS",
     "Acknowledge",
     "AttributeValue",
     "Cancel",
+    "Confirm",
+    "Confirmed",
     "Credit",
     "Deliver",
     "Delivered",
@@ -35,11 +38,15 @@ __all__ = [
     "Invoke",
     "Message",
     "OpenStream",
+    "Publication",
+    "PublishTo",
     "Refusal",
     "Refuse",
     "Reply",
     "StreamEnd",
     "StreamItems",
+    "SubscribeTo",
+    "UnsubscribeFrom",
     "Welcome",
 ]
 
@@ -49,7 +56,10 @@ NATIVE = "isthmus.1"
 STREAMS = "streams"
 """The feature of peers that answer `OpenStream`."""
 
-FEATURES = (STREAMS,)
+PUBSUB = "pubsub"
+"""The feature of peers that take `PublishTo`, `SubscribeTo` and `UnsubscribeFrom`, and answer with `Confirm`."""
+
+FEATURES = (STREAMS, PUBSUB)
 """What this release can do beyond the first of its format."""
 
 Data: TypeAlias = Any
@@ -179,6 +189,51 @@ class Credit(_Base, frozen=True, array_like=True, tag="credit"):
     bytes: Amount
 
 
+class Publication(msgspec.Struct, frozen=True, array_like=True):
+    """One message that is to be published: its data, and by name what its publisher says beside it."""
+
+    data: Data
+    options: dict[str, Any] = {}
+
+
+class PublishTo(Invoke, frozen=True, array_like=True, tag="publish"):
+    """A request to publish the messages of `data` to a topic, stored together; confirmed with their ids."""
+
+    data: list[Publication] = []
+    topic: str = ""
+
+
+class SubscribeTo(Invoke, frozen=True, array_like=True, tag="subscribe"):
+    """A request to subscribe to the topics of `data`, to all or to none; confirmed with their sub_keys.
+
+    `options` are what the subscriber says beside that, by name.
+    """
+
+    data: list[str] = []
+    options: dict[str, Any] = {}
+
+
+class UnsubscribeFrom(Invoke, frozen=True, array_like=True, tag="unsubscribe"):
+    """A request to end the subscription to the topic `data`, whose `sub_key` may be empty for all of the peer's."""
+
+    data: str = ""
+    sub_key: str = ""
+
+
+class Confirmed(msgspec.Struct, frozen=True, array_like=True):
+    """One request about topics is done: the ids of what was published, None where a hook skipped it, or sub_keys."""
+
+    in_reply_to: str
+    ids: list[str | None] = []
+
+
+class Confirm(_Base, frozen=True, array_like=True, tag="confirm"):
+    """The requests about topics that are done, any number of them; one that failed is answered by a `Failure`."""
+
+    confirmed: list[Confirmed]
+    timestamp: str = ""
+
+
 class Reply(_Base, frozen=True, array_like=True, tag="reply"):
     """The result of an `Invoke`."""
 
@@ -295,6 +350,10 @@ Message: TypeAlias = (
     | Denied
     | Invoke
     | OpenStream
+    | PublishTo
+    | SubscribeTo
+    | UnsubscribeFrom
+    | Confirm
     | StreamItems
     | StreamEnd
     | Credit

@@ -9,6 +9,7 @@ from actors.builtin.pubsub import (
     PublishMessage,
     ResumeSubscription,
     SubscribeWSX,
+    TopicRequests,
     Unsubscription,
 )
 from actors.builtin.zato import Echo, Ping
@@ -27,6 +28,7 @@ BUILTIN_SERVICES: tuple[type[Service], ...] = (
     JsonRawRequestLogger,
     Ping,
     PublishMessage,
+    TopicRequests,
     CreateSubscription,
     SubscribeWSX,
     Unsubscription,

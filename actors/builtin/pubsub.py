@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from actors.channels.admission import ListSubscriptions
 from actors.errors import BadInput
+from actors.messages import PublishTo, SubscribeTo, UnsubscribeFrom
+from actors.services.call import Caller
+from actors.services.reach import Reach
 from actors.services.service import Service
+from actors.topics.delivery import TOPIC_REQUESTS, PublishMany
+from actors.topics.listed import publishes_of
 from actors.topics.publication import Publish
 from actors.topics.topic_access import (
     get_messages,
@@ -25,6 +30,7 @@ __all__ = [
     "PublishMessage",
     "ResumeSubscription",
     "SubscribeWSX",
+    "TopicRequests",
     "Unsubscription",
 ]
 
@@ -64,23 +70,49 @@ class PublishMessage(Service):
         return {"msg_id": await publish(self.reach, topic, message)}
 
 
+class TopicRequests(Service):
+    """Does what a peer asks of topics in messages of their own; only its session hands such a message over."""
+
+    name = TOPIC_REQUESTS
+    concurrency: ClassVar[int] = 10_000
+
+    async def handle(self, request: Any) -> list[str | None]:
+        """Return the ids of what was published, or the sub_keys."""
+        caller = require_peer(self.caller)
+        match request:
+            case PublishTo(topic=topic, data=messages):
+                allowed = may_publish(self.reach, topic, caller)
+                publishes = publishes_of(messages, is_list=len(messages) != 1, cid=self.cid, **allowed)
+                ids: list[str | None] = await publish(self.reach, topic, PublishMany(publishes))
+                return ids
+            case SubscribeTo(data=topics, options=options):
+                return list(await _subscribe(self.reach, caller, topics, options))
+            case UnsubscribeFrom(data=topic, sub_key=sub_key):
+                await unsubscribe(self.reach, caller, topic, sub_key)
+                return []
+        msg = "expected a request about topics, which comes over a native link"
+        raise BadInput(msg)
+
+
 class _Subscribing(Service):
     """Subscribes the calling peer's session."""
 
     autostart = False
 
     async def _subscribe(self, request: dict[str, Any], topics: list[str]) -> list[str]:
-        options = {key: value for key, value in request.items() if key not in _NO_OPTIONS}
-        unsub = request.get("unsub_on_wsx_close")
-        if not isinstance(unsub, bool | None):
-            msg = f"unsub_on_wsx_close: expected true or false, got {unsub!r}"
-            raise BadInput(msg)
-        label = _text(request, "label", "a text") if request.get("label") else ""
-        caller = require_peer(self.caller)
-        return await subscribe_peer(self.reach, caller, topics, options, unsub_on_wsx_close=unsub, label=label)
+        options = {key: value for key, value in request.items() if key not in ("topic_name", "topic_name_list")}
+        return await _subscribe(self.reach, require_peer(self.caller), topics, options)
 
 
-_NO_OPTIONS = ("topic_name", "topic_name_list", "unsub_on_wsx_close", "label")
+async def _subscribe(reach: Reach, caller: Caller, topics: list[str], said: dict[str, Any]) -> list[str]:
+    """Subscribe a peer's session with what it says beside the topics; return the sub_keys."""
+    options = {key: value for key, value in said.items() if key not in ("unsub_on_wsx_close", "label")}
+    unsub = said.get("unsub_on_wsx_close")
+    if not isinstance(unsub, bool | None):
+        msg = f"unsub_on_wsx_close: expected true or false, got {unsub!r}"
+        raise BadInput(msg)
+    label = _text(said, "label", "a text") if said.get("label") else ""
+    return await subscribe_peer(reach, caller, topics, options, unsub_on_wsx_close=unsub, label=label)
 
 
 class CreateSubscription(_Subscribing):

@@ -7,16 +7,17 @@ from collections.abc import Callable
 import trio
 
 from actors.channels.peer_streams import PeerStreams
+from actors.channels.peer_topics import PeerTopics
 from actors.channels.turns import Turns
 from actors.envelope import Envelope, ReplySlot
-from actors.errors import ActorError, MailboxFull, Overloaded, ServiceNotFound
+from actors.errors import ActorError, CallError, MailboxFull, Overloaded, ServiceNotFound
 from actors.failures import failure_of
-from actors.messages import Invoke, Message, OpenStream, Reply, StreamEnd
+from actors.messages import Confirm, Confirmed, Invoke, Message, OpenStream, Reply, StreamEnd
 from actors.meters import Work
 from actors.ports import Entropy
 from actors.pulse import Pulse
 from actors.ref import ActorRef
-from actors.services.call import Call, Caller
+from actors.services.call import Call, Caller, TopicCall
 from actors.settings import ChannelSettings
 
 __all__ = ["PeerRequests"]
@@ -49,6 +50,7 @@ class PeerRequests:
         self._send = send
         self._streams = streams
         self._work = work
+        self._topics = PeerTopics(ref)
         self._turns = Turns(self._hand_over, is_sequential=settings.sequential, limit=settings.max_in_flight)
         self._under_way: dict[str, ReplySlot] = {}
         self._all_answered = Pulse()
@@ -79,18 +81,27 @@ class PeerRequests:
         else:
             deadline = float("inf") if invoke.timeout is None else trio.current_time() + invoke.timeout
             self._under_way[invoke.id] = slot
-            if isinstance(invoke, OpenStream):
-                call: Call = self._streams.call_of(invoke, caller)
-            else:
-                call = Call(invoke.data, caller)
+            call = Call(invoke.data, caller) if type(invoke) is Invoke else self._call_of(invoke, caller)
             self._turns.add(Envelope(call, cid=invoke.cid, deadline=deadline, reply=slot))
         return True
 
+    def _call_of(self, request: Invoke, caller: Caller) -> Call:
+        """Return the call that a request means which is no ordinary one."""
+        if isinstance(request, OpenStream):
+            return self._streams.call_of(request, caller)
+        return TopicCall(request, caller)
+
     def _hand_over(self, envelope: Envelope) -> None:
-        """Give a request to the channel's service, or have it fail where that takes none."""
+        """Give a request to the channel's service or to a topic, or have it fail where that takes none."""
         slot = envelope.reply
         try:
-            self._service.send_nowait(envelope)
+            if isinstance(envelope.payload, TopicCall):
+                self._topics.hand_over(envelope)
+            else:
+                self._service.send_nowait(envelope)
+        except CallError as error:
+            if slot is not None:
+                slot.fail(error)
         except MailboxFull as error:
             if slot is not None:
                 slot.fail(Overloaded(str(error)))
@@ -110,10 +121,13 @@ class PeerRequests:
         if slot.error is not None:
             tells = self._settings.remote_tracebacks
             self._send(failure_of(slot.error, answer_id, invoke.id, tells_traceback=tells))
+        elif type(invoke) is Invoke:
+            self._send(Reply(answer_id, invoke.id, slot.value))
         elif isinstance(invoke, OpenStream):
             self._send(StreamEnd(answer_id, invoke.id))
         else:
-            self._send(Reply(answer_id, invoke.id, slot.value))
+            ids = slot.value if isinstance(slot.value, list) else [slot.value]
+            self._send(Confirm([Confirmed(invoke.id, ids)]))
         self._turns.advance()
 
     def cancel(self, request_id: str) -> bool:

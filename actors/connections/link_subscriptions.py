@@ -13,15 +13,14 @@ from typing import Any
 
 import trio
 
+from actors.connections.remote_topics import RemoteSubscribe, RemoteUnsubscribe
 from actors.errors import CallError, LinkClosed, LinkLost
 from actors.failures import single
-from actors.services.call import CallResponse
+from actors.services.call import CallResponse, RemoteCall
 from actors.topics.catalogue import name_problem
 
-__all__ = ["SUBSCRIBE_SERVICE", "LinkSubscriptions"]
+__all__ = ["LinkSubscriptions"]
 
-SUBSCRIBE_SERVICE = "zato.pubsub.subscription.create-wsx-subscription"
-UNSUBSCRIBE_SERVICE = "zato.pubsub.pubapi.unsubscribe"
 OWN_SERVICE = "isthmus.pubsub.subscriptions"
 LISTED = "clusters.toml"
 """What subscriptions are called that were made from a list."""
@@ -51,7 +50,7 @@ class LinkSubscriptions:
         is_resumed: bool,
         skipped: dict[str, str],
         retry_interval: float,
-        invoke: Callable[[object], Awaitable[CallResponse]],
+        invoke: Callable[[RemoteCall], Awaitable[CallResponse]],
         ask: Callable[[], Awaitable[object]] | None,
         log: Any,
     ) -> None:
@@ -131,20 +130,20 @@ class LinkSubscriptions:
         is_suspect = bool(self._asking) and closed.origin == "remote" and closed.code != GOING_AWAY
         return {self._asking: f"the peer closed the link over it: {closed}"} if is_suspect else {}
 
-    async def _call(self, service: str, request: object) -> Any:
+    async def _call(self, call: RemoteCall) -> Any:
         try:
-            return (await self._invoke({"service": service, "request": request})).data
+            return (await self._invoke(call)).data
         except LinkLost:
             await trio.sleep_forever()  # whoever receives from the link ends it all
 
     async def _end_unlisted(self) -> None:
         """Unsubscribe from what was listed before; a remote that does not tell of it keeps it."""
         try:
-            known = await self._call(OWN_SERVICE, None)
+            known = await self._call(RemoteCall({"service": OWN_SERVICE, "request": None}))
             ended = [one for one in known if one["label"] == LISTED and one["topic_name"] not in self._topics]
             for one in ended:
                 topic = one["topic_name"]
-                await self._call(UNSUBSCRIBE_SERVICE, {"topic_name": topic, "sub_key": one["sub_key"]})
+                await self._call(RemoteUnsubscribe(topic=topic, sub_key=str(one["sub_key"])))
                 self._log.info("unsubscribed: not listed any more", topic=topic)
         except (CallError, KeyError, TypeError) as error:
             self._log.warning("what is not listed any more may still be subscribed to", reason=str(error))
@@ -153,16 +152,16 @@ class LinkSubscriptions:
         for topic in [one for one in self.subscribed if one not in self._topics]:
             sub_key = self.subscribed.pop(topic)
             try:
-                await self._call(UNSUBSCRIBE_SERVICE, {"topic_name": topic, "sub_key": sub_key})
+                await self._call(RemoteUnsubscribe(topic=topic, sub_key=sub_key))
                 self._log.info("unsubscribed: not listed any more", topic=topic)
             except CallError as error:
                 self._log.warning("a topic may still be subscribed to", topic=topic, reason=str(error))
 
     async def _subscribe(self, topic: str) -> None:
         self._asking = topic
-        request = {"topic_name": topic, **self._topics[topic], **({"label": LISTED} if self._is_native else {})}
+        options = {**self._topics[topic], **({"label": LISTED} if self._is_native else {})}
         try:
-            sub_key = (await self._call(SUBSCRIBE_SERVICE, request))["sub_key"]
+            sub_key = (await self._call(RemoteSubscribe(topic=topic, options=options)))["sub_key"]
         except (CallError, KeyError, TypeError) as error:
             self.refused[topic] = str(error)
             self._log.warning("subscription refused", topic=topic, reason=str(error))

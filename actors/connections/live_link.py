@@ -19,7 +19,19 @@ from actors.connections.link_subscriptions import LinkSubscriptions
 from actors.connections.pending import PendingCalls
 from actors.errors import BadInput, LinkClosed, Overloaded
 from actors.failures import failure_of
-from actors.messages import Cancel, Deliver, Denied, Failure, Goodbye, Invoke, Message, Reply, StreamEnd, StreamItems
+from actors.messages import (
+    Cancel,
+    Confirm,
+    Deliver,
+    Denied,
+    Failure,
+    Goodbye,
+    Invoke,
+    Message,
+    Reply,
+    StreamEnd,
+    StreamItems,
+)
 from actors.ports import Entropy, Link
 from actors.settings import OutgoingSettings, Remote
 
@@ -111,6 +123,9 @@ class LiveLink:
         match message:
             case Reply() | Failure():
                 self._progress.count("handled" if self._pending.answer(message) else "ignored")
+            case Confirm(confirmed=confirmed, timestamp=timestamp):
+                for one in confirmed:
+                    self._progress.count("handled" if self._pending.confirm(one, timestamp) else "ignored")
             case StreamItems():
                 self._progress.count("items" if self._pending.put_items(message) else "ignored")
             case StreamEnd():
@@ -152,7 +167,7 @@ class LiveLink:
 
     def _take_frame(self, message: Message) -> None:
         """Hand a frame to on_message; one that is not what `data_format` says is logged and counted, no more."""
-        if not isinstance(message, Invoke) or self.settings.on_message is None:
+        if type(message) is not Invoke or self.settings.on_message is None:
             self._progress.count("ignored")
             return
         try:

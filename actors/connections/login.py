@@ -12,7 +12,7 @@ import trio
 from attrs import frozen
 
 from actors.errors import DialFailed, LinkClosed
-from actors.messages import Denied, Failure, Hello, Message, Welcome
+from actors.messages import FEATURES, Denied, Failure, Hello, Message, Welcome
 from actors.ports import Entropy, Link
 from actors.secret import Secret
 from actors.settings import OutgoingSettings, Remote
@@ -50,6 +50,7 @@ def hello_of(
         server=identity.server,
         incarnation=identity.incarnation,
         counter=counter,
+        features=list(FEATURES),
     )
 
 

@@ -34,7 +34,7 @@ from actors.connections.login import LinkIdentity, create_session, hello_of
 from actors.connections.pending import PendingCalls
 from actors.envelope import Envelope, ask_by
 from actors.errors import AskTimeout, DialFailed, InvokeTimeout, LinkClosed, LinkDown
-from actors.messages import NATIVE, STREAMS, Message
+from actors.messages import NATIVE, Message
 from actors.ports import Clock, Dialer, Entropy, Link, Threads
 from actors.pulse import Pulse
 from actors.retry import BackoffState
@@ -203,7 +203,7 @@ class OutgoingConnection(Actor):
             hello = hello_of(settings, self.actor, self._identity, self._entropy, counter=self._links + 1)
             welcome, first = await create_session(link, hello, address=dialer.address, timeout=settings.dial_timeout)
             self._links += 1
-            self._pending.can_stream = STREAMS in welcome.features
+            self._pending.features = frozenset(welcome.features)
             connected = Connected(self._config, self._conn, attempt, welcome.resumed, welcome.missed)
             await self._use(link, connected, first, nursery)
 
@@ -228,7 +228,7 @@ class OutgoingConnection(Actor):
             is_resumed=connected.resumed,
             skipped=self._skipped,
             retry_interval=settings.backoff.longest,
-            invoke=lambda request: self._call_over(link, request),
+            invoke=lambda call: self._call_over(link, call),
             ask=None if on_subscribe is None else lambda: self._ask_for_topics(on_subscribe),
             log=self._log,
         )
@@ -316,11 +316,11 @@ class OutgoingConnection(Actor):
                     return
                 await self._changed.wait()
 
-    async def _call_over(self, link: Link, data: object) -> CallResponse:
+    async def _call_over(self, link: Link, call: RemoteCall) -> CallResponse:
         """Make a call of the connection's own over a given link."""
         try:
             response: CallResponse = await ask_by(
-                lambda envelope: self._pending.send(link, envelope), RemoteCall(data), timeout=self.settings.timeout
+                lambda envelope: self._pending.send(link, envelope), call, timeout=self.settings.timeout
             )
         except AskTimeout as error:
             raise InvokeTimeout(str(error)) from None

@@ -7,17 +7,19 @@ or unknown; it is counted and ignored.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from math import inf
 
 import msgspec
 import trio
 
-from actors.connections.pending_streams import not_supported, put_items, request_of
+from actors.connections.pending_streams import put_items, request_of
+from actors.connections.remote_topics import RemoteTopicCall
 from actors.envelope import Envelope, ReplySlot
-from actors.errors import CallError, LinkClosed, LinkLost, RemoteError
+from actors.errors import CallError, LinkClosed, LinkLost, NotSupported, RemoteError
 from actors.failures import error_of
-from actors.messages import Cancel, Failure, Invoke, Reply, StreamEnd, StreamItems
+from actors.messages import PUBSUB, STREAMS, Cancel, Confirmed, Failure, Invoke, Reply, StreamEnd, StreamItems
 from actors.ports import Entropy, Link
 from actors.services.call import CallResponse, RemoteCall, RemoteStream
 
@@ -46,8 +48,8 @@ class PendingCalls:
         self._prefix = entropy.hex_id()
         self._count = 0
         self._calls: dict[str, _Pending] = {}
-        self.can_stream = False
-        """Whether the peer of the link of the moment can."""
+        self.features: Collection[str] = ()
+        """What the peer of the link of the moment says that it can do."""
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -91,13 +93,18 @@ class PendingCalls:
         deadline = envelope.deadline
         timeout = None if deadline == inf else max(0.0, deadline - trio.current_time())
         invoke = Invoke(call_id, call.data, "", timeout, envelope.cid or call_id)
-        if not isinstance(call, RemoteStream):
+        if type(call) is RemoteCall:
             return invoke
-        if self.can_stream:
-            return request_of(invoke, call, link)
-        if envelope.reply is not None:
-            envelope.reply.fail(not_supported(self._connection))
-        return None
+        try:
+            if isinstance(call, RemoteTopicCall):
+                return call.message(invoke, is_known=PUBSUB in self.features)
+            if isinstance(call, RemoteStream):
+                return request_of(invoke, call, link, is_known=STREAMS in self.features)
+        except NotSupported as error:
+            if envelope.reply is not None:
+                envelope.reply.fail(NotSupported(f"{self._connection!r}: {error}"))
+            return None
+        return invoke
 
     def _add(self, call_id: str, envelope: Envelope, link: Link) -> None:
         """Have a call in the table; it is withdrawn or cancelled when nobody waits any more."""
@@ -112,6 +119,18 @@ class PendingCalls:
             return self._settle(message.in_reply_to, error_of(message))
         response = CallResponse(message.id, message.timestamp, message.in_reply_to, message.data)
         return self._settle(message.in_reply_to, response)
+
+    def confirm(self, confirmed: Confirmed, timestamp: str = "") -> bool:
+        """Settle the call about topics that is confirmed; tell whether there was one."""
+        call_id = confirmed.in_reply_to
+        pending = self._calls.get(call_id)
+        if pending is None or not isinstance(pending.call, RemoteTopicCall):
+            return False
+        data = pending.call.result(confirmed.ids)
+        if data is None:
+            text = f"{self._connection!r}: the peer confirmed something else than it was asked for"
+            return self._settle(call_id, RemoteError(text))
+        return self._settle(call_id, CallResponse("", timestamp, call_id, data))
 
     def put_items(self, message: StreamItems) -> bool:
         """Give items to whoever iterates over the stream that they are of; tell whether there is one.

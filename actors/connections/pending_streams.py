@@ -10,19 +10,18 @@ from actors.ports import Link
 from actors.services.call import RemoteStream
 from actors.streams.flow import MAX_BYTES, MAX_ITEMS
 
-__all__ = ["not_supported", "put_items", "request_of"]
+__all__ = ["put_items", "request_of"]
 
 
-def not_supported(connection: str) -> NotSupported:
-    """Return the error of a stream over a link whose peer knows none."""
-    return NotSupported(
-        f"{connection!r}: the peer cannot stream (its wire format or release has no {STREAMS!r}); nothing was sent: "
-        "invoke the service instead, which gives a list"
-    )
+def request_of(invoke: Invoke, call: RemoteStream, link: Link, *, is_known: bool) -> OpenStream:
+    """Return the request for a stream; from now on what is taken out of its inlet is granted to the peer anew.
 
-
-def request_of(invoke: Invoke, call: RemoteStream, link: Link) -> OpenStream:
-    """Return the request for a stream; from now on what is taken out of its inlet is granted to the peer anew."""
+    Raises:
+        NotSupported: When the peer does not know streams.
+    """
+    if not is_known:
+        msg = f"the peer cannot stream (its wire format or release has no {STREAMS!r}); nothing was sent: invoke the "
+        raise NotSupported(f"{msg}service instead, which gives a list")
     request_id = invoke.id
     call.inlet.grant = lambda count, size: link.send_nowait(Credit(request_id, count, size))
     return OpenStream(

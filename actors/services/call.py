@@ -25,6 +25,7 @@ __all__ = [
     "RemoteCall",
     "RemoteStream",
     "StreamCall",
+    "TopicCall",
     "who_calls",
 ]
 
@@ -164,6 +165,10 @@ class StreamCall(Call, kw_only=True, frozen=True, eq=False):
     def passed_on(self, data: Any) -> StreamCall:
         """Return the same peer's call with another input, and with the same way back."""
         return StreamCall(data, self.caller, outlet=self.outlet)
+
+
+class TopicCall(Call, frozen=True, eq=False):
+    """A peer's request about topics: its data is the message, which goes past the channel's service."""
 
 
 class RemoteCall(msgspec.Struct, eq=False):

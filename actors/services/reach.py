@@ -6,7 +6,7 @@ Everything here is called the same way from `async def handle`, where it gives s
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ import trio
 from attrs import frozen
 
 from actors.audit import NO_AUDIT, Audit
-from actors.connections.link_subscriptions import SUBSCRIBE_SERVICE
+from actors.connections.remote_topics import RemotePublish, RemoteSubscribe, RemoteUnsubscribe
 from actors.connections.unanswered import not_carried, too_late
 from actors.envelope import AwaitedReply, Envelope
 from actors.errors import (
@@ -27,6 +27,7 @@ from actors.errors import (
     Overloaded,
     ServiceNotFound,
 )
+from actors.messages import Publication
 from actors.ports import Entropy, Threads
 from actors.ref import ActorRef, Directory, actor_name
 from actors.services.call import Call, Caller, CallResponse, RemoteCall
@@ -34,12 +35,12 @@ from actors.signals import Signals
 from actors.streams.opening import remote_stream
 from actors.streams.stream import Stream
 from actors.topics.endpoint import Endpoint
+from actors.topics.listed import listed
 
 __all__ = ["Client", "Connection", "Out", "Reach", "invoke_service", "not_taken"]
 
 LOCAL_TIMEOUT = 30.0
 CALL_TIMEOUT = 5.0
-PUBLISH_SERVICE = "zato.pubsub.pubapi.publish-message"
 
 
 @frozen
@@ -248,19 +249,45 @@ class Client:
             timeout: Seconds to wait for the answer.
             options: What may be set of a subscription, by the names of clusters.toml.
         """
-        return self.invoke_service(SUBSCRIBE_SERVICE, {"topic_name": topic, **options}, timeout=timeout)
+        return self._call(RemoteSubscribe(topic=topic, options=options), timeout)
 
-    def publish(self, topic: str, data: object, *, timeout: float = CALL_TIMEOUT, **options: Any) -> Any:
+    def unsubscribe(self, topic: str, sub_key: str = "", *, timeout: float = CALL_TIMEOUT) -> Any:
+        """End a subscription of this connection, all of them to the topic without a sub_key.
+
+        Args:
+            topic: A topic of the remote cluster.
+            sub_key: Which subscription.
+            timeout: Seconds to wait for the answer.
+        """
+        return self._call(RemoteUnsubscribe(topic=topic, sub_key=sub_key), timeout)
+
+    def publish(
+        self,
+        topic: str,
+        data: object = "",
+        *,
+        data_list: Sequence[Mapping[str, Any]] | None = None,
+        timeout: float = CALL_TIMEOUT,
+        **options: Any,
+    ) -> Any:
         """Publish to a topic of the remote cluster; the response's data has the `msg_id`.
 
         Args:
             topic: A topic of the remote cluster.
             data: What is published. Zato turns what is not text into Python's own notation of it.
+            data_list: Instead of `data`: dicts, each with `data` and options of its own. They are stored together, and
+                the response's data has their `msg_ids`. Only clusters of Isthmus of this release or a newer one can.
             timeout: Seconds to wait for the answer.
-            options: `priority`, `expiration`, `correl_id` and what else the remote takes.
+            options: `priority`, `expiration`, `correl_id` and what else the remote takes; with `data_list`, what holds
+                for those that say nothing else.
+
+        Raises:
+            NotSupported: When there is a `data_list`, and the remote takes one message at a time.
+            CallError: What the remote answered, and as `invoke` does.
         """
-        request = {"topic_name": topic, "data": data, **options}
-        return self.invoke_service(PUBLISH_SERVICE, request, timeout=timeout)
+        is_list = data_list is not None
+        messages = [Publication(data, options)] if data_list is None else listed(data, data_list, options)
+        return self._call(RemotePublish(topic=topic, messages=messages, is_list=is_list), timeout)
 
     def _call(self, call: RemoteCall, timeout: float) -> Any:
         signals = self._reach.signals

@@ -15,6 +15,7 @@ from actors.topics.publication import Publish
 
 __all__ = [
     "TOPICS",
+    "TOPIC_REQUESTS",
     "Attach",
     "Attached",
     "ConfigureTopics",
@@ -40,6 +41,9 @@ __all__ = [
 
 TOPICS = "all"
 """The name of the one actor of kind `topics` that a cluster has."""
+
+TOPIC_REQUESTS = "isthmus.pubsub.requests"
+"""The service that does what peers ask of topics in messages of their own."""
 
 
 @frozen

@@ -11,12 +11,13 @@ from typing import Any
 
 from attrs import frozen
 
-from actors.errors import BadInput, NotFound
+from actors.errors import NotFound
 from actors.ref import actor_name
 from actors.services.invoking import ServiceName, service_name
 from actors.services.reach import LOCAL_TIMEOUT, Reach
 from actors.topics.catalogue import service_topic
 from actors.topics.delivery import TOPICS, CreateTopic, PublishMany, StartSubscriber, SubKeyOf
+from actors.topics.listed import listed, publishes_of
 from actors.topics.publication import Publish
 from actors.topics.subscribing import delivery_options, subscription_options
 from actors.topics.topic_access import (
@@ -78,23 +79,8 @@ class PubSub:
         cid = self._reach.position()[0]
         if data_list is None:
             return await publish(self._reach, topic, Publish.of(data, options, cid=cid, **allowed))
-        if data != "" or not isinstance(data_list, Sequence) or isinstance(data_list, str):
-            msg = "data_list: expected a list of dicts instead of data"
-            raise BadInput(msg)
-        messages = []
-        for number, one in enumerate(data_list, start=1):
-            if not isinstance(one, Mapping):
-                msg = f"data_list: element {number}: expected a dict with data and options, got {one!r}"
-                raise BadInput(msg)
-            own = {**options, **{key: value for key, value in one.items() if key != "data"}}
-            try:
-                messages.append(Publish.of(one.get("data"), own, cid=cid, **allowed))
-            except BadInput as error:
-                msg = f"data_list: element {number}: {error}"
-                raise BadInput(msg) from None
-        if not messages:
-            return []
-        return await publish(self._reach, topic, PublishMany(tuple(messages)))
+        messages = publishes_of(listed(data, data_list, options), is_list=True, cid=cid, **allowed)
+        return await publish(self._reach, topic, PublishMany(messages)) if messages else []
 
     def _topic_of(self, name: ServiceName) -> str:
         if isinstance(name, str) and name.startswith("/"):

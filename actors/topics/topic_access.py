@@ -38,6 +38,7 @@ __all__ = [
     "publish",
     "require_peer",
     "resume",
+    "right_to_publish",
     "subscribe_peer",
     "unsubscribe",
 ]
@@ -92,6 +93,14 @@ def _rules(reach: Reach, caller: Caller | None) -> tuple[bool, Endpoint | None]:
     return caller.is_admin, caller.endpoint
 
 
+def right_to_publish(topic: str, *, is_free: bool, endpoint: Endpoint | None) -> dict[str, str] | None:
+    """Return which endpoint and pattern let somebody publish; None where none does."""
+    if is_free:
+        return {}
+    pattern = None if endpoint is None else endpoint.may_publish(topic)
+    return None if endpoint is None or pattern is None else {"publisher": endpoint.name, "pattern": pattern}
+
+
 def may_publish(reach: Reach, topic: str, caller: Caller | None) -> dict[str, str]:
     """Return which endpoint and pattern let the caller, or the service itself where there is none, publish.
 
@@ -99,12 +108,10 @@ def may_publish(reach: Reach, topic: str, caller: Caller | None) -> dict[str, st
         Forbidden: When none does.
     """
     is_free, endpoint = _rules(reach, caller)
-    if is_free:
-        return {}
-    pattern = None if endpoint is None else endpoint.may_publish(topic)
-    if endpoint is None or pattern is None:
+    right = right_to_publish(topic, is_free=is_free, endpoint=endpoint)
+    if right is None:
         raise _denied(reach, "publish", topic, caller, endpoint)
-    return {"publisher": endpoint.name, "pattern": pattern}
+    return right
 
 
 def may_subscribe(reach: Reach, topic: str, caller: Caller | None) -> str:

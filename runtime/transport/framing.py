@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import structlog
 
-from actors.messages import Acknowledge, Cancel, Deliver, Failure, Invoke, Message, Refuse, Reply, StreamItems
+from actors.messages import Acknowledge, Cancel, Confirm, Deliver, Failure, Invoke, Message, Refuse, Reply, StreamItems
 from actors.ports import Entropy
 from runtime.wire.protocol import Frame, Wire
 
@@ -72,6 +72,11 @@ class Framer:
                 self.own_answers.append(Cancel(request_id))
                 text = f"An item of the stream cannot be sent: {reason}"
                 return self._frame_instead(Failure(self._entropy.hex_id(), request_id, 500, text, "RemoteError"))
+            case Confirm(confirmed=[one]):
+                text = f"The ids of what was published cannot be sent: {reason}"
+                return self._frame_instead(Failure(self._entropy.hex_id(), one.in_reply_to, 500, text))
+            case Confirm(confirmed=confirmed):
+                return [frame for one in confirmed for frame in self._frame_alone(Confirm([one]))]
             case Invoke():
                 self.own_answers.append(Failure(self._entropy.hex_id(), message.id, 400, reason, "BadInput"))
             case Deliver():

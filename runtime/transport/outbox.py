@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 import trio
 
-from actors.messages import Invoke, Message
+from actors.messages import Confirm, Confirmed, Invoke, Message
 from actors.pulse import Pulse
 from runtime.wire.splitting import Splitter
 
@@ -22,6 +22,9 @@ MANY = 32
 
 NEGLIGIBLE = 0.005
 """Seconds in the outbox that are not taken off the time that a request has left."""
+
+MAX_CONFIRMED = 500
+"""How many requests one message confirms before another is begun."""
 
 
 def _aged(request: Invoke, waited: float) -> Invoke:
@@ -60,7 +63,9 @@ class Outbox:
         return not (self.waiting or (self.parts is not None and self.parts.is_busy))
 
     def append(self, message: Message) -> None:
-        """Queue a message, or write it at once."""
+        """Queue a message, or write it at once; what is confirmed right after one another goes as one message."""
+        if type(message) is Confirm and self._is_joined(message.confirmed):
+            return
         self.waiting.append((message, self._now() if isinstance(message, Invoke) else 0.0))
         count = len(self.waiting)
         if count % MANY == 0 or (count == 1 and self.is_light):
@@ -68,6 +73,13 @@ class Outbox:
             if self.write_now():
                 return
         self._pulse.notify()
+
+    def _is_joined(self, confirmed: list[Confirmed]) -> bool:
+        last = self.waiting[-1][0] if self.waiting else None
+        if type(last) is not Confirm or len(last.confirmed) >= MAX_CONFIRMED:
+            return False
+        last.confirmed.extend(confirmed)
+        return True
 
     def holds(self, message_id: str) -> bool:
         """Tell whether a message is in no frame yet, or not with all its parts."""

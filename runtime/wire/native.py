@@ -23,6 +23,7 @@ from actors.messages import (
     Goodbye,
     Hello,
     Message,
+    PublishTo,
     StreamEnd,
     StreamItems,
     Welcome,
@@ -286,4 +287,6 @@ def _lane_of(message: Message) -> str:
     """Return what the message must keep its place among; empty where it may overtake any other."""
     if isinstance(message, Deliver):
         return message.sub_key
+    if isinstance(message, PublishTo):
+        return message.topic
     return message.in_reply_to if isinstance(message, StreamItems | StreamEnd | Failure) else ""

@@ -33,7 +33,7 @@ class PlainWire:
 
     def send(self, messages: Sequence[Message]) -> list[Frame]:
         """Give the frame that each request is, and none for anything else; see `Wire.send`."""
-        return [message.data for message in messages if isinstance(message, Invoke)]
+        return [message.data for message in messages if type(message) is Invoke]
 
     def receive(self, frame: Frame) -> list[Message | Violation]:
         """Take in one frame; see `Wire.receive`."""

@@ -19,6 +19,7 @@ from enum import Enum
 from actors.messages import (
     Acknowledge,
     Cancel,
+    Confirm,
     Credit,
     Deliver,
     Denied,
@@ -29,10 +30,13 @@ from actors.messages import (
     Invoke,
     Message,
     OpenStream,
+    PublishTo,
     Refuse,
     Reply,
     StreamEnd,
     StreamItems,
+    SubscribeTo,
+    UnsubscribeFrom,
     Welcome,
 )
 from runtime.wire.protocol import Role
@@ -82,6 +86,10 @@ _TRANSITIONS: dict[tuple[State, Role, type], State] = {
     (State.OPEN, _CLIENT, Credit): State.OPEN,
     (State.OPEN, _SERVER, StreamItems): State.OPEN,
     (State.OPEN, _SERVER, StreamEnd): State.OPEN,
+    (State.OPEN, _CLIENT, PublishTo): State.OPEN,
+    (State.OPEN, _CLIENT, SubscribeTo): State.OPEN,
+    (State.OPEN, _CLIENT, UnsubscribeFrom): State.OPEN,
+    (State.OPEN, _SERVER, Confirm): State.OPEN,
     (State.OPEN, _CLIENT, Acknowledge): State.OPEN,
     (State.OPEN, _CLIENT, Refuse): State.OPEN,
     (State.OPEN, _CLIENT, Extend): State.OPEN,

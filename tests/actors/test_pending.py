@@ -9,9 +9,10 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.connections.pending import PendingCalls
+from actors.connections.remote_topics import RemotePublish, RemoteSubscribe, RemoteUnsubscribe
 from actors.envelope import Envelope, ReplySlot
-from actors.errors import LinkLost, ServiceNotFound
-from actors.messages import Cancel, Failure, Invoke, Reply
+from actors.errors import LinkLost, RemoteError, ServiceNotFound
+from actors.messages import Cancel, Confirmed, Failure, Invoke, Publication, Reply
 from actors.services.call import CallResponse, RemoteCall
 from runtime.testing import SeededEntropy
 from tests.actors.links import FakeLink
@@ -59,6 +60,50 @@ async def test_a_remote_error_ends_the_call(table: PendingCalls) -> None:
     assert table.answer(Failure("r1", call_id, 404, "No such service", "ServiceNotFound"))
     [error] = caller.outcomes
     assert (type(error), str(error), len(table)) == (ServiceNotFound, "No such service", 0)
+
+
+TOPIC_CALLS = (
+    (RemotePublish(topic="/a", messages=[Publication("x")]), ["m1"], {"msg_id": "m1"}, [[], ["m1", "m2"]]),
+    (RemotePublish(topic="/a", messages=[Publication("x")]), [None], {"msg_id": None}, []),
+    (
+        RemotePublish(topic="/a", messages=[Publication("x"), Publication("y")], is_list=True),
+        ["m1", None],
+        {"msg_ids": ["m1", None]},
+        [[], ["m1"]],
+    ),
+    (RemoteSubscribe(topic="/a", options={}), ["k1"], {"sub_key": "k1"}, [[], [None], ["k1", "k2"]]),
+    (RemoteUnsubscribe(topic="/a"), [], {}, []),
+)
+
+
+@pytest.mark.parametrize(("call", "ids", "result", "wrong"), TOPIC_CALLS)
+async def test_a_confirmation_ends_a_call_about_topics(
+    table: PendingCalls, call: Any, ids: Any, result: Any, wrong: list[Any]
+) -> None:
+    """With what the services for the same return; ids that cannot be right are an error of the peer."""
+    table.features = ("pubsub",)
+    for given, expected in [(ids, result), *((one, None) for one in wrong)]:
+        link, caller = FakeLink(), Caller()
+        caller.call = call
+        call_id = await sent(table, link, caller)
+        assert table.confirm(Confirmed(call_id, given))
+        assert not table.confirm(Confirmed(call_id, given))
+        [outcome] = caller.outcomes
+        if expected is None:
+            assert isinstance(outcome, RemoteError)
+        else:
+            assert (outcome.data, outcome.in_reply_to) == (expected, call_id)
+    assert len(table) == 0
+
+
+async def test_a_confirmation_of_something_else_is_ignored(table: PendingCalls) -> None:
+    """Of a call that is no call about topics, and of one that nobody made."""
+    link, caller = FakeLink(), Caller()
+    call_id = await sent(table, link, caller)
+    assert not table.confirm(Confirmed(call_id, ["m1"]))
+    assert not table.confirm(Confirmed("nobody's", ["m1"]))
+    assert caller.outcomes == []
+    assert len(table) == 1
 
 
 @pytest.mark.parametrize("framed", [False, True])

@@ -14,7 +14,7 @@ from trio.testing import wait_all_tasks_blocked
 from actors import NotSupported, RemoteError
 from actors.connections.pending import PendingCalls
 from actors.envelope import Envelope, ReplySlot
-from actors.messages import Cancel, Credit, OpenStream, Reply, StreamEnd, StreamItems
+from actors.messages import STREAMS, Cancel, Credit, OpenStream, Reply, StreamEnd, StreamItems
 from actors.services.call import RemoteStream
 from actors.streams.flow import MAX_ITEMS, Allowance, Window
 from actors.streams.inlet import Inlet
@@ -46,7 +46,7 @@ class Iterator:
 @pytest.fixture
 def table() -> PendingCalls:
     table = PendingCalls("out", SeededEntropy(0))
-    table.can_stream = True
+    table.features = (STREAMS,)
     return table
 
 
@@ -93,12 +93,12 @@ def test_an_item_that_cannot_be_read_is_an_error(table: PendingCalls) -> None:
 
 def test_a_peer_that_cannot_stream_is_sent_nothing(table: PendingCalls) -> None:
     """The request fails before it has an id; what answers a stream like a call is told apart from its end."""
-    table.can_stream = False
+    table.features = ()
     iterator = Iterator(table)
     [error] = iterator.outcomes
     assert isinstance(error, NotSupported)
     assert (iterator.link.queued, len(table)) == ([], 0)
-    table.can_stream = True
+    table.features = (STREAMS,)
     other = Iterator(table)
     assert table.answer(Reply("r1", other.id, [1]))
     assert other.outcomes[0].data == [1]

@@ -11,7 +11,18 @@ import msgspec
 import pytest
 
 from actors import errors
-from actors.messages import Deliver, Delivered, FailurePart, Hello, Message, Refusal, StreamItems, Welcome
+from actors.messages import (
+    Confirmed,
+    Deliver,
+    Delivered,
+    FailurePart,
+    Hello,
+    Message,
+    Publication,
+    Refusal,
+    StreamItems,
+    Welcome,
+)
 from actors.topics.publication import Published
 from runtime.wire import NativeWire, Role
 from runtime.wire.compression import Compressed
@@ -24,8 +35,10 @@ OF_FRAMES: dict[str, type] = {"part": Part, "drop": Drop, "zstd": Compressed}
 """Kinds that are no messages: the wire sends and takes them by itself."""
 
 STRUCTURES: dict[str, type] = {
+    "Confirmed": Confirmed,
     "Delivered": Delivered,
     "FailurePart": FailurePart,
+    "Publication": Publication,
     "Published": Published,
     "Refusal": Refusal,
 }
@@ -189,7 +202,9 @@ def test_the_states_of_a_session() -> None:
         session.state = state
         fields = msgspec.structs.fields(struct)
         needed = {one.encode_name: one.name for one in fields if one.required}
-        message = struct(**{name: [] if name in ("messages", "in_reply_to", "items") else "" for name in needed})
+        message = struct(
+            **{name: [] if name in ("messages", "in_reply_to", "items", "confirmed") else "" for name in needed}
+        )
         try:
             found.add((state, role, kind, session.check_send(message)))
         except ValueError:

@@ -13,6 +13,8 @@ import msgspec
 from actors.messages import (
     Acknowledge,
     Cancel,
+    Confirm,
+    Confirmed,
     Credit,
     Deliver,
     Denied,
@@ -24,10 +26,14 @@ from actors.messages import (
     Invoke,
     Message,
     OpenStream,
+    Publication,
+    PublishTo,
     Refuse,
     Reply,
     StreamEnd,
     StreamItems,
+    SubscribeTo,
+    UnsubscribeFrom,
     Welcome,
 )
 from runtime.wire import Frame
@@ -227,12 +233,22 @@ class Inputs:
                 OpenStream(number, stream, timeout=5.0, count=self._random.choice((0, 1, 128)), bytes=1000),
                 Credit(answered, self._random.choice((0, 1, 2**53 - 1)), self._random.choice((0, 100, 2**53 - 1))),
             ]
+            topic = self._random.choice(("/order/new", "/customer/new", "/unknown", ""))
+            options = self._random.choice(({}, {"priority": 9}, {"priority": 0}, {"msg_id": "id1"}, {"other": [1]}))
+            publications = [Publication("x", options)] * self._random.choice((0, 1, 3))
+            either += [
+                PublishTo(number, publications, timeout=5.0, cid=number, topic=topic),
+                SubscribeTo(number, [topic], timeout=5.0, options=options),
+                UnsubscribeFrom(number, topic, sub_key="zpsk.1"),
+            ]
             either += [hello, Acknowledge(number, answered), Refuse(number, answered, "no"), Extend([answered])]
         else:
             one = {"msg_id": number, "sub_key": "zpsk.1", "data": "x"}
             either += [Deliver(number, "zpsk.1", [one, one]), Welcome(number, answered, token="t")]
             items = [msgspec.Raw(msgspec.msgpack.encode(item)) for item in ({"a": 1}, None, "x")]
+            ids = self._random.choice(([], ["zpsm1"], [None, "zpsm1"]))
             either += [StreamItems(answered, items), StreamEnd(number, answered)]
+            either += [Confirm([Confirmed(answered, ids), Confirmed(number, ids)])]
         if self.chance(0.02):
             either = [Goodbye(1000, "bye"), Denied(number, "no")]
         return self._random.sample(either, k=self._random.randint(1, min(3, len(either))))

@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from actors import ActorRef, Connected, Service
+from actors.builtin import pubsub
 from actors.builtin.pubsub import CreateSubscription
 from actors.services.call import Call
 from actors.settings import DeliverFrom, DeliveryOptions, TopicSettings
@@ -24,13 +25,13 @@ async def test_on_connect_calls_before_the_subscriptions_are_answered(
     """The remote takes long over a subscription; on_connect's own call has its answer meanwhile."""
     answered: list[Any] = []
     release = trio.Event()
-    subscribe = CreateSubscription.handle
+    subscribe = pubsub.subscribe_peer
 
-    async def late(self: CreateSubscription, request: Any) -> Any:
+    async def late(*asked: Any, **options: Any) -> Any:
         await release.wait()
-        return await subscribe(self, request)
+        return await subscribe(*asked, **options)
 
-    monkeypatch.setattr(CreateSubscription, "handle", late)
+    monkeypatch.setattr(pubsub, "subscribe_peer", late)
 
     class OnConnect(Service):
         name = "hooks.all"

@@ -71,7 +71,23 @@ META = st.fixed_dictionaries(
 )
 ZATO_FRAMES = st.builds(lambda meta, data: json.dumps({"meta": meta, "data": data}), META, VALUES)
 KINDS = st.sampled_from(
-    ["hello", "welcome", "denied", "invoke", "reply", "failure", "cancel", "deliver", "acknowledge", "refuse", "x"]
+    [
+        "hello",
+        "welcome",
+        "denied",
+        "invoke",
+        "publish",
+        "subscribe",
+        "unsubscribe",
+        "confirm",
+        "reply",
+        "failure",
+        "cancel",
+        "deliver",
+        "acknowledge",
+        "refuse",
+        "x",
+    ]
 )
 PACKABLE = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=9) | st.binary(),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from actors.messages import Cancel, Deliver, Failure, Goodbye, Hello, Invoke, Reply, Welcome
+from actors.messages import Cancel, Deliver, Failure, Goodbye, Hello, Invoke, Publication, PublishTo, Reply, Welcome
 from runtime.wire import NativeWire, Role, Violation
 from runtime.wire.assembly import Assembly
 from runtime.wire.broken import BrokenFrame
@@ -95,6 +95,17 @@ def test_deliveries_of_a_subscription_stay_in_order() -> None:
     arrived += client.receive(frame)
     assert [one.id for one in arrived] == ["e1"]
     assert [one.id for one in pass_parts(server, client)] == ["d1", "d2", "d3"]
+
+
+def test_what_is_published_to_a_topic_stays_in_order() -> None:
+    """A small message waits for the large one before it; one to another topic does not."""
+    client, server = pair()
+    large, small = [Publication(LARGE)], [Publication("x")]
+    [frame] = client.send(
+        [PublishTo("a1", large, topic="/a"), PublishTo("a2", small, topic="/a"), PublishTo("b1", small, topic="/b")]
+    )
+    arrived = [*server.receive(frame), *pass_parts(client, server)]
+    assert [one.id for one in arrived] == ["b1", "a1", "a2"]
 
 
 def test_what_is_taken_back_half_way_is_dropped_at_the_other_end() -> None:
