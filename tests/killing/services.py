@@ -51,10 +51,9 @@ class Publish(Service):
         client = self.request.payload["ctx"].conn.client()
         while left:
             msg_id = left.popleft()
-            request = {"topic_name": TOPIC, "data": {"id": msg_id}, "msg_id": msg_id}
             while True:
                 try:
-                    await client.invoke("zato.pubsub.pubapi.publish-message", request)
+                    await client.publish(TOPIC, {"id": msg_id}, msg_id=msg_id)
                 except CallError as error:
                     self.logger.debug("not confirmed", msg_id=msg_id, error=str(error))
                     await trio.sleep(RETRY_AFTER)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections import Counter
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from functools import partial
 from random import Random
@@ -22,7 +22,7 @@ from runtime.testing.ports import EPOCH
 from runtime.transport.dialer import WebSocketDialer
 from tests.simulation.faults import Faults
 from tests.simulation.streams import STREAMS, choose, left_over
-from tests.simulation.world import ORDERED, TOPIC, World, settings_of
+from tests.simulation.world import ORDERED, REMOTE, TOPIC, World, settings_of
 
 HARM = 60.0
 LONGEST_TIMEOUT = 5.0
@@ -147,6 +147,8 @@ class _Scenario:
             for cluster in clusters.values():
                 nursery.start_soon(self._publish_until, cluster, end, Random(random.random()))
                 for via in cluster.settings.outgoing:
+                    nursery.start_soon(self._publish_remotely_until, cluster, via, end, Random(random.random()))
+                for via in cluster.settings.outgoing:
                     for _ in range(3):
                         nursery.start_soon(self._call_until, cluster, via, end, Random(random.random()))
             for _ in range(2):
@@ -162,7 +164,7 @@ class _Scenario:
             self._check_links(cluster, healed_at)
             for session in left_over(cluster):
                 self._complain(f"{session} has streams at the end")
-            for topic in (TOPIC, ORDERED):
+            for topic in (TOPIC, ORDERED, REMOTE):
                 grave = f"/dead-letter/{cluster.name}{topic}"
                 with suppress(NotFound):
                     found = await cluster.invoke("isthmus.admin.messages", {"topic": grave, "limit": 10_000})
@@ -182,9 +184,27 @@ class _Scenario:
             await trio.sleep(random.uniform(0.2, 3.0))
             for topic in random.choice(([TOPIC], [ORDERED], [TOPIC] * 10)):
                 if cluster.is_running:
-                    await self._publish(cluster, topic, random)
+                    number = await self._publish(partial(cluster.publish, topic), random)
+                    self._confirmed.setdefault((cluster.name, topic), []).append(number)
 
-    async def _publish(self, cluster: SimulatedCluster, topic: str, random: Random) -> None:
+    async def _publish_remotely_until(self, cluster: SimulatedCluster, via: str, end: float, random: Random) -> None:
+        """Publish to the cluster that a connection dials, several messages side by side now and then."""
+
+        async def publish(data: object, **options: object) -> object:
+            request = {"via": via, "data": data, "options": options}
+            return await cluster.invoke("sim.publish", request, timeout=60.0)
+
+        async def publish_one() -> None:
+            number = await self._publish(publish, random)
+            self._confirmed.setdefault((via.removeprefix("to "), REMOTE), []).append(number)
+
+        async with trio.open_nursery() as nursery:
+            while trio.current_time() < end:
+                await trio.sleep(random.uniform(0.2, 3.0))
+                for _ in range(random.choice((1, 1, 5))):
+                    nursery.start_soon(publish_one)
+
+    async def _publish(self, publish: Callable[..., Awaitable[object]], random: Random) -> int:
         """Publish a message, again and again under its id until it is confirmed; now and then once more."""
         self._number += 1
         number = self._number
@@ -202,15 +222,14 @@ class _Scenario:
         repeats = random.random() < 0.1
         while True:
             try:
-                await cluster.publish(topic, data, msg_id=f"n{number}", priority=priority)
+                await publish(data, msg_id=f"n{number}", priority=priority)
             except Exception as error:  # whatever a crash leaves
                 self._trace.add(f"publish {error}")
                 await trio.sleep(1.0)
             else:
                 if not repeats:
-                    break
+                    return number
                 repeats = False
-        self._confirmed.setdefault((cluster.name, topic), []).append(number)
 
     async def _call_until(self, cluster: SimulatedCluster, via: str, end: float, random: Random) -> None:
         while trio.current_time() < end:
@@ -343,6 +362,8 @@ class _Scenario:
         dead = self._dead.get((target, topic), Counter())
         if missing := sorted(set(confirmed) - handled - dead.keys()):
             self._complain(f"{where} never handled {missing[:10]} ({len(missing)} of {len(confirmed)})")
+        if topic == REMOTE:
+            return
         orders: dict[int, list[int]] = {}
         for number, (priority, count) in self._world.arrived.get((name, via, topic), {}).items():
             if count == 1:

@@ -23,6 +23,8 @@ from runtime.config import ClusterSettings
 from tests.simulation.streams import Streamed
 
 TOPIC, ORDERED = "/sim/news", "/sim/ordered"
+REMOTE = "/sim/remote"
+"""What other clusters publish to, by whichever link; so nobody knows an order."""
 
 DELIVERY = DeliverySettings(
     delivery_batch_size=7, delivery_max_retry=3, ack_timeout=8.0, wait_non_sock_err=0.5, longest_pause=2.0
@@ -133,6 +135,15 @@ class World:
                     message = {"service": request["service"], "request": request["data"]}
                     return (await client.invoke(message, timeout=request["timeout"])).data
 
+        class Publishes(Service):
+            """Publishes to another cluster."""
+
+            name = "sim.publish"
+
+            async def handle(self, request: dict) -> Any:
+                async with self.out.wsx.get(request["via"]).conn.client() as client:
+                    return (await client.publish(REMOTE, request["data"], **request["options"])).data
+
         class Hooks(Service):
             name = "sim.hooks"
 
@@ -144,7 +155,7 @@ class World:
                 if isinstance(ctx, MessageReceived):
                     await world.take(cluster, life, ctx.conn.name, ctx.data.data)
 
-        return [Echo, Slow, Blocking, Fails, Call, Hooks, *self.streamed.services(world.begin)]
+        return [Echo, Slow, Blocking, Fails, Call, Publishes, Hooks, *self.streamed.services(world.begin)]
 
 
 def settings_of(names: list[str], random: Random) -> dict[str, ClusterSettings]:
@@ -163,17 +174,18 @@ def settings_of(names: list[str], random: Random) -> dict[str, ClusterSettings]:
                     services_allowed=("sim.*",),
                 )
             },
-            endpoints={"all": EndpointSettings(channel="gate", subscribe=("/sim/**",))},
+            endpoints={"all": EndpointSettings(channel="gate", publish=(REMOTE,), subscribe=("/sim/**",))},
             topics={
                 TOPIC: TopicSettings(guaranteed=True, delivery=DELIVERY),
                 ORDERED: TopicSettings(guaranteed=True, delivery=evolve(DELIVERY, ordered=True)),
+                REMOTE: TopicSettings(guaranteed=True, delivery=DELIVERY),
             },
             outgoing={
                 f"to {target}": OutgoingSettings(
                     address=_address(target),
                     username="all",
                     password=Secret.of("secret"),
-                    subscribe=(TOPIC, ORDERED),
+                    subscribe=(TOPIC, ORDERED, REMOTE),
                     on_connect="sim.hooks",
                     on_message="sim.hooks",
                     on_close="sim.hooks",
