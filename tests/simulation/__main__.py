@@ -11,7 +11,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.simulation.scenario import Report, run_seed
+from tests.simulation.report import Report
+from tests.simulation.scenario import run_seed
 
 
 def _run(seed: int) -> Report:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from functools import partial
 from random import Random
@@ -13,15 +13,16 @@ from typing import Any
 
 import structlog
 import trio
-from attrs import define, field
 
 from actors import ActorStopped, CallError, NotFound
 from runtime.config import ClusterSettings
 from runtime.testing import Clusters, MemoryNetwork, SimulatedCluster, run_simulated
 from runtime.testing.ports import EPOCH
-from runtime.transport.dialer import WebSocketDialer
 from tests.simulation.faults import Faults
+from tests.simulation.report import Report
 from tests.simulation.streams import STREAMS, choose, left_over
+from tests.simulation.styles import MIXED, NATIVE, ZATO, Links
+from tests.simulation.trace import Trace
 from tests.simulation.world import ORDERED, REMOTE, TOPIC, World, settings_of
 
 HARM = 60.0
@@ -33,84 +34,39 @@ DRAIN = 300.0
 ROUND_TRIP = 1.1  # two of the longest delays, and a little
 
 
-@define
-class Report:
-    """What a run did, and what was wrong with it."""
-
-    seed: int
-    clusters: int = 0
-    wire: str = ""
-    faults: int = 0
-    hits: int = 0
-    calls_hit: int = 0
-    outcomes: Counter[str] = field(factory=Counter)
-    reconnects: int = 0
-    violations: list[str] = field(factory=list)
-    trace: str = ""
-
-    @property
-    def counts(self) -> bool:
-        """Tell whether a fault hit a live link while calls were under way."""
-        return self.hits > 0 and self.calls_hit > 0
-
-
-class _Trace:
-    """A digest of everything that is logged, with its time."""
-
-    def __init__(self) -> None:
-        self._digest = hashlib.sha256()
-        self.lines: list[str] = []
-        self.keep = False
-
-    def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
-        error = event.pop("exc_info", None)
-        line = f"{trio.current_time():.6f} {sorted(event.items())} {type(error).__name__ if error else ''}"
-        self.add(line)
-        raise structlog.DropEvent
-
-    def add(self, line: str) -> None:
-        self._digest.update(line.encode())
-        if self.keep:
-            self.lines.append(line)
-
-    def hexdigest(self) -> str:
-        return self._digest.hexdigest()
-
-
 def run_seed(seed: int, *, keep_trace: bool = False) -> tuple[Report, list[str]]:
     """Run one seed from start to end."""
-    trace = _Trace()
+    trace = Trace()
     trace.keep = keep_trace
     before = structlog.get_config()
     structlog.configure(processors=[trace], cache_logger_on_first_use=False)
     random = Random(seed)
     report = Report(seed)
-    report.wire = "zato" if random.random() < 0.25 else "isthmus.1"
-    defaults = WebSocketDialer.__init__.__kwdefaults__
-    offered = defaults["subprotocols"]
+    drawn = random.random()
+    report.wire = ZATO if drawn < 0.25 else MIXED if drawn >= 0.72 else NATIVE
     try:
-        if report.wire == "zato":
-            defaults["subprotocols"] = ()
         run_simulated(partial(_Scenario(random, report, trace).run), seed=seed)
     finally:
-        defaults["subprotocols"] = offered
         structlog.configure(**before)
     report.trace = trace.hexdigest()
     return report, trace.lines
 
 
 class _Scenario:
-    def __init__(self, random: Random, report: Report, trace: _Trace) -> None:
+    def __init__(self, random: Random, report: Report, trace: Trace) -> None:
         self._random = random
         self._report = report
         self._trace = trace
-        self._world = World()
+        self._links = Links(report.wire, report.seed)
+        self._world = World(self._links)
         self._deadlines: dict[str, float] = {}
         self._cancelled_at: dict[str, float] = {}
         self._round_trips = 0.0
         self._number = 0
         self._confirmed: dict[tuple[str, str], list[int]] = {}
         self._dead: dict[tuple[str, str], Counter[int]] = {}
+        self._last_words: dict[tuple[str, str], set[int]] = {}
+        self._uncancellable: set[str] = set()
 
     def _complain(self, text: str) -> None:
         self._report.violations.append(f"{trio.current_time():.3f}: {text}")
@@ -119,7 +75,8 @@ class _Scenario:
         random, report = self._random, self._report
         names = [f"c{number}" for number in range(random.randint(2, 5))]
         report.clusters = len(names)
-        settings = settings_of(names, random)
+        settings = settings_of(names, random, self._links)
+        report.mix = self._links.mix
         try:
             with trio.fail_after(3600):
                 async with trio.open_nursery() as nursery:
@@ -157,11 +114,14 @@ class _Scenario:
         clusters.network.heal()
         healed_at = trio.current_time()
         await trio.sleep(SETTLE)
+        await self._publish_in_peace(clusters)
         with trio.move_on_after(DRAIN):
-            while await self._waiting(clusters):
+            while await self._waiting(clusters) or any(self._unheard(cluster) for cluster in clusters.values()):
                 await trio.sleep(1.0)
         for cluster in clusters.values():
             self._check_links(cluster, healed_at)
+            for unheard in self._unheard(cluster):
+                self._complain(f"{cluster.name} never handled what was published in peace: {unheard}")
             for session in left_over(cluster):
                 self._complain(f"{session} has streams at the end")
             for topic in (TOPIC, ORDERED, REMOTE):
@@ -171,11 +131,28 @@ class _Scenario:
                     self._dead[cluster.name, topic] = Counter(one["data"]["number"] for one in found)
 
     async def _waiting(self, clusters: Clusters) -> int:
-        """Return how many messages wait for subscriptions that native peers will take them from."""
-        if self._report.wire == "zato":
-            return 0
+        """Return how many messages wait for those who will take them: native peers do, Zato's come as somebody else."""
         found = [await cluster.invoke("isthmus.admin.subscriptions") for cluster in clusters.values()]
-        return sum(one["waiting"] for subscriptions in found for one in subscriptions)
+        return sum(one["waiting"] for subscriptions in found for one in subscriptions if "/" in one["owner"])
+
+    async def _publish_in_peace(self, clusters: Clusters) -> None:
+        """Publish what every link must bring, whatever its format."""
+        for cluster in clusters.values():
+            for topic in (TOPIC, ORDERED) * 3:
+                self._number += 1
+                data = {"number": self._number, "fails_at": {}, "takes": 0.0}
+                await cluster.publish(topic, data, msg_id=f"n{self._number}")
+                self._last_words.setdefault((cluster.name, topic), set()).add(self._number)
+
+    def _unheard(self, cluster: SimulatedCluster) -> list[str]:
+        """Return what a cluster has not handled of what others published in peace, by connection and topic."""
+        found = []
+        for via, outgoing in cluster.settings.outgoing.items():
+            for topic in outgoing.subscribe:
+                words = self._last_words.get((via.removeprefix("to "), topic), set())
+                if missing := words - self._handled(cluster.name, via, topic):
+                    found.append(f"{via} {topic} {sorted(missing)}")
+        return found
 
     # What goes on meanwhile
 
@@ -241,7 +218,9 @@ class _Scenario:
         timeout = random.uniform(0.2, LONGEST_TIMEOUT)
         service, data = self._choose(cluster, via, random)
         request = {"via": via, "service": service, "data": data, "timeout": timeout}
-        cid = f"{random.getrandbits(64):016x}"
+        cid = f"{random.getrandbits(64):024x}"  # of a length that travels over Zato's format, too
+        if not self._is_native(cluster.name, via, service, data):
+            self._uncancellable.add(cid)
         began_at = trio.current_time()
         self._deadlines[cid] = began_at + timeout
         is_cancelled = random.random() < 0.1
@@ -292,6 +271,13 @@ class _Scenario:
                 return "sim.call", hop
         return "sim.echo", [random.random()]
 
+    def _is_native(self, cluster: str, via: str, service: str, data: Any) -> bool:
+        """Tell whether a call goes over native links all the way."""
+        hops = [(cluster, via)]
+        if service in ("sim.call", STREAMS[1]):
+            hops.append((via.removeprefix("to "), data["via"]))
+        return all(self._links.is_native(*hop) for hop in hops)
+
     def _any_connection(self, cluster: str) -> str:
         number = int(cluster[1:])
         return f"to c{(number + 1) % self._report.clusters}"
@@ -340,25 +326,28 @@ class _Scenario:
     def _check_messages(self, settings: dict[str, ClusterSettings]) -> None:
         """Each confirmed message reaches each subscriber, in order, and one that comes again says so.
 
-        Peers that speak Zato's format cannot say who they are, so their subscriptions end with their links.
+        Peers that speak Zato's format cannot say who they are, so their subscriptions end with their links: they get
+        what is published while they are there.
         """
-        if self._report.wire == "zato":
-            return
         for name, one in settings.items():
             for via, outgoing in one.outgoing.items():
                 for topic in outgoing.subscribe:
-                    self._check_subscription(name, via, topic)
+                    if self._links.is_native(name, via):
+                        self._check_subscription(name, via, topic)
         for what in ("repeated without saying so", "handled again", "side by side"):
             if count := self._world.deliveries[what]:
                 self._complain(f"{count} deliveries {what}")
         self._report.outcomes.update({f"{key} deliveries": count for key, count in self._world.deliveries.items()})
+
+    def _handled(self, name: str, via: str, topic: str) -> AbstractSet[int]:
+        return self._world.handled.get((name, via, topic), {}).keys()
 
     def _check_subscription(self, name: str, via: str, topic: str) -> None:
         """Every confirmed message was handled or is a dead letter, and came in order unless it was sent before."""
         where = f"{name} {via} {topic}"
         target = via.removeprefix("to ")
         confirmed = self._confirmed.get((target, topic), [])
-        handled = self._world.handled.get((name, via, topic), {}).keys()
+        handled = self._handled(name, via, topic)
         dead = self._dead.get((target, topic), Counter())
         if missing := sorted(set(confirmed) - handled - dead.keys()):
             self._complain(f"{where} never handled {missing[:10]} ({len(missing)} of {len(confirmed)})")
@@ -378,11 +367,11 @@ class _Scenario:
         Where a fault keeps a request or its cancel from arriving, the handler has the time that the request had left
         when it was sent. Zato's format has no cancel.
         """
-        if self._report.wire == "zato":
-            return
         for complaint in self._world.streamed.complaints:
             self._complain(complaint)
         for cid, handlers in self._world.handlers.items():
+            if cid in self._uncancellable:
+                continue
             deadline = self._deadlines[cid]
             gone_at = self._cancelled_at.get(cid, self._world.streamed.left_at.get(cid, deadline))
             for handler in handlers:

@@ -20,6 +20,7 @@ from tests.simulation.scenario import run_seed
 ROOT = Path(__file__).parents[2]
 FRESH_SEEDS = int(os.environ.get("ISTHMUS_FRESH_SEEDS", "25"))
 SEEDS_THAT_ONCE_FAILED = (98, 284, 1099, 1241, 1275, 2620)
+SEEDS_OF_MIXED_LINKS = (104, 170)
 SEEDS_TO_REPEAT = (3, 7, 98)
 """The first and the last once differed by the order of a set."""
 
@@ -32,6 +33,16 @@ def test_a_seed_that_once_failed_holds(seed: int) -> None:
     report, _trace = run_seed(seed)
     assert report.violations == []
     assert report.counts
+
+
+@pytest.mark.parametrize("seed", SEEDS_OF_MIXED_LINKS)
+def test_links_of_all_styles_in_one_run_hold(seed: int) -> None:
+    """Native links and those like Zato's 3.2 and 3.0, under the same faults; what the formats can promise is kept."""
+    report, _trace = run_seed(seed)
+    assert report.violations == []
+    assert report.counts
+    assert min(report.mix.values()) > 0
+    assert report.outcomes["answer"] > 100
 
 
 def test_fresh_seeds_hold() -> None:

@@ -13,6 +13,7 @@ from actors import Closed, Connected, MessageReceived, Service
 from actors.secret import Secret
 from actors.settings import (
     ChannelSettings,
+    Compat,
     DeliverySettings,
     EndpointSettings,
     OutgoingSettings,
@@ -21,10 +22,12 @@ from actors.settings import (
 )
 from runtime.config import ClusterSettings
 from tests.simulation.streams import Streamed
+from tests.simulation.styles import Links
 
 TOPIC, ORDERED = "/sim/news", "/sim/ordered"
 REMOTE = "/sim/remote"
 """What other clusters publish to, by whichever link; so nobody knows an order."""
+CHANNELS = {"gate": Compat.ZATO_3_2, "old": Compat.ZATO_3_0}
 
 DELIVERY = DeliverySettings(
     delivery_batch_size=7, delivery_max_retry=3, ack_timeout=8.0, wait_non_sock_err=0.5, longest_pause=2.0
@@ -42,14 +45,20 @@ class Handler:
 
 @define
 class World:
-    """What happened, as the services saw it."""
+    """What happened, as the services saw it.
 
+    Args:
+        links: How the links talk.
+    """
+
+    links: Links
     hooks: dict[tuple[str, int, str], list[str]] = field(factory=dict)
     arrived: dict[tuple[str, str, str], dict[int, tuple[int, int]]] = field(factory=dict)
     handled: dict[tuple[str, str, str], dict[int, int]] = field(factory=dict)
     running: Counter[tuple[str, str, str]] = field(factory=Counter)
     failed_once: set[tuple[str, str, int]] = field(factory=set)
     deliveries: Counter[str] = field(factory=Counter)
+    """How many of each kind there were; what only native links promise is counted on these."""
     handlers: dict[str, list[Handler]] = field(factory=dict)
     lives: Counter[str] = field(factory=Counter)
     streamed: Streamed = field(factory=Streamed)
@@ -65,16 +74,17 @@ class World:
         numbers = [message["data"]["number"] for message in messages]
         where = (cluster, via, messages[0]["topic_name"])
         arrived, handled = self.arrived.setdefault(where, {}), self.handled.setdefault(where, {})
+        is_native = self.links.is_native(cluster, via)
         for number, message in zip(numbers, messages, strict=True):
             if number not in arrived:
                 self.deliveries["first"] += 1
                 arrived[number] = (message["priority"], message["delivery_count"])
-            elif message["delivery_count"] < 2:
+            elif is_native and message["delivery_count"] < 2:
                 self.deliveries["repeated without saying so"] += 1
-            if handled.get(number) == life:  # a crash may come between the end of a hook and its record
+            if is_native and handled.get(number) == life:  # a crash may come between the end of a hook and its record
                 self.deliveries["handled again"] += 1
         self.running[where] += 1
-        if self.running[where] > 1:
+        if is_native and self.running[where] > 1:
             self.deliveries["side by side"] += 1
         try:
             await trio.sleep(messages[0]["data"]["takes"])
@@ -158,7 +168,7 @@ class World:
         return [Echo, Slow, Blocking, Fails, Call, Publishes, Hooks, *self.streamed.services(world.begin)]
 
 
-def settings_of(names: list[str], random: Random) -> dict[str, ClusterSettings]:
+def settings_of(names: list[str], random: Random, links: Links) -> dict[str, ClusterSettings]:
     """Return the settings of all clusters: each dials the next one, and some others."""
     result: dict[str, ClusterSettings] = {}
     for number, name in enumerate(names):
@@ -167,14 +177,19 @@ def settings_of(names: list[str], random: Random) -> dict[str, ClusterSettings]:
         result[name] = ClusterSettings(
             security={other: SecuritySettings(other, Secret.of("secret")) for other in ["all"]},
             channels={
-                "gate": ChannelSettings(
-                    address=_address(name),
+                channel: ChannelSettings(
+                    address=_address(name, channel),
                     service="helpers.web-sockets-gateway",
                     security="all",
                     services_allowed=("sim.*",),
+                    compat=compat,
                 )
+                for channel, compat in CHANNELS.items()
             },
-            endpoints={"all": EndpointSettings(channel="gate", publish=(REMOTE,), subscribe=("/sim/**",))},
+            endpoints={
+                channel: EndpointSettings(channel=channel, publish=(REMOTE,), subscribe=("/sim/**",))
+                for channel in CHANNELS
+            },
             topics={
                 TOPIC: TopicSettings(guaranteed=True, delivery=DELIVERY),
                 ORDERED: TopicSettings(guaranteed=True, delivery=evolve(DELIVERY, ordered=True)),
@@ -182,7 +197,9 @@ def settings_of(names: list[str], random: Random) -> dict[str, ClusterSettings]:
             },
             outgoing={
                 f"to {target}": OutgoingSettings(
-                    address=_address(target),
+                    address=_address(target, links.style(name, target).channel),
+                    wire=links.style(name, target).wire,
+                    compression=links.compression(name, target),
                     username="all",
                     password=Secret.of("secret"),
                     subscribe=(TOPIC, ORDERED, REMOTE),
@@ -196,5 +213,5 @@ def settings_of(names: list[str], random: Random) -> dict[str, ClusterSettings]:
     return result
 
 
-def _address(name: str) -> str:
-    return f"ws://{name}:47000/sim"
+def _address(name: str, channel: str) -> str:
+    return f"ws://{name}:{47000 + [*CHANNELS].index(channel)}/{channel}"
