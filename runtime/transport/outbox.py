@@ -55,7 +55,8 @@ class Outbox:
         self.write_now: Callable[[], bool] = lambda: False
         """Writes what waits, from the task of whoever sends; tells whether nothing is left to the writer's task."""
         self._now = trio.lowlevel.current_clock().current_time
-        self._pulse = Pulse()
+        self._to_write = Pulse()
+        self._changed = Pulse()
 
     @property
     def is_empty(self) -> bool:
@@ -72,7 +73,7 @@ class Outbox:
             self.is_light = False
             if self.write_now():
                 return
-        self._pulse.notify()
+        self._to_write.notify()
 
     def _is_joined(self, confirmed: list[Confirmed]) -> bool:
         last = self.waiting[-1][0] if self.waiting else None
@@ -95,7 +96,7 @@ class Outbox:
         for place, (message, _queued_at) in enumerate(self.waiting):
             if getattr(message, "id", None) == message_id:
                 del self.waiting[place]
-                self.notify()
+                self._changed.notify()
                 return True
         return False
 
@@ -107,19 +108,24 @@ class Outbox:
             for message, queued_at in self.waiting
         ]
         self.waiting.clear()
-        self.notify()
+        self._changed.notify()
         return batch
 
     def note_parts(self) -> None:
         """Take note that something was sent, or taken back."""
         if self.parts is not None:
             self.room = MAX_OUTBOX - len(self.parts)
-        self.notify()
+        self._changed.notify()
+
+    async def wanted(self) -> None:
+        """Wait until the writer's task is wanted: something was queued, or the link is to end, or has ended."""
+        await self._to_write.wait()
 
     async def changed(self) -> None:
-        """Wait until something was queued or taken, or the link has ended."""
-        await self._pulse.wait()
+        """Wait until something was taken, or the link has ended."""
+        await self._changed.wait()
 
     def notify(self) -> None:
-        """Wake whoever waits for a change."""
-        self._pulse.notify()
+        """Wake whoever waits for a change, the writer's task too."""
+        self._to_write.notify()
+        self._changed.notify()

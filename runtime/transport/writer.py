@@ -143,10 +143,10 @@ class Writer:
     async def _wait_for_more(self) -> None:
         """Wait until something has changed; a peer that said goodbye and does not close is not waited for for ever."""
         if self._ending.gone_at == inf:
-            await self._outbox.changed()
+            await self._outbox.wanted()
             return
         with trio.move_on_at(self._ending.gone_at) as patience:
-            await self._outbox.changed()
+            await self._outbox.wanted()
         if patience.cancelled_caught:
             self._ending.request(LinkClosed(CloseCode.NORMAL, "", "remote"))
 
