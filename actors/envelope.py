@@ -27,11 +27,12 @@ class ReplySlot:
         on_settled: Called once with the slot when it holds an answer or an error; not when it was abandoned.
     """
 
-    __slots__ = ("_on_abandoned", "_on_settled", "error", "is_settled", "value")
+    __slots__ = ("_on_abandoned", "_on_settled", "_shape", "error", "is_settled", "value")
 
     def __init__(self, on_settled: Callable[[ReplySlot], None]) -> None:
         self._on_settled = on_settled
         self._on_abandoned: Callable[[], None] | None = None
+        self._shape: Callable[[Any], Any] | None = None
         self.is_settled = False
         self.value: Any = None
         self.error: Exception | None = None
@@ -45,9 +46,14 @@ class ReplySlot:
         """Settle with a value; ignored where the slot is settled already."""
         if not self.is_settled:
             self.is_settled = True
-            self.value = value
+            self.value = value if self._shape is None else self._shape(value)
             self._on_abandoned = None
             self._on_settled(self)
+
+    def shape(self, shape: Callable[[Any], Any]) -> None:
+        """Have a value take another shape before it settles the slot; of several shapes the last one comes first."""
+        before = self._shape
+        self._shape = shape if before is None else lambda value: before(shape(value))
 
     def fail(self, error: Exception) -> None:
         """Settle with an error; ignored where the slot is settled already."""

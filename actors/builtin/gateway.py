@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import trio
@@ -69,7 +70,7 @@ class _Gateway(Service):
         result = await invoke_service(
             self.reach, name, None, timeout=timeout, call=Call(request.get("request"), caller)
         )
-        return result if caller is None or caller.wire == NATIVE else self.shape(name, result, caller)
+        return result if caller is None or caller.wire == NATIVE else self.shape(name, result, caller=caller)
 
     def passing(self) -> Callable[[Envelope], bool] | None:
         """Pass requests on with the slots of their answers, unless a subclass has a say in how they are handled."""
@@ -88,16 +89,17 @@ class _Gateway(Service):
             self.progress.count("handled")
             slot.fail(error)
             return True
+        if caller is not None and caller.wire != NATIVE:
+            slot.shape(partial(self.shape, name, caller=caller))
         if caller is not None and caller.is_admin and not name.startswith(ADMIN_PREFIX):
             slot = self._noting(slot, name, envelope, caller)
-        answer = slot if caller is None or caller.wire == NATIVE else self._shaping(slot, name, caller)
         further = call.passed_on(call.data.get("request"))
         deadline = min(envelope.deadline, trio.current_time() + MAX_TIME)
         target = self.directory.find_mailbox(actor_name("service", name))
         try:
             if target is None:
                 raise ActorNotFound(name)
-            target.put_nowait(Envelope(further, envelope.cid, deadline, answer, 0, envelope.run))
+            target.put_nowait(Envelope(further, envelope.cid, deadline, slot, 0, envelope.run))
         except ActorError as error:
             slot.fail(not_taken(error, name))
         self.progress.count("handled")
@@ -129,19 +131,6 @@ class _Gateway(Service):
         slot.on_abandoned(abandon)
         return answer
 
-    def _shaping(self, slot: ReplySlot, service: str, caller: Caller) -> ReplySlot:
-        """Return a slot whose answer goes into another one, in the shape that the caller knows."""
-
-        def settled(answer: ReplySlot) -> None:
-            if answer.error is not None:
-                slot.fail(answer.error)
-            else:
-                slot.answer(self.shape(service, answer.value, caller))
-
-        answer = ReplySlot(settled)
-        slot.on_abandoned(answer.abandon)
-        return answer
-
     def _service_of(self, request: Any, caller: Caller | None, cid: str) -> str:
         """Return the service that a request names, where the caller may invoke it."""
         if not isinstance(request, dict) or not isinstance(request.get("service"), str):
@@ -164,7 +153,7 @@ class _Gateway(Service):
             return False
         return any_matches(caller.services_allowed, name, ".") or any_matches(tuple(self.services_allowed), name, ".")
 
-    def shape(self, service: str, result: Any, caller: Caller) -> Any:
+    def shape(self, service: str, result: Any, *, caller: Caller) -> Any:
         """Return a result as the clients of Zato know it from this gateway."""
         return result
 
@@ -177,7 +166,7 @@ class WebSocketsGateway(_Gateway):
 
     name = "helpers.web-sockets-gateway"
 
-    def shape(self, service: str, result: Any, caller: Caller) -> Any:
+    def shape(self, service: str, result: Any, *, caller: Caller) -> Any:
         """Return a result wrapped as Zato 3.2 does, or bare as 3.0 does."""
         if caller.compat is Compat.ZATO_3_0:
             return result
@@ -189,7 +178,7 @@ class PubSubGateway(_Gateway):
 
     name = "helpers.web-sockets-pub-sub-gateway"
 
-    def shape(self, service: str, result: Any, caller: Caller) -> Any:
+    def shape(self, service: str, result: Any, *, caller: Caller) -> Any:
         """Return a result as it is; that of a ping as Zato's clients expect it."""
         return {"zato_ping_response": result} if service == PING else result
 

@@ -211,25 +211,30 @@ def _problems(group: BaseExceptionGroup[Any], path: str) -> list[str]:
     return problems
 
 
+def _key_of(key: object) -> str:
+    return key if isinstance(key, str) else str(unstructure(key))
+
+
 def unstructure(value: object) -> Any:
     """Return the value as JSON can say it: models, enums, dates and the like become dicts, lists and text.
 
     Raises:
         TypeError: Naming the type that cannot be converted.
     """
-    kind = type(value)
-    if kind in _PLAIN or (isinstance(value, _PLAIN_BASES) and not isinstance(value, enum.Enum)):
+    kind: type[Any] = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is not dict and isinstance(value, _PLAIN_BASES) and not isinstance(value, enum.Enum):
         return value
     if isinstance(value, dict):
         return {
-            key if isinstance(key, str) else str(unstructure(key)): item if type(item) in _PLAIN else unstructure(item)
+            key if type(key) is str else _key_of(key): item if type(item) in _PLAIN else unstructure(item)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple | set | frozenset):
-        return [unstructure(item) for item in value]
-    cls: type[Any] = type(value)
-    if attrs.has(cls):
-        return {one.name: unstructure(getattr(value, one.name)) for one in attrs.fields(cls)}
+        return [item if type(item) in _PLAIN else unstructure(item) for item in value]
+    if attrs.has(kind):
+        return {one.name: unstructure(getattr(value, one.name)) for one in attrs.fields(kind)}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {one.name: unstructure(getattr(value, one.name)) for one in dataclasses.fields(value)}
     if isinstance(value, msgspec.Struct):

@@ -19,6 +19,11 @@ def size_of(frame: Frame) -> int:
     return len(frame.encode()) if isinstance(frame, str) else len(frame)
 
 
+def _fits(frame: Frame, max_size: int) -> bool:
+    """Tell whether a frame has no more bytes than that; a character has at most four."""
+    return len(frame) * 4 <= max_size or size_of(frame) <= max_size
+
+
 class Framer:
     """Turns batches of messages into frames.
 
@@ -41,7 +46,7 @@ class Framer:
         """Frame a batch; a message that cannot be said is answered for, and costs the others nothing."""
         try:
             frames = self._wire.send(batch)
-            if all(size_of(frame) <= self._max_size for frame in frames):
+            if all(_fits(frame, self._max_size) for frame in frames):
                 return frames
         except (ValueError, TypeError):
             pass
@@ -52,7 +57,7 @@ class Framer:
             frames = self._wire.send([message])
         except (ValueError, TypeError) as error:
             return self._answer_for(message, str(error))
-        if all(size_of(frame) <= self._max_size for frame in frames):
+        if all(_fits(frame, self._max_size) for frame in frames):
             return frames
         return self._answer_for(message, f"{type(message).__name__} has more than {self._max_size} bytes")
 

@@ -4,11 +4,13 @@ Through the library each message costs a lock, a channel and two switches of tas
 received, the stream under it hands on the handshake, control frames and all that is in any way out of the ordinary
 (fragments, large or broken frames), and the library remains the judge of what RFC 6455 allows; but an unfragmented data
 frame that has come whole is taken out and given to the link at once. While the library works on a message, those after
-it go its way too, so that their order stays. RFC 6455, section 5.2, has the form of a frame.
+it go its way too, so that their order stays. What has come of a text is kept back only once, and only if it is text so
+far: the library closes as soon as it is not. RFC 6455, section 5.2, has the form of a frame.
 """
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Callable
@@ -70,6 +72,7 @@ class Shortcut:
         self._head = b""
         self._held = bytearray()
         self._needed = 0
+        self._is_text_held = False
         self._rest_of_frame = 0
         self._is_in_fragments = False
         self._with_library = 0
@@ -88,7 +91,7 @@ class Shortcut:
             return self._sort_handshake(data)
         if self._held:
             self._held += data
-            if len(self._held) < self._needed:
+            if len(self._held) < self._needed and not self._is_text_held:
                 return b""
             data, self._held = self._held, bytearray()
         return self._sort_frames(data)
@@ -130,6 +133,7 @@ class Shortcut:
         Returns:
             How many bytes that was; 0 if it is the library's; -1 if more of it must come first.
         """
+        was_held, self._is_text_held = self._is_text_held, False
         if end - at < 2:
             self._needed = 2
             return -1
@@ -148,18 +152,20 @@ class Shortcut:
             size = int.from_bytes(data[at + 2 : at + 2 + extended])
         is_ordinary = (
             is_final
-            and (opcode == _BINARY or (opcode == _TEXT and end - at >= head + size))
+            and opcode in (_BINARY, _TEXT)
             and size <= self._largest
             and size >= _LEAST[extended]
             and not self._is_in_fragments
             and not self._with_library
             and self.take is not None
         )
-        if is_ordinary and end - at < head + size:
+        if is_ordinary and end - at >= head + size:
+            if self._take_whole(data, at + head, size, is_text=opcode == _TEXT):
+                return head + size
+        elif is_ordinary and (opcode == _BINARY or (not was_held and self._is_text_so_far(data, at + head, end))):
+            self._is_text_held = opcode == _TEXT
             self._needed = head + size
             return -1
-        if is_ordinary and self._take_whole(data, at + head, size, is_text=opcode == _TEXT):
-            return head + size
         self._rest_of_frame = head + size
         if opcode == _CLOSE:
             self._is_over = True
@@ -167,6 +173,16 @@ class Shortcut:
             self._is_in_fragments = not is_final
             self._with_library += is_final
         return 0
+
+    def _is_text_so_far(self, data: bytes | bytearray, at: int, end: int) -> bool:
+        payload = bytes(data[at:end])
+        if not self._is_client:
+            payload = _masked(payload, bytes(data[at - 4 : at]))
+        try:
+            codecs.utf_8_decode(payload, "strict", False)
+        except UnicodeDecodeError:
+            return False
+        return True
 
     def _take_whole(self, data: bytes | bytearray, at: int, size: int, *, is_text: bool) -> bool:
         """Give a message to the link; a text that is none is the library's to refuse."""

@@ -58,12 +58,12 @@ class ZatoClientWire:
 
     def send(self, messages: Sequence[Message]) -> list[Frame]:
         """Give a frame for each message that the format can say; see `Wire.send`."""
-        before = self._session.state, self._client
+        before, now = (self._session.state, self._client), self._timestamp()
         frames = []
         try:
             for message in messages:
                 self._session.state = self._session.check_send(message)
-                frames.append(self._encode(message))
+                frames.append(self._encode(message, now))
         except BaseException:
             self._session.state, self._client = before
             raise
@@ -77,10 +77,10 @@ class ZatoClientWire:
                 self._gateway_calls.take(message.in_reply_to)
         return [frame for frame in frames if frame is not None]
 
-    def _encode(self, message: Message) -> str | None:
+    def _encode(self, message: Message, now: str) -> str | None:
         meta: dict[str, Any] = {
             "id": getattr(message, "id", ""),
-            "timestamp": getattr(message, "timestamp", "") or self._timestamp(),
+            "timestamp": getattr(message, "timestamp", "") or now,
             "token": self._token,
             **self._client,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import OrderedDict
 from typing import Any
 
@@ -43,6 +44,7 @@ _MOST_CHARACTERS = {
     "client_id": MAX_LABEL,
 }
 """Of texts that are kept, sent back, or compared."""
+_UNLIMITED = sys.maxsize
 
 _ID = re.compile(r'"id"\s*:\s*"([^"\\]{1,200})"')
 _ANSWERED = re.compile(r'"in_reply_to"\s*:\s*"')
@@ -127,8 +129,9 @@ def parse(frame: Frame, *, needs_timestamp: bool) -> tuple[dict[str, Any], Any]:
     if not isinstance(meta.get("id"), str) or not message_id:
         reason = "meta.id is missing or no text"
         raise UnreadableError(reason, message_id=message_id, is_answer=is_answer)
-    for key, limit in _MOST_CHARACTERS.items():
-        if len(text_of(meta.get(key))) > limit:
+    for key, value in meta.items():
+        limit = _MOST_CHARACTERS.get(key, _UNLIMITED)
+        if len(value if type(value) is str else text_of(value)) > limit:
             reason = f"meta.{key} has more than {limit} characters"
             raise UnreadableError(reason, message_id=message_id, is_answer=is_answer)
     if needs_timestamp and meta.get("timestamp") is None:

@@ -104,16 +104,16 @@ class ZatoServerWire:
         if self._compat is not Compat.ZATO_3_0 or not self._session.is_open:
             return []
         self._session.close()
-        return [self._denied(Denied(NO_CID, reason))]
+        return [self._denied(Denied(NO_CID, reason), self._timestamp())]
 
     def send(self, messages: Sequence[Message]) -> list[Frame]:
         """Give a frame for each message that the format can say; see `Wire.send`."""
-        state = self._session.state
+        state, now = self._session.state, self._timestamp()
         try:
             frames = []
             for message in messages:
                 self._session.state = self._session.check_send(message)
-                frames.append(self._encode(message))
+                frames.append(self._encode(message, now))
         except BaseException:
             self._session.state = state
             raise
@@ -128,12 +128,11 @@ class ZatoServerWire:
                 self._requests.add(message.id)
         return [frame for frame in frames if frame is not None]
 
-    def _meta(self, message: Message) -> dict[str, Any]:
-        timestamp = getattr(message, "timestamp", "") or self._timestamp()
-        return {"id": getattr(message, "id", ""), "timestamp": timestamp}
+    def _meta(self, message: Message, now: str) -> dict[str, Any]:
+        return {"id": getattr(message, "id", ""), "timestamp": getattr(message, "timestamp", "") or now}
 
-    def _encode(self, message: Message) -> str | None:
-        meta = self._meta(message)
+    def _encode(self, message: Message, now: str) -> str | None:
+        meta = self._meta(message, now)
         match message:
             case Welcome():
                 meta |= {"msg_type": "zwsx.rspa", "in_reply_to": message.in_reply_to, "status": 200}
@@ -150,7 +149,7 @@ class ZatoServerWire:
                 }
                 return encode(meta, data={"cid": message.id})
             case Denied():
-                return self._denied(message)
+                return self._denied(message, now)
             case Invoke():
                 meta |= {"id": with_cid(message.id, message.cid), "msg_type": "zwsx.rqc"}
                 return encode(meta, data=message.data)
@@ -160,8 +159,10 @@ class ZatoServerWire:
             case _:
                 return None
 
-    def _denied(self, message: Denied) -> str:
-        return encode(self._meta(message) | {"msg_type": "zwsx.merr", "status": message.status}, data=message.reason)
+    def _denied(self, message: Denied, now: str) -> str:
+        return encode(
+            self._meta(message, now) | {"msg_type": "zwsx.merr", "status": message.status}, data=message.reason
+        )
 
     def receive(self, frame: Frame) -> list[Message | Violation]:
         """Take in one frame; see `Wire.receive`."""

@@ -150,14 +150,31 @@ def test_what_is_no_frame_is_the_librarys_to_refuse(is_client: bool, garbage: by
 
 @pytest.mark.parametrize("is_client", [True, False])
 def test_whole_frames_do_not_reach_the_library(is_client: bool) -> None:
-    """A frame that comes whole, or in pieces of binary data, is taken out of the stream."""
+    """A frame that comes whole, in pieces of binary data, or as text in two pieces, is taken out of the stream."""
     end = End(is_client=is_client)
     frame = data_frame(b"y" * 200, is_client=not is_client)
     end.receive(frame)
     end.receive(frame[:50])
     end.receive(frame[50:] + data_frame("text", is_client=not is_client))
-    assert end.found == [b"y" * 200, b"y" * 200, "text"]
-    assert end.taken == 3
+    text = data_frame("größer", is_client=not is_client)
+    end.receive(text[:-3])
+    end.receive(text[-3:])
+    assert end.found == [b"y" * 200, b"y" * 200, "text", "größer"]
+    assert end.taken == 4
+
+
+@pytest.mark.parametrize("is_client", [True, False])
+def test_what_is_no_text_is_refused_before_all_of_it_has_come(is_client: bool) -> None:
+    """The library closes over the first byte that is wrong, whether that comes in the first piece or a later one."""
+    peer = peer_of(is_client=is_client)
+    frame = bytes(peer.send(Message(b"good \xff\xff\xff and more", message_finished=True)))
+    text = bytes((0x81,)) + frame[1:]
+    head = len(text) - len(b"good \xff\xff\xff and more")
+    for cuts in ((head + 6,), (head + 3, head + 7), (1, head + 2, head + 4, head + 8)):
+        end = End(is_client=is_client)
+        for chunk in cut(text[: cuts[-1]], cuts):
+            end.receive(chunk)
+        assert end.found == [("close", 1007)], cuts
 
 
 def test_an_answer_that_refuses_the_upgrade_is_the_librarys() -> None:
