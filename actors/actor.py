@@ -149,10 +149,12 @@ class Actor:
 
     async def handle_messages(self) -> None:
         """Take messages in batches and handle them one by one, for ever."""
+        mailbox = self.mailbox
         while True:
-            await self.mailbox.drain()
-            while (envelope := self.mailbox.take_lent()) is not None:
-                if envelope.is_wanted:
+            await mailbox.drain()
+            while (envelope := mailbox.take_lent()) is not None:
+                reply = envelope.reply
+                if reply is None or not reply.is_settled:
                     await self.handle_envelope(envelope)
 
     async def handle_envelope(self, envelope: Envelope) -> None:

@@ -74,10 +74,6 @@ class Mailbox:
         """
         self._taker = taker
 
-    def has_room(self, envelope: Envelope) -> bool:
-        """Tell whether a message can be queued before those who wait for room, without anybody having to wait."""
-        return not self._senders and self._fits(envelope)
-
     def _fits(self, envelope: Envelope) -> bool:
         count = len(self._waiting) + len(self._lent)
         limits = self.limits
@@ -101,6 +97,18 @@ class Mailbox:
         self._bytes += envelope.size
         if self._waiting_receivers:
             self._wake_one()
+
+    def put_if_room(self, envelope: Envelope) -> bool:
+        """Queue the envelope where nobody has to wait for that; tell whether it was. Otherwise `put` is the way."""
+        if self._senders or self.is_closed or not self._fits(envelope):
+            return False
+        if self._taker is not None and not self._waiting and self._is_taken(envelope):
+            return True
+        self._waiting.append(envelope)
+        self._bytes += envelope.size
+        if self._waiting_receivers:
+            self._wake_one()
+        return True
 
     def _is_taken(self, envelope: Envelope) -> bool:
         """Offer an envelope to the taker, unless it is at work."""
@@ -141,7 +149,9 @@ class Mailbox:
             ActorStopped: When the mailbox is or gets closed.
             MailboxFull: When it is full and the limits say that nobody waits.
         """
-        if self.limits.overflow is not Overflow.WAIT or self.has_room(envelope):
+        if self.put_if_room(envelope):
+            return
+        if self.limits.overflow is not Overflow.WAIT:
             self.put_nowait(envelope)
             return
         self._senders += 1
@@ -184,7 +194,13 @@ class Mailbox:
 
     def take_lent(self) -> Envelope | None:
         """Take the next envelope of the drain, or None when all of it is taken."""
-        return self._taken(self._lent.popleft()) if self._lent else None
+        if not self._lent:
+            return None
+        envelope = self._lent.popleft()
+        self._bytes -= envelope.size
+        if self._senders:
+            self._first_sender.unpark()
+        return envelope
 
     def return_lent(self) -> None:
         """Put what was lent and not taken back in front, in order."""
@@ -192,15 +208,12 @@ class Mailbox:
         self._lent.clear()
 
     def _take(self) -> Envelope:
-        envelope = self._taken(self._waiting.popleft())
-        if self._waiting and self._waiting_receivers:
-            self._wake_one()
-        return envelope
-
-    def _taken(self, envelope: Envelope) -> Envelope:
+        envelope = self._waiting.popleft()
         self._bytes -= envelope.size
         if self._senders:
             self._first_sender.unpark()
+        if self._waiting and self._waiting_receivers:
+            self._wake_one()
         return envelope
 
     def close(self, error: ActorError) -> None:

@@ -64,9 +64,8 @@ class ActorRef:
 
     async def tell(self, payload: object, *, timeout: float = DEFAULT_TIMEOUT, cid: str = "") -> None:
         """Send without an answer, waiting at most `timeout` seconds for room, then raise `MailboxFull`."""
-        mailbox, envelope = self._mailbox(), Envelope(payload, cid=cid)
-        if mailbox.has_room(envelope):
-            mailbox.put_nowait(envelope)
+        mailbox, envelope = self._mailbox(), Envelope(payload, cid)
+        if mailbox.put_if_room(envelope):
             return
         with trio.move_on_after(timeout):
             await mailbox.put(envelope)
@@ -96,9 +95,9 @@ class ActorRef:
         slot, deadline = AwaitedReply(), trio.current_time() + timeout
         envelope = Envelope(payload, cid, deadline, slot)
         try:
-            if not wait_for_room or mailbox.has_room(envelope):
+            if not wait_for_room:
                 mailbox.put_nowait(envelope)
-            else:
+            elif not mailbox.put_if_room(envelope):
                 with trio.move_on_at(deadline):
                     await mailbox.put(envelope)
             return await slot.wait(deadline, timeout)

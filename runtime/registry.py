@@ -89,7 +89,7 @@ class Entry:
 
     def count(self, what: str, amount: int = 1) -> None:
         """Count something that happened."""
-        self.counts[what] += amount
+        self.counts[what] = self.counts.get(what, 0) + amount  # which is faster than += of a Counter
         self.progress_at = self.now()
 
     def measure(self, what: str, function: Callable[[], object]) -> None:
