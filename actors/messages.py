@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 
 __all__ = [
+    "CREDIT",
     "FEATURES",
     "NATIVE",
     "PUBSUB",
@@ -27,6 +28,7 @@ __all__ = [
     "Confirm",
     "Confirmed",
     "Credit",
+    "CreditLimit",
     "Deliver",
     "Delivered",
     "Denied",
@@ -59,7 +61,10 @@ STREAMS = "streams"
 PUBSUB = "pubsub"
 """The feature of peers that take `PublishTo`, `SubscribeTo` and `UnsubscribeFrom`, and answer with `Confirm`."""
 
-FEATURES = (STREAMS, PUBSUB)
+CREDIT = "credit"
+"""The feature of peers that send no more requests and deliveries than they were granted, and say what they grant."""
+
+FEATURES = (STREAMS, PUBSUB, CREDIT)
 """What this release can do beyond the first of its format."""
 
 Data: TypeAlias = Any
@@ -79,12 +84,23 @@ class _Base(msgspec.Struct, frozen=True, array_like=True):
     """What the kinds have in common: encoded as an array, the kind's name first."""
 
 
+class CreditLimit(msgspec.Struct, frozen=True, array_like=True):
+    """How much may be sent that is not answered yet: so many, and of so many bytes in all.
+
+    What is sent last may go beyond the bytes.
+    """
+
+    count: Amount
+    bytes: Amount
+
+
 class Hello(_Base, frozen=True, array_like=True, tag="hello"):
     """A client asks for a session, or renews the one that it has.
 
     `client_id` and `client_name` are labels. The identity of a native peer is (the security definition that its
     credentials prove, `cluster`, `connection`); `server`, `incarnation` and `counter` tell its links apart. `features`
-    are what the client can do beyond the first release of the format.
+    are what the client can do beyond the first release of the format; with `credit`, `requests` is what it takes of
+    the server's requests, and `deliveries` of those of each subscription.
     """
 
     id: str
@@ -100,6 +116,8 @@ class Hello(_Base, frozen=True, array_like=True, tag="hello"):
     incarnation: str = ""
     counter: int = 0
     features: list[str] = []
+    requests: CreditLimit | None = None
+    deliveries: CreditLimit | None = None
 
     def __repr__(self) -> str:
         """Leave the secret out."""
@@ -112,7 +130,8 @@ class Welcome(_Base, frozen=True, array_like=True, tag="welcome"):
     """The session exists; answers `Hello`. `token` is what Zato's clients repeat in each later message.
 
     `resumed` says that the peer had subscriptions before, which go on, and `missed` how many messages wait in them;
-    `features` what the server can do beyond the first release of the format.
+    `features` what the server can do beyond the first release of the format; with `credit`, `requests` is what it takes
+    of the client's requests.
     """
 
     id: str
@@ -125,6 +144,7 @@ class Welcome(_Base, frozen=True, array_like=True, tag="welcome"):
     resumed: bool = False
     missed: int = 0
     features: list[str] = []
+    requests: CreditLimit | None = None
 
     def __repr__(self) -> str:
         """Leave the token out."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from actors.channels.credentials import Presented
-from actors.messages import Hello, Welcome
+from actors.messages import CreditLimit, Hello, Welcome
 from actors.services.call import Caller, PeerIdentity
 
 __all__ = ["Admit", "Admitted", "CloseSession", "ListSubscriptions", "Older", "Probe", "Renew"]
@@ -32,10 +32,11 @@ class Admit:
 
 @frozen
 class Admitted:
-    """It may: who it is, and what to tell it."""
+    """It may: who it is, what to tell it, and how many requests it takes at once where it says so."""
 
     caller: Caller
     welcome: Welcome
+    requests: CreditLimit | None = None
 
 
 @frozen

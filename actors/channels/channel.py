@@ -21,7 +21,7 @@ from actors.channels.credentials import Grant, Presented, Refusal
 from actors.channels.message_log import MessageLogs
 from actors.channels.session import Session
 from actors.errors import ActorError, Forbidden
-from actors.messages import FEATURES, NATIVE, Hello, Welcome
+from actors.messages import CREDIT, FEATURES, NATIVE, CreditLimit, Hello, Welcome
 from actors.ports import Arrival, Clock, Entropy, Listener, SubscriptionStore
 from actors.ref import actor_name
 from actors.retry import BackoffState
@@ -227,7 +227,8 @@ class Channel(Actor):
             wire=admit.wire,
             **who_calls(caller),
         )
-        return Admitted(self._terms_of(caller), self._welcome(hello, missed))
+        requests = hello.requests if CREDIT in hello.features else None
+        return Admitted(self._terms_of(caller), self._welcome(hello, missed), requests)
 
     def _terms_of(self, caller: Caller) -> Caller:
         """Return a peer that has been let in with what it may do."""
@@ -244,10 +245,11 @@ class Channel(Actor):
         )
 
     def _attachment(self, admit: Admit) -> Attachment:
-        settings = self._settings
+        settings, hello = self._settings, admit.hello
+        credit = hello.deliveries if CREDIT in hello.features else None
         return Attachment(
             admit.newcomer.session,
-            Window(settings.max_deliveries_in_flight, settings.max_delivery_bytes_in_flight),
+            Window(settings.max_deliveries_in_flight, settings.max_delivery_bytes_in_flight, credit),
             compat=settings.compat.value if settings.compat is Compat.ZATO_3_0 else "",
             max_delivery_bytes=settings.max_message_size // 2,
             is_pipelined=admit.wire == NATIVE,
@@ -278,6 +280,7 @@ class Channel(Actor):
             resumed=missed is not None,
             missed=missed or 0,
             features=list(FEATURES),
+            requests=CreditLimit(self._settings.max_in_flight, self._settings.max_bytes_in_flight),
         )
 
 

@@ -117,7 +117,8 @@ def _data_of(message: Message) -> Any:
             except msgspec.MsgspecError as error:
                 return str(error)
         case _:
-            return getattr(message, "data", None)
+            data = getattr(message, "data", None)
+            return msgspec.msgpack.decode(data) if isinstance(data, msgspec.Raw) else data
 
 
 class MessageLogs:

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from attrs import frozen
+
+from actors.credit import size_of
 from actors.errors import LinkClosed
 from actors.ports import Link
+from actors.topics.attachment import Window
 from actors.topics.delivery import Detach, Extended, SendDelivery, Settled
 
 __all__ = ["PeerDeliveries"]
+
+
+@frozen
+class _Unanswered:
+    """A delivery: of which subscription, and how much of its credit it takes."""
+
+    subscription: str
+    count: int
+    size: int
 
 
 class PeerDeliveries:
@@ -22,30 +35,38 @@ class PeerDeliveries:
     def __init__(self, session: str, tell: Callable[[str, object], None]) -> None:
         self._session = session
         self._tell = tell
-        self._unanswered: dict[str, str] = {}
+        self._unanswered: dict[str, _Unanswered] = {}
         self.attached: dict[str, None] = {}
         """The subscriptions, by sub_key."""
+        self.window: Window | None = None
+        """How much the peer takes, once it has been let in."""
 
     async def send(self, link: Link, order: SendDelivery) -> None:
         """Send a delivery as soon as there is room on the link; one that has ended takes none."""
-        self._unanswered[order.delivery.id] = order.subscription
+        delivery = order.delivery
+        self._unanswered[delivery.id] = _Unanswered(
+            order.subscription, len(delivery.messages), size_of(delivery.messages)
+        )
         try:
-            await link.send(order.delivery)
+            await link.send(delivery)
         except LinkClosed:
-            self._unanswered.pop(order.delivery.id, None)
+            self._unanswered.pop(delivery.id, None)
 
     def settle(self, settled: Settled) -> str | None:
         """Tell a subscription what became of its delivery; return its sub_key, None where there is no such delivery."""
-        subscription = self._unanswered.pop(settled.delivery_id, None)
-        if subscription is not None:
-            self._tell(subscription, settled)
-        return subscription
+        unanswered = self._unanswered.pop(settled.delivery_id, None)
+        if unanswered is None:
+            return None
+        if self.window is not None:
+            self.window.answered(unanswered.subscription, unanswered.count, unanswered.size)
+        self._tell(unanswered.subscription, settled)
+        return unanswered.subscription
 
     def extend(self, delivery_ids: list[str]) -> None:
         """Tell subscriptions that the peer is still at their deliveries."""
         for delivery_id in delivery_ids:
-            if subscription := self._unanswered.get(delivery_id):
-                self._tell(subscription, Extended(delivery_id))
+            if unanswered := self._unanswered.get(delivery_id):
+                self._tell(unanswered.subscription, Extended(delivery_id))
 
     def detach(self) -> None:
         """Tell the subscriptions that the session is over."""

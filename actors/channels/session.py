@@ -26,6 +26,7 @@ from actors.channels.peer_requests import PeerRequests
 from actors.channels.peer_streams import PeerStreams
 from actors.channels.session_context import log_context
 from actors.channels.session_hooks import SessionHooks
+from actors.credit import CreditAccount
 from actors.envelope import Envelope, ReplySlot
 from actors.errors import ActorError, DialFailed, Forbidden, LinkClosed
 from actors.messages import (
@@ -93,6 +94,8 @@ class Session(Actor):
         self._close: CloseSession | None = None
         self._origin = "local"
         self._has_link = False
+        self._has_credit = False
+        self._granted = settings.max_in_flight
         self._to_send, self._sendings = trio.open_memory_channel[Envelope](float("inf"))
 
     async def setup(self) -> None:
@@ -147,6 +150,9 @@ class Session(Actor):
         self._settings = self._hooks.settings = settings
         self._calls.limit = settings.max_in_flight
         self._requests.adopt(settings)
+        if (more := settings.max_in_flight - self._granted) > 0 and self._has_credit:
+            self._granted += more
+            self._link.send_nowait(Credit("", more, 0))
         self._caller = terms_of(self._caller)
 
     async def _see_through(self, scope: trio.CancelScope) -> None:
@@ -175,6 +181,11 @@ class Session(Actor):
             self._close = admitted
             return
         self._caller = admitted.caller
+        if self._caller.attachment is not None:
+            self._deliveries.window = self._caller.attachment.window
+        if admitted.requests is not None:
+            self._has_credit = True
+            self._calls.agree(CreditAccount(admitted.requests))
         await self._hooks.connected(self._caller)
         caller = self._caller
         self.progress.count("opened")
@@ -266,7 +277,7 @@ class Session(Actor):
             case Reply() | Failure():
                 is_expected = self._calls.answer(message)
             case Credit():
-                is_expected = self._streams.grant(message)
+                is_expected = (self._streams if message.subject else self._calls).grant(message)
             case Cancel(in_reply_to=request_id):
                 is_expected = self._requests.cancel(request_id)
             case Acknowledge():

@@ -1,7 +1,8 @@
 """LiveLink: the link of the moment of an outgoing connection, and what becomes of each message that comes over it.
 
 Answers settle the calls that wait for them; deliveries, requests of the server and frames go to the hooks. When so
-much waits for these that no more should be read, the link is throttled; when that lasts too long, it is closed.
+much waits for these that no more should be read, the link is throttled; when that lasts too long, it is closed. A peer
+with credit sends no more than that allows, so such a link is always read.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from actors.failures import failure_of
 from actors.messages import (
     Cancel,
     Confirm,
+    Credit,
     Deliver,
     Denied,
     Failure,
@@ -78,6 +80,15 @@ class LiveLink:
         self._log = log
         self._requests: set[str] = set()
         self._has_frames = settings.remote is Remote.WEBSOCKET
+        self._has_credit = pending.credit is not None
+        self._granted = settings.max_in_flight
+
+    def adopt(self, settings: OutgoingSettings) -> None:
+        """Go on with changed settings, as far as they concern an open link."""
+        self.settings = self.hooks.settings = settings
+        if (more := settings.max_in_flight - self._granted) > 0 and self._has_credit:
+            self._granted += more
+            self.link.send_nowait(Credit("", more, 0))
 
     async def receive(self, first: Sequence[Message]) -> LinkClosed:
         """Take what comes until the link ends, `first` before it; return how it ended."""
@@ -85,7 +96,7 @@ class LiveLink:
         try:
             while True:
                 self._take_all(messages)
-                if self.hooks.is_behind:
+                if self._must_throttle:
                     await self._throttle()
                 self.link.take_at_once(self._take_at_once)
                 messages = await self.link.receive()
@@ -94,10 +105,14 @@ class LiveLink:
 
     def _take_at_once(self, messages: Sequence[Message]) -> bool:
         """Take what comes, unless the link is to be throttled before more of it is taken."""
-        if not self.hooks.is_behind:
-            self._take_all(messages)
-            return True
-        return False
+        if self._must_throttle:
+            return False
+        self._take_all(messages)
+        return True
+
+    @property
+    def _must_throttle(self) -> bool:
+        return not self._has_credit and self.hooks.is_behind
 
     def _take_all(self, messages: Sequence[Message]) -> None:
         take = self._take_frame if self._has_frames else self._take
@@ -134,6 +149,8 @@ class LiveLink:
                 self.hooks.delivery(message)
             case Invoke():
                 self._take_request(message)
+            case Credit(subject="") if self._pending.grant(message):
+                self._progress.count("handled")
             case Denied(reason=reason):
                 self._log.warning("denied by the peer", reason=reason)
             case Cancel(in_reply_to=request_id):

@@ -12,7 +12,7 @@ import trio
 from attrs import frozen
 
 from actors.errors import DialFailed, LinkClosed
-from actors.messages import FEATURES, Denied, Failure, Hello, Message, Welcome
+from actors.messages import FEATURES, CreditLimit, Denied, Failure, Hello, Message, Welcome
 from actors.ports import Entropy, Link
 from actors.secret import Secret
 from actors.settings import OutgoingSettings, Remote
@@ -51,6 +51,8 @@ def hello_of(
         incarnation=identity.incarnation,
         counter=counter,
         features=list(FEATURES),
+        requests=CreditLimit(settings.max_in_flight, settings.max_bytes_in_flight),
+        deliveries=CreditLimit(settings.max_deliveries_in_flight, settings.max_delivery_bytes_in_flight),
     )
 
 

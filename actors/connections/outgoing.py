@@ -107,7 +107,7 @@ class OutgoingConnection(Actor):
         self._frames = FrameSender(self.actor, settings.max_message_size, self._entropy)
         self._adopted.notify()
         if self._live is not None:
-            self._live.settings = self._live.hooks.settings = settings
+            self._live.adopt(settings)
             self._live.subscriptions.relist(settings.listed)
 
     async def run(self) -> None:
@@ -203,7 +203,7 @@ class OutgoingConnection(Actor):
             hello = hello_of(settings, self.actor, self._identity, self._entropy, counter=self._links + 1)
             welcome, first = await create_session(link, hello, address=dialer.address, timeout=settings.dial_timeout)
             self._links += 1
-            self._pending.features = frozenset(welcome.features)
+            self._pending.agree(welcome)
             connected = Connected(self._config, self._conn, attempt, welcome.resumed, welcome.missed)
             await self._use(link, connected, first, nursery)
 
@@ -293,7 +293,9 @@ class OutgoingConnection(Actor):
     def _hand_over_at_once(self, envelope: Envelope) -> bool:
         """Hand a call to the link where it has room; tell whether it was."""
         live = self._live
-        if live is None or not live.link.has_room or not isinstance(envelope.payload, RemoteCall):
+        if live is None or not live.link.has_room or not self._pending.has_credit:
+            return False
+        if not isinstance(envelope.payload, RemoteCall):
             return False
         self._pending.send_nowait(live.link, envelope)
         return True
@@ -310,7 +312,7 @@ class OutgoingConnection(Actor):
                         envelope.reply.fail(LinkDown(f"{self.actor!r}: {self._hopeless}"))
                     return
                 if self._live is not None:
-                    call.obstacle = "no room on the link"
+                    call.obstacle = "no room on the link" if self._pending.has_credit else "no credit for another call"
                     way = self._frames if self._dials_websocket else self._pending
                     await way.send(self._live.link, envelope)
                     return

@@ -13,13 +13,28 @@ from math import inf
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
 from actors.connections.pending_streams import put_items, request_of
 from actors.connections.remote_topics import RemoteTopicCall
+from actors.credit import CreditAccount, encoded
 from actors.envelope import Envelope, ReplySlot
 from actors.errors import CallError, LinkClosed, LinkLost, NotSupported, RemoteError
 from actors.failures import error_of
-from actors.messages import PUBSUB, STREAMS, Cancel, Confirmed, Failure, Invoke, Reply, StreamEnd, StreamItems
+from actors.messages import (
+    CREDIT,
+    PUBSUB,
+    STREAMS,
+    Cancel,
+    Confirmed,
+    Credit,
+    Failure,
+    Invoke,
+    Reply,
+    StreamEnd,
+    StreamItems,
+    Welcome,
+)
 from actors.ports import Entropy, Link
 from actors.services.call import CallResponse, RemoteCall, RemoteStream
 
@@ -27,11 +42,12 @@ __all__ = ["PendingCalls"]
 
 
 class _Pending(msgspec.Struct, frozen=True):
-    """A call, the slot of its answer, and the link that it was handed to."""
+    """A call, the slot of its answer, the link that it was handed to, and the bytes of credit that it takes."""
 
     call: RemoteCall
     slot: ReplySlot | None
     link: Link
+    size: int
 
 
 class PendingCalls:
@@ -50,66 +66,120 @@ class PendingCalls:
         self._calls: dict[str, _Pending] = {}
         self.features: Collection[str] = ()
         """What the peer of the link of the moment says that it can do."""
+        self.credit: CreditAccount | None = None
+        """How many calls that peer takes at once; None where it does not say."""
 
     def __len__(self) -> int:
         return len(self._calls)
 
-    async def send(self, link: Link, envelope: Envelope) -> None:
-        """Hand a call to a link, waiting for room there; its slot is settled when the outcome is known.
+    def agree(self, welcome: Welcome) -> None:
+        """Take note of what the peer of a new link can do, and of how much it takes."""
+        self.features = frozenset(welcome.features)
+        self.credit = None
+        if CREDIT in welcome.features and welcome.requests is not None:
+            self.credit = CreditAccount(welcome.requests)
 
-        A call that is cancelled or abandoned while it waits for room has not been sent and never is.
+    def grant(self, credit: Credit) -> bool:
+        """Take note that the peer takes more calls; tell whether there was a limit to raise."""
+        if self.credit is not None:
+            self.credit.raise_by(credit.count, credit.bytes)
+        return self.credit is not None
+
+    @property
+    def has_credit(self) -> bool:
+        """Tell whether the peer takes another call now."""
+        credit = self.credit
+        return credit is None or credit.is_open
+
+    async def send(self, link: Link, envelope: Envelope) -> None:
+        """Hand a call to a link, waiting for credit and for room there; its slot is settled when the outcome is known.
+
+        A call that is cancelled or abandoned while it waits has not been sent and never is.
         """
-        if link.has_room:
+        if link.has_room and self.has_credit:
             self.send_nowait(link, envelope)
             return
         slot = envelope.reply
-        invoke = self._invoke_of(envelope, link)
-        if invoke is None:
-            return
         try:
             with trio.CancelScope() as waiting:
                 if slot is not None:
                     slot.on_abandoned(waiting.cancel)
-                await link.send(invoke)
+                await self._wait_credit()
+                await self._send(link, envelope)
         except LinkClosed as closed:
             if slot is not None:
                 slot.fail(self._lost(str(closed), sent=False))
-        else:
-            if not waiting.cancelled_caught:
-                self._add(invoke.id, envelope, link)
+
+    async def _wait_credit(self) -> None:
+        """Wait until the peer takes another call, or its link has ended."""
+        credit = self.credit
+        while credit is not None and credit is self.credit and not credit.is_open:
+            woken = trio.Event()
+            credit.when_open(woken.set)
+            await woken.wait()
+
+    async def _send(self, link: Link, envelope: Envelope) -> None:
+        invoke, size = self._invoke_of(envelope, link)
+        if invoke is None:
+            return
+        if self.credit is not None:
+            self.credit.take(size)
+        is_sent = False
+        try:
+            await link.send(invoke)
+            is_sent = True
+        finally:
+            if not is_sent:
+                self._give_credit_back(size)
+        self._add(invoke.id, envelope, link, size)
 
     def send_nowait(self, link: Link, envelope: Envelope) -> None:
-        """Hand a call to a link that has room."""
-        invoke = self._invoke_of(envelope, link)
+        """Hand a call to a link that has room, to a peer that takes it."""
+        invoke, size = self._invoke_of(envelope, link)
         if invoke is not None:
+            if self.credit is not None:
+                self.credit.take(size)
             link.send_nowait(invoke)
-            self._add(invoke.id, envelope, link)
+            self._add(invoke.id, envelope, link, size)
 
-    def _invoke_of(self, envelope: Envelope, link: Link) -> Invoke | None:
-        """Return a call as it is sent, or None where it is failed since the peer does not know such calls."""
+    def _give_credit_back(self, size: int) -> None:
+        if self.credit is not None:
+            self.credit.give_back(size)
+
+    def _invoke_of(self, envelope: Envelope, link: Link) -> tuple[Invoke | None, int]:
+        """Return a call as it is sent, and the bytes of credit that it takes.
+
+        It is None where it has been failed, since the peer does not know such calls.
+        """
         self._count += 1
         call_id = f"{self._prefix}{self._count:x}"
         call: RemoteCall = envelope.payload
         deadline = envelope.deadline
         timeout = None if deadline == inf else max(0.0, deadline - trio.current_time())
-        invoke = Invoke(call_id, call.data, "", timeout, envelope.cid or call_id)
+        credit, call_data = self.credit, call.data
+        data, size = (call_data, 0) if credit is None else encoded(call_data)
+        invoke = Invoke(call_id, data, "", timeout, envelope.cid or call_id)
         if type(call) is RemoteCall:
-            return invoke
+            return invoke, size
         try:
             if isinstance(call, RemoteTopicCall):
-                return call.message(invoke, is_known=PUBSUB in self.features)
+                invoke = call.message(invoke, is_known=PUBSUB in self.features)
+                if credit is None:
+                    return invoke, 0
+                data, size = encoded(invoke.data)
+                return replace(invoke, data=data), size
             if isinstance(call, RemoteStream):
-                return request_of(invoke, call, link, is_known=STREAMS in self.features)
+                return request_of(invoke, call, link, is_known=STREAMS in self.features), size
         except NotSupported as error:
             if envelope.reply is not None:
                 envelope.reply.fail(NotSupported(f"{self._connection!r}: {error}"))
-            return None
-        return invoke
+            return None, 0
+        return invoke, size
 
-    def _add(self, call_id: str, envelope: Envelope, link: Link) -> None:
+    def _add(self, call_id: str, envelope: Envelope, link: Link, size: int) -> None:
         """Have a call in the table; it is withdrawn or cancelled when nobody waits any more."""
         slot = envelope.reply
-        self._calls[call_id] = _Pending(envelope.payload, slot, link)
+        self._calls[call_id] = _Pending(envelope.payload, slot, link, size)
         if slot is not None:
             slot.on_abandoned(partial(self._abandon, call_id))
 
@@ -154,13 +224,17 @@ class PendingCalls:
 
     def fail_all(self, reason: str) -> None:
         """The link is gone: fail every call, and say of each whether a frame had held it."""
+        credit, self.credit = self.credit, None
         for call_id, pending in list(self._calls.items()):
             self._settle(call_id, self._lost(reason, sent=not pending.link.withdraw(call_id)))
+        if credit is not None:
+            credit.wake()
 
     def _settle(self, call_id: str, outcome: CallResponse | CallError | None) -> bool:
         pending = self._calls.pop(call_id, None)
         if pending is None:
             return False
+        self._give_credit_back(pending.size)
         slot = pending.slot
         if slot is not None and isinstance(outcome, CallError):
             slot.fail(outcome)
@@ -181,3 +255,4 @@ class PendingCalls:
         call.was_sent = not pending.link.withdraw(call_id)
         if call.was_sent:
             pending.link.send_nowait(Cancel(call_id))
+        self._give_credit_back(pending.size)

@@ -72,6 +72,7 @@ class ChannelSettings:
     max_failed_logins: int = 20
     failed_login_period: float = 60.0  # seconds after which failed log-ins are forgotten
     max_in_flight: int = 1000  # requests of a session under way, and as many to it
+    max_bytes_in_flight: int = 16 * MIB  # bytes of the requests of a session under way, on the native format
     remote_tracebacks: bool = False  # whether peers are told where in a service an error was raised; they see the code
     hook_service: str | None = None  # a service that hears of peers; unset: the cluster's
     # seconds that a peer waits for on_connected; Zato's clients wait 5 for their session in all

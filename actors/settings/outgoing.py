@@ -86,6 +86,10 @@ class OutgoingSettings:
     max_message_size: int = MIB  # bytes of one message
     max_waiting: int = 1000  # calls and frames that wait for a link
     max_in_flight: int = 1000  # requests of the remote under way
+    max_bytes_in_flight: int = 16 * MIB  # `remote = "cluster"`: bytes of these, on the native format
+    # `remote = "cluster"`: messages of a subscription that on_message has not handled, on the native format
+    max_deliveries_in_flight: int = 2000
+    max_delivery_bytes_in_flight: int = 8 * MIB  # `remote = "cluster"`: bytes of these
     remote_tracebacks: bool = False  # whether the remote is told where in on_message an error was raised
     max_unhandled: int = 10_000  # messages that wait for on_message before the link is throttled
     max_throttled_time: float = 60.0  # seconds that a link may be throttled

@@ -23,7 +23,7 @@ from actors.errors import ActorError, CallError
 from actors.messages import Deliver, Delivered
 from actors.ports import Clock, Entropy, QueueStore
 from actors.settings import DeliverySettings, TopicSettings
-from actors.topics.attachment import Attachment
+from actors.topics.attachment import Attachment, next_free
 from actors.topics.catalogue import Catalogue, is_dead_letter_topic
 from actors.topics.delivery import (
     Attach,
@@ -278,8 +278,10 @@ class Subscription(Actor):
         await self._take_more(settings, attachment)
         if settings.ordered and self._in_hand.put_off:
             return False
-        room = min(settings.delivery_batch_size, attachment.window.room or 1)
-        batch = self._in_hand.next_batch(room, attachment.max_delivery_bytes)
+        room, room_bytes = attachment.window.room_of(self._sub_key)
+        batch = self._in_hand.next_batch(
+            min(settings.delivery_batch_size, max(1, room)), min(attachment.max_delivery_bytes, room_bytes)
+        )
         if not batch:
             return False
         batch = await self._deliverable(batch)
@@ -301,18 +303,11 @@ class Subscription(Actor):
 
     def _free_attachment(self, settings: DeliverySettings) -> Attachment | None:
         """Return the session that is to get the next delivery, each in its turn; None where none can take one."""
-        attached = self._plan.attached
-        if settings.ordered:
-            return attached[0] if attached and not self._in_hand.under_way else None
-        busy = {one.attachment.session for one in self._in_hand.under_way.values()}
-        for number, one in enumerate(attached):
-            if one.session in busy and not one.is_pipelined:
-                continue
-            if one.window.room or not one.window.count:
-                attached.append(attached.pop(number))
-                return one
-            one.window.wait_room(self._look_again)
-        return None
+        under_way, attached = self._in_hand.under_way, self._plan.attached
+        if not settings.ordered:
+            busy = {one.attachment.session for one in under_way.values()}
+            return next_free(attached, busy, self._sub_key, self._look_again)
+        return None if under_way else next_free(attached[:1], (), self._sub_key, self._look_again)
 
     def _look_again(self) -> None:
         self._wake.set()
@@ -369,7 +364,7 @@ class Subscription(Actor):
         size = sum(len(stored.body) for stored in batch)
         delivery = UnderWay(self._entropy.hex_id(), attachment, tuple(batch), size)
         counts = self._in_hand.start(delivery, trio.current_time() + settings.ack_timeout)
-        attachment.window.take(len(batch), size)
+        attachment.window.take(self._sub_key, len(batch), size)
         self.progress.count("messages_delivered", len(batch))
         if max(counts) > 1:
             self.progress.count("messages_redelivered", sum(count > 1 for count in counts))
@@ -385,6 +380,7 @@ class Subscription(Actor):
             self.ref(attachment.kind, attachment.session).tell_nowait(SendDelivery(self.actor, message))
         except ActorError as error:
             self._log.info("session gone", session=attachment.session, error=str(error))
+            attachment.window.answered(self._sub_key, len(batch), size)
             self._drop_session(attachment.session)
 
     def _show(self) -> None:

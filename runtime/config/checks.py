@@ -37,10 +37,14 @@ _ABOVE_ZERO = (
     "max_failed_logins",
     "failed_login_period",
     "max_in_flight",
+    "max_bytes_in_flight",
     "max_deliveries_in_flight",
     "max_delivery_bytes_in_flight",
 )
 """Options of a channel with which nobody could use it if they were 0."""
+
+_OUTGOING_ABOVE_ZERO = ("max_bytes_in_flight", "max_deliveries_in_flight", "max_delivery_bytes_in_flight")
+"""Options of a connection with which nothing could be sent to it if they were 0."""
 
 
 def check_clusters(clusters: dict[str, ClusterSettings], problems: Problems, started: set[str]) -> None:
@@ -170,6 +174,9 @@ def _check_outgoing(cluster: ClusterSettings, name: str, where: KeyPath, problem
     settings = cluster.outgoing[name]
     for address in (settings.address, *settings.other_addresses):
         _address(address, where, problems)
+    for key in _OUTGOING_ABOVE_ZERO:
+        if getattr(settings, key) == 0:
+            problems.add((*where, key), "expected more than 0")
     check_remote(settings, where, problems)
     check_outgoing_tls(settings, where, problems)
     for key in ("subscribe", "subscriptions", "on_subscribe"):

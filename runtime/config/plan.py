@@ -120,6 +120,7 @@ _LATER = {
         "allowed_origins",
         "is_audit_log_received_active",
         "is_audit_log_sent_active",
+        "max_bytes_in_flight",
         "max_bytes_per_message_received",
         "max_bytes_per_message_sent",
         "max_deliveries_in_flight",
@@ -138,6 +139,9 @@ _LATER = {
     },
     "outgoing": {
         "dial_timeout",
+        "max_bytes_in_flight",
+        "max_deliveries_in_flight",
+        "max_delivery_bytes_in_flight",
         "max_message_size",
         "other_addresses",
         "ping_interval",

@@ -14,7 +14,16 @@ from runtime.wire import NATIVE_SUBPROTOCOL
 __all__ = ["check_remote"]
 
 _ONLY_FOR: dict[Remote, tuple[str, ...]] = {
-    Remote.CLUSTER: ("subscribe", "subscriptions", "on_subscribe", "attrs", "wire"),
+    Remote.CLUSTER: (
+        "subscribe",
+        "subscriptions",
+        "on_subscribe",
+        "attrs",
+        "wire",
+        "max_bytes_in_flight",
+        "max_deliveries_in_flight",
+        "max_delivery_bytes_in_flight",
+    ),
     Remote.WEBSOCKET: ("subprotocols",),
 }
 _UNSET = OutgoingSettings("")

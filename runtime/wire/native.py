@@ -9,12 +9,13 @@ See docs/protocol.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from actors.messages import (
+    CREDIT,
     NATIVE,
     Cancel,
     Deliver,
@@ -31,9 +32,10 @@ from actors.messages import (
 from runtime.wire.assembly import Assembly
 from runtime.wire.broken import BrokenFrame
 from runtime.wire.compression import ZSTD, Compressed, Compressor
+from runtime.wire.granted import COUNTED, SIZED, UNREADABLE, Granted, SizedMessage, whole
 from runtime.wire.parts import PARTS, SPLIT_ABOVE, Drop, Part
 from runtime.wire.protocol import Frame, Role, Violation
-from runtime.wire.session import SessionState
+from runtime.wire.session import SessionState, State
 from runtime.wire.splitting import Splitter
 
 __all__ = ["NATIVE_SUBPROTOCOL", "NativeWire"]
@@ -48,6 +50,9 @@ _OPENING = (Hello, Welcome)
 
 MAX_BATCH = 256 * 1024
 """Bytes of a frame of several messages: larger ones save nothing, and keep the peer from beginning with them."""
+
+_DECODER = msgspec.msgpack.Decoder(list[Message | Part | Drop | Compressed])
+_COUNTING_DECODER = msgspec.msgpack.Decoder(list[SizedMessage | Part | Drop | Compressed])
 
 _SMALL = 512
 """Bytes of messages that are not looked at one by one where they have no more on the average."""
@@ -86,11 +91,13 @@ class NativeWire:
         self._timestamp = timestamp
         self._max_size = max_message_size
         self._encoder = msgspec.msgpack.Encoder()
-        self._decoder = msgspec.msgpack.Decoder(list[Message | Part | Drop | Compressed])
+        self._decoder: msgspec.msgpack.Decoder[Any] = _DECODER
         self._max_batch = min(MAX_BATCH, max_message_size)
         self._assembly = Assembly(max_message_size)
         self._takes_parts = False
         self._pack: Callable[[bytes], bytes] | None = None
+        self._hello: Hello | None = None
+        self._granted: Granted | None = None
         self.parts = Splitter()
         self.compression = Compressor(max_message_size) if compresses else None
 
@@ -119,7 +126,11 @@ class NativeWire:
             frame = self._encoder.encode([_stamped(message, now) for message in messages])
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
             return None
-        return frame if len(frame) <= self._max_size else None
+        if len(frame) > self._max_size:
+            return None
+        if self._granted is not None:
+            self._granted.sent(messages)
+        return frame
 
     def _send_one_by_one(self, messages: Sequence[Message]) -> list[Frame]:
         before = self._session.state
@@ -130,6 +141,11 @@ class NativeWire:
             raise
         if self._session.is_closed:
             self.parts.clear()  # what comes after a goodbye is ignored
+        if before is not State.OPEN:
+            for message in messages:
+                self._agree(message, is_own=True)
+        if self._granted is not None:
+            self._granted.sent(messages)
         frames = self._join(self._without_large(messages, encoded) if self._takes_parts else encoded)
         if self._pack is None or any(isinstance(message, _OPENING) for message in messages):
             return [*frames]  # credentials are not compressed
@@ -210,30 +226,51 @@ class NativeWire:
     def _take(self, frame: bytes, within: type | None = None) -> list[Message | Violation]:
         try:
             messages = self._decoder.decode(frame)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        except UNREADABLE as error:
             return [self._violation(f"the frame cannot be decoded: {error}", _INVALID_DATA)]
         if messages and isinstance(messages[0], _OF_FRAMES):
             return self._take_of_frame(messages[0], within, is_alone=len(messages) == 1)
         result: list[Message | Violation] = []
-        has_session = self._session.is_open
-        for message in cast("list[Message]", messages):  # parts elsewhere are nothing that a session allows
-            if reason := self._session.received(message):
+        session, has_session = self._session, self._session.is_open
+        for found in messages:  # parts elsewhere are nothing that a session allows
+            message, kind = found, type(found)
+            if kind in SIZED:
+                try:
+                    message = whole(found)
+                except UNREADABLE as error:
+                    result.append(self._violation(f"the frame cannot be decoded: {error}", _INVALID_DATA))
+                    break
+            reason = session.received(message)
+            if reason is None and kind in COUNTED and self._granted is not None:
+                reason = self._granted.received(message, found)
+            if reason is not None:
                 result.append(self._violation(reason, _PROTOCOL_ERROR))
                 break
+            if not has_session:
+                self._agree(message, is_own=False)
             result.append(message)
-        if not has_session:
-            self._agree(result)
         if self.parts.is_busy:
             self._drop_answers(result)
         return result
 
-    def _agree(self, received: list[Message | Violation]) -> None:
-        """Take note of what the peer says at the beginning that it can do."""
-        for message in received:
-            if isinstance(message, _OPENING):
-                self._takes_parts = PARTS in message.features
-                if self.compression is not None and ZSTD in message.features:
-                    self._pack = self.parts.pack = self.compression.pack
+    def _agree(self, message: Message, *, is_own: bool) -> None:
+        """Take note of what both ends say at the beginning that they can do."""
+        if not isinstance(message, _OPENING):
+            return
+        if not is_own:
+            self._takes_parts = PARTS in message.features
+            if self.compression is not None and ZSTD in message.features:
+                self._pack = self.parts.pack = self.compression.pack
+        if isinstance(message, Hello):
+            self._hello = message
+        elif self._hello is not None and CREDIT in self._hello.features and CREDIT in message.features:
+            self._grant(message if is_own else self._hello)
+
+    def _grant(self, own: Hello | Welcome) -> None:
+        """Count from now on what the peer sends of what this end has said that it takes."""
+        if own.requests is not None:
+            self._granted = Granted(own.requests, own.deliveries if isinstance(own, Hello) else None)
+            self._decoder = _COUNTING_DECODER
 
     def _drop_answers(self, received: list[Message | Violation]) -> None:
         """Send no more of what answers a request that nobody waits for any more."""

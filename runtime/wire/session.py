@@ -65,7 +65,7 @@ class State(Enum):
 
 
 _CLIENT, _SERVER = Role.CLIENT, Role.SERVER
-_EITHER: tuple[type, ...] = (Invoke, Reply, Failure, Cancel, Goodbye)
+_EITHER: tuple[type, ...] = (Invoke, Reply, Failure, Cancel, Credit, Goodbye)
 
 _TRANSITIONS: dict[tuple[State, Role, type], State] = {
     (State.NEW, _CLIENT, Hello): State.GREETED,
@@ -83,7 +83,6 @@ _TRANSITIONS: dict[tuple[State, Role, type], State] = {
     (State.OPEN, _SERVER, Denied): State.CLOSED,
     (State.OPEN, _SERVER, Deliver): State.OPEN,
     (State.OPEN, _CLIENT, OpenStream): State.OPEN,
-    (State.OPEN, _CLIENT, Credit): State.OPEN,
     (State.OPEN, _SERVER, StreamItems): State.OPEN,
     (State.OPEN, _SERVER, StreamEnd): State.OPEN,
     (State.OPEN, _CLIENT, PublishTo): State.OPEN,

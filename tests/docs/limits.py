@@ -19,6 +19,7 @@ SHOWN_BY = {
     "channels.max_failed_logins": "runtime/security/test_channel_security.py::test_too_many_failures_are_told_and_end",
     "channels.new_token_wait_time": "runtime/test_zato_channel.py::test_a_session_that_is_not_created_in_time_is_a_merr",
     "channels.max_in_flight": "runtime/test_clients.py::test_only_so_many_requests_are_under_way",
+    "channels.max_bytes_in_flight": "runtime/test_credit_over_links.py::test_calls_wait_for_credit",
     "channels.max_len_messages_sent": "actors/test_message_log.py::test_the_oldest_make_room",
     "channels.max_len_messages_received": "actors/test_message_log.py::test_the_oldest_make_room",
     "channels.max_bytes_per_message_sent": "actors/test_message_log.py::test_long_data_is_cut_and_its_size_known",
@@ -36,6 +37,13 @@ SHOWN_BY = {
     ),
     "outgoing.max_in_flight": (
         "actors/test_outgoing_cancellation.py::test_requests_over_the_limit_are_refused_at_once"
+    ),
+    "outgoing.max_bytes_in_flight": "runtime/test_credit_over_links.py::test_requests_to_a_client_wait_for_its_credit",
+    "outgoing.max_deliveries_in_flight": (
+        "runtime/test_credit_over_links.py::test_what_hooks_have_not_handled_bounds_what_is_sent"
+    ),
+    "outgoing.max_delivery_bytes_in_flight": (
+        "runtime/test_credit_over_links.py::test_what_hooks_have_not_handled_bounds_what_is_sent"
     ),
     "outgoing.max_unhandled": (
         "runtime/test_link_states.py::test_a_link_whose_hooks_are_behind_is_throttled_then_closed"

@@ -12,7 +12,9 @@ import pytest
 
 from actors import errors
 from actors.messages import (
+    FEATURES,
     Confirmed,
+    CreditLimit,
     Deliver,
     Delivered,
     FailurePart,
@@ -36,6 +38,7 @@ OF_FRAMES: dict[str, type] = {"part": Part, "drop": Drop, "zstd": Compressed}
 
 STRUCTURES: dict[str, type] = {
     "Confirmed": Confirmed,
+    "CreditLimit": CreditLimit,
     "Delivered": Delivered,
     "FailurePart": FailurePart,
     "Publication": Publication,
@@ -181,6 +184,16 @@ def test_the_fields_of_each_kind(name: str) -> None:
         default = "" if value is msgspec.NODEFAULT else "nil" if value is None else f"`{json.dumps(value)}`"
         expected.append([str(number), f"`{one.name}`", type_name(hint), default])
     assert [row[:4] for row in table(section(heading), "#")] == expected
+
+
+def test_the_features() -> None:
+    """Each feature is in the table, under the name by which both ends say that they have it."""
+    said = [name for row in table(section("# Part two"), "feature") for name in codes(row[0])]
+    for message in (Hello("h", features=list(FEATURES)), Welcome("w", "h", features=list(FEATURES))):
+        is_hello = isinstance(message, Hello)
+        [frame] = native(*(Role.CLIENT, "hello") if is_hello else (Role.SERVER, "welcome")).send([message])
+        [sent] = msgspec.msgpack.decode(frame, type=list[Hello | Welcome])
+        assert sorted(sent.features) == sorted(said)
 
 
 def test_the_kinds_of_failures() -> None:

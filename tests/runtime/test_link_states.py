@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from actors import Backoff, LinkDown, LinkLost, Service
+from actors.settings import WireFormat
 from runtime.testing import MemoryNetwork, SimulatedCluster
 from tests.runtime.test_two_clusters import Relay, until
 from tests.support import ADDRESS, CONNECTION, apac_settings, emea_settings, start
@@ -196,14 +197,15 @@ async def test_running_hooks_end_with_their_link(network: MemoryNetwork, nursery
 async def test_a_link_whose_hooks_are_behind_is_throttled_then_closed(
     network: MemoryNetwork, nursery: trio.Nursery
 ) -> None:
-    """Above the high mark nothing more is read; when that takes too long the link ends with 1013."""
+    """Above the high mark of a format without credit nothing more is read; that ends the link with 1013 in time."""
 
     async def hang(_ctx: Any) -> None:
         await trio.sleep_forever()
 
     topics = [f"/customer/{number}" for number in range(6)]
     emea = await start(nursery, network, "emea", emea_settings(topics=topics))
-    settings = apac_settings(subscribe=tuple(topics), max_unhandled=4, max_throttled_time=9.0, hook_timeout=600.0)
+    limits = {"max_unhandled": 4, "max_throttled_time": 9.0, "hook_timeout": 600.0}
+    settings = apac_settings(subscribe=tuple(topics), wire=WireFormat.ZATO, **limits)
     apac = await start(nursery, network, "apac", settings, [recorder(message=hang), Relay])
     await apac.until("outgoing", CONNECTION, "ready")
     for topic in topics:
