@@ -33,6 +33,8 @@ class Launched:
     """`isthmus run` in a folder; temporary files go to a folder of its own."""
 
     arguments: tuple[str, ...] = ("run",)
+    prefix: tuple[str, ...] = ()
+    """What the processes are started by, such as `unshare`."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
@@ -44,7 +46,7 @@ class Launched:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [*COMMAND, *self.arguments],
+            [*self.prefix, *COMMAND, *self.arguments],
             cwd=self.folder,
             env=self._environment,
             stderr=subprocess.PIPE,
@@ -69,7 +71,7 @@ class Launched:
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*COMMAND, *arguments],
+            [*self.prefix, *COMMAND, *arguments],
             cwd=self.folder,
             env={**self._environment, **environment},
             capture_output=True,
