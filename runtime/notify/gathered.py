@@ -58,8 +58,8 @@ class Gathered:
 
     def are_alive(self, now: float, period: float) -> bool:
         """Tell whether each that runs, and has ever said that it lives, has said so within a period."""
-        running = [one for one in self._servers.values() if one.is_running and one.lives_at is not None]
-        return all(one.lives_at is not None and now - one.lives_at <= period for one in running)
+        said = [one.lives_at for one in self._servers.values() if one.is_running and one.lives_at is not None]
+        return all(now - at <= period for at in said)
 
     @property
     def status(self) -> str:
