@@ -53,9 +53,14 @@ class HandledWindow:
         if to_be_recorded:
             self._unrecorded.add(msg_id)
 
+    def knows_any(self, msg_ids: Collection[str]) -> bool:
+        """Tell whether one of the messages was handled."""
+        return not self._known.keys().isdisjoint(msg_ids)
+
     def unrecorded(self, msg_ids: Iterable[str]) -> list[str]:
         """Return which of the ids still have to be recorded."""
-        return [msg_id for msg_id in msg_ids if msg_id in self._unrecorded]
+        unrecorded = self._unrecorded
+        return [msg_id for msg_id in msg_ids if msg_id in unrecorded] if unrecorded else []
 
     def note_recorded(self, msg_ids: Sequence[str]) -> None:
         """Note that ids are recorded."""

@@ -7,7 +7,7 @@ that were handled are acknowledged without another run.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -57,7 +57,7 @@ class _Subscription:
     used_at: float = 0.0
     is_busy: bool = False
     run: HandlerRun = field(factory=HandlerRun)
-    _messages: list[Any] = field(factory=list)
+    _messages: list[tuple[str, Any]] = field(factory=list)
     _settlement: Settlement = field(factory=Settlement)
 
     @property
@@ -65,19 +65,21 @@ class _Subscription:
         """Tell whether nothing goes on."""
         return not (self.is_busy or self.run.is_running)
 
-    def fresh(self, messages: Iterable[Any]) -> list[Any]:
-        """Return the messages that were not handled, each once."""
-        found: dict[object, Any] = {}
-        for number, one in enumerate(messages):
-            msg_id = _id_of(one)
+    def fresh(self, messages: list[tuple[str, Any]], ids: list[str]) -> list[tuple[str, Any]]:
+        """Return the messages, each with its id, that were not handled, each once."""
+        different = set(ids)
+        if len(different) == len(ids) and "" not in different and not self.window.knows_any(different):
+            return messages
+        found: dict[object, tuple[str, Any]] = {}
+        for number, (msg_id, one) in enumerate(messages):
             if msg_id not in self.window:
-                found.setdefault(msg_id or number, one)
+                found.setdefault(msg_id or number, (msg_id, one))
         return list(found.values())
 
-    def begin_run(self, messages: list[Any]) -> tuple[Settlement, HandlerRun]:
+    def begin_run(self, messages: list[tuple[str, Any]]) -> tuple[Settlement, HandlerRun]:
         """Note that the service is about to run on messages."""
         self.run, self._messages = HandlerRun(), messages
-        self._settlement = Settlement(frozenset(_id_of(one) for one in messages))
+        self._settlement = Settlement(frozenset(msg_id for msg_id, _one in messages))
         return self._settlement, self.run
 
     async def wait_run_ended(self) -> None:
@@ -89,8 +91,7 @@ class _Subscription:
     def note_handled(self, *, has_succeeded: bool) -> None:
         """Have in the window what the run handled; what may be guaranteed is to be recorded."""
         settlement, window = self._settlement, self.window
-        for one in self._messages:
-            msg_id = _id_of(one)
+        for msg_id, one in self._messages:
             is_handled = msg_id not in settlement.refused if has_succeeded else msg_id in settlement.acknowledged
             if is_handled and msg_id and msg_id not in window:
                 window.add(msg_id, to_be_recorded=one.get("has_gd") is not False)
@@ -122,6 +123,7 @@ class Handling:
             run: Runs the service.
         """
         listed = messages if isinstance(messages, list) else [messages]
+        ids = [_id_of(one) for one in listed]
         try:
             subscription = await self._find(delivery.sub_key)
         except CallError as unreadable:
@@ -132,20 +134,21 @@ class Handling:
         subscription.is_busy = True
         try:
             await subscription.wait_run_ended()
-            fresh = subscription.fresh(listed)
+            fresh = subscription.fresh(list(zip(ids, listed, strict=True)), ids)
             if fresh:
                 settlement, handler = subscription.begin_run(fresh)
-                error = await run(fresh if isinstance(messages, list) else fresh[0], settlement, handler)
+                given = [one for _msg_id, one in fresh]
+                error = await run(given if isinstance(messages, list) else given[0], settlement, handler)
                 subscription.note_handled(has_succeeded=error is None)
         finally:
             subscription.is_busy = False
-        failed = [] if error is None else [one for one in fresh if not settlement.is_settled(_id_of(one))]
+        failed = [] if error is None else [msg_id for msg_id, _one in fresh if not settlement.is_settled(msg_id)]
         reason = str(error) or type(error).__name__
         if len(failed) > 1 or (failed and len(listed) == 1):
             return Verdict(delivery, refused=reason)  # who of them is to blame shows when they come one by one
-        refusals = [*settlement.refused.values(), *(Refusal(_id_of(one), reason) for one in failed)]
+        refusals = [*settlement.refused.values(), *(Refusal(msg_id, reason) for msg_id in failed)]
         refused = {refusal.msg_id for refusal in refusals}
-        handled = tuple(_id_of(one) for one in listed if _id_of(one) not in refused)
+        handled = tuple(msg_id for msg_id in ids if msg_id not in refused)
         return Verdict(delivery, handled, tuple(refusals), result=settlement.result)
 
     async def record(self, verdict: Verdict) -> Verdict:

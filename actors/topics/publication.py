@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from actors.errors import BadInput
 from actors.messages import Deliver
@@ -114,8 +114,7 @@ _OPTIONS: Mapping[str, Callable[[object], Any]] = {
 """What a publisher may say beside the data, and how it is read; the error says what was expected."""
 
 
-@frozen
-class Publish:
+class Publish(msgspec.Struct, frozen=True):
     """A message on its way to its topic; `of` checks what a publisher says.
 
     `publisher` names the endpoint that may publish it and `pattern` that of its patterns which says so; both are
@@ -179,7 +178,7 @@ class Publish:
         Raises:
             BadInput: When it cannot be published.
         """
-        return evolve(self, data=data, size=_size_of(data, "data"))
+        return msgspec.structs.replace(self, data=data, size=_size_of(data, "data"))
 
 
 def _size_of(data: object, what: str) -> int:
@@ -225,24 +224,23 @@ class Published(msgspec.Struct, frozen=True, array_like=True):
         cls, publish: Publish, *, topic: str, msg_id: str, now: float, guaranteed: bool, max_expiration: float
     ) -> Published:
         """Make of a publish what subscribers get; `max_expiration` is the topic's limit in seconds, 0 for none."""
-        capped = min(publish.expiration, math.ceil(max_expiration)) if max_expiration else publish.expiration
         return cls(
-            topic=topic,
-            msg_id=msg_id,
-            data=publish.data,
-            size=publish.size,
-            priority=publish.priority,
-            expiration=capped,
-            has_gd=guaranteed,
-            mime_type=publish.mime_type or ("text/plain" if isinstance(publish.data, str) else "application/json"),
-            pub_time=now,
-            recv_time=now,
-            correl_id=publish.correl_id,
-            in_reply_to=publish.in_reply_to,
-            ext_client_id=publish.ext_client_id,
-            ext_pub_time=publish.ext_pub_time,
-            reply_to_sk=publish.reply_to_sk,
-            user_ctx=publish.user_ctx,
+            topic,
+            msg_id,
+            publish.data,
+            publish.size,
+            publish.priority,
+            min(publish.expiration, math.ceil(max_expiration)) if max_expiration else publish.expiration,
+            guaranteed,
+            publish.mime_type or ("text/plain" if isinstance(publish.data, str) else "application/json"),
+            now,
+            now,
+            publish.correl_id,
+            publish.in_reply_to,
+            publish.ext_client_id,
+            publish.ext_pub_time,
+            publish.reply_to_sk,
+            publish.user_ctx,
         )
 
     def buried(self, topic: str, reason: str, now: float) -> Published:
@@ -274,8 +272,7 @@ def published_of(body: bytes | memoryview | msgspec.Raw) -> Published:
     return _decode(body)
 
 
-@frozen
-class Stored:
+class Stored(msgspec.Struct, frozen=True, gc=False):
     """A message at its place in its topic, with what delivering it needs; `body` is an encoded `Published`.
 
     `deliver_to` names the only subscriptions that get it, where there are any; subscribers are not told.
@@ -284,7 +281,7 @@ class Stored:
     place: int
     priority: int
     msg_id: str
-    body: bytes = field(repr=False)
+    body: bytes
     expires_at: float = math.inf
     is_guaranteed: bool = True
     deliver_to: tuple[str, ...] = ()
@@ -325,8 +322,7 @@ class SubscriptionRecord:
         return {**self.options, **self.overrides} if self.overrides else self.options
 
 
-@frozen
-class Taken:
+class Taken(msgspec.Struct, frozen=True, gc=False):
     """A message that a subscription has taken: how often it may have been delivered before, and failed alone."""
 
     stored: Stored
@@ -334,8 +330,12 @@ class Taken:
     failures: int = 0
 
 
+@functools.lru_cache(maxsize=256)
 def iso_time(unix: float) -> str:
-    """Return a point in time as messages carry it: naive UTC in ISO 8601 with microseconds."""
+    """Return a point in time as messages carry it: naive UTC in ISO 8601 with microseconds.
+
+    What is stored together has the same.
+    """
     second, micro = divmod(round(unix * 1_000_000), 1_000_000)
     return f"{_iso_second(second)}.{micro:06d}"
 
@@ -350,21 +350,25 @@ def _iso_second(unix: int) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec="seconds")
 
 
+_OLD = Compat.ZATO_3_0.value
+
+
 def delivered(message: Published, sub_key: str, delivery_count: int, compat: str) -> dict[str, Any]:
     """Return the message as an on_message hook receives it.
 
     On a 3.0 channel these are just the twelve keys that Zato 3.0 sent, with milliseconds and a delivery count
     from zero; otherwise seconds, a count from one, and the keys that 3.2 added.
     """
-    is_old = compat == Compat.ZATO_3_0.value
+    is_old = compat == _OLD
+    pub_time, expiration = message.pub_time, message.expiration
     result: dict[str, Any] = {
         "delivery_count": delivery_count - 1 if is_old else delivery_count,
         "msg_id": message.msg_id,
-        "expiration_time_iso": iso_time(message.pub_time + message.expiration),
+        "expiration_time_iso": iso_time(pub_time + expiration),
         "topic_name": message.topic,
-        "pub_time_iso": iso_time(message.pub_time),
+        "pub_time_iso": iso_time(pub_time),
         "priority": message.priority,
-        "expiration": message.expiration * 1000 if is_old else message.expiration,
+        "expiration": expiration * 1000 if is_old else expiration,
         "has_gd": message.has_gd,
         "data": message.data,
         "sub_key": sub_key,
@@ -374,9 +378,18 @@ def delivered(message: Published, sub_key: str, delivery_count: int, compat: str
     if is_old:
         return result
     result["recv_time_iso"] = iso_time(message.recv_time)
-    for key in ("correl_id", "in_reply_to", "ext_client_id", "user_ctx", "original_topic", "reason"):
-        if value := getattr(message, key):
-            result[key] = value
+    if message.correl_id:
+        result["correl_id"] = message.correl_id
+    if message.in_reply_to:
+        result["in_reply_to"] = message.in_reply_to
+    if message.ext_client_id:
+        result["ext_client_id"] = message.ext_client_id
+    if message.user_ctx:
+        result["user_ctx"] = message.user_ctx
+    if message.original_topic:
+        result["original_topic"] = message.original_topic
+    if message.reason:
+        result["reason"] = message.reason
     if message.ext_pub_time:
         result["ext_pub_time_iso"] = message.ext_pub_time
     if message.reply_to_sk:

@@ -23,6 +23,7 @@ from actors.topics.subscribing import delivery_options, subscription_options
 from actors.topics.topic_access import (
     find_topic,
     get_messages,
+    hand_over,
     may_publish,
     may_subscribe,
     publish,
@@ -48,9 +49,14 @@ class PubSub:
         data: object = "",
         *,
         data_list: Sequence[Mapping[str, Any]] | None = None,
+        confirm: bool = True,
         **options: Any,
     ) -> Any:
         """Publish a message and return its id, once it is as safe as its topic promises.
+
+        Without `confirm` it returns None as soon as the message waits for its topic, which is many times as fast. What
+        the topic then refuses it logs and counts, and a crash may lose what it has not stored; while too much waits
+        for the topic, this waits for room.
 
         Args:
             name: The topic's name, such as `/customer/new`; or a service of this cluster, by name or class, which
@@ -58,6 +64,7 @@ class PubSub:
             data: A str, or anything that JSON can say.
             data_list: Instead of `data`: dicts, each with `data` and options of its own. They are stored together,
                 and the list of their ids is returned.
+            confirm: Whether to wait until it is stored.
             **options: `msg_id`, `priority` (1 to 9, default 5), `expiration` (seconds), `correl_id`,
                 `in_reply_to`, `ext_client_id`, `ext_pub_time`, `mime_type`, `has_gd`, `reply_to_sk`,
                 `deliver_to_sk`, `user_ctx`; with `data_list`, what holds for those that say nothing else.
@@ -69,18 +76,28 @@ class PubSub:
             Conflict: When the msg_id was used before, with other data.
             Overloaded: When the topic is full or not active.
         """
-        return self._reach.bridge(lambda: self._publish(name, data, data_list, options))
+        return self._reach.bridge(lambda: self._publish(name, data, data_list, options, confirm=confirm))
 
     async def _publish(
-        self, name: ServiceName, data: object, data_list: Sequence[Mapping[str, Any]] | None, options: dict[str, Any]
+        self,
+        name: ServiceName,
+        data: object,
+        data_list: Sequence[Mapping[str, Any]] | None,
+        options: dict[str, Any],
+        *,
+        confirm: bool,
     ) -> Any:
         topic = self._topic_of(name)
         allowed = may_publish(self._reach, topic, None)
         cid = self._reach.position()[0]
         if data_list is None:
-            return await publish(self._reach, topic, Publish.of(data, options, cid=cid, **allowed))
-        messages = publishes_of(listed(data, data_list, options), is_list=True, cid=cid, **allowed)
-        return await publish(self._reach, topic, PublishMany(messages)) if messages else []
+            message: Publish | PublishMany = Publish.of(data, options, cid=cid, **allowed)
+        else:
+            messages = publishes_of(listed(data, data_list, options), is_list=True, cid=cid, **allowed)
+            if not messages:
+                return [] if confirm else None
+            message = PublishMany(messages)
+        return await (publish if confirm else hand_over)(self._reach, topic, message)
 
     def _topic_of(self, name: ServiceName) -> str:
         if isinstance(name, str) and name.startswith("/"):

@@ -168,13 +168,14 @@ class Topic(Actor):
         refused = sum(isinstance(one, CallError) for one in results)
         self.progress.count("published", len(results) - refused)
         self.progress.count("refused", refused)
+        self.progress.count("handled", len(batch))
         rest = iter(results)
         for envelope in batch:
-            self.progress.count("handled")
             result = _result_of(envelope.payload, rest)
             if envelope.reply is None:
-                continue
-            if isinstance(result, CallError):
+                if isinstance(result, CallError):
+                    self._log.warning("message not published", error=str(result), cid=envelope.cid)
+            elif isinstance(result, CallError):
                 envelope.reply.fail(result)
             else:
                 envelope.reply.answer(result)

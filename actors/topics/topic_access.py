@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
+import trio
 
 from actors.audit import AuditEvent, AuditResult
-from actors.errors import NOT_ALLOWED, ActorNotFound, BadInput, Forbidden, NotFound
+from actors.envelope import Envelope
+from actors.errors import NOT_ALLOWED, ActorNotFound, BadInput, Forbidden, NotFound, Overloaded
+from actors.ref import actor_name
 from actors.services.call import Caller, who_calls
 from actors.services.reach import LOCAL_TIMEOUT, Reach
 from actors.settings import Compat, TopicSettings
@@ -33,6 +36,7 @@ from actors.topics.subscribing import subscription_options
 __all__ = [
     "find_topic",
     "get_messages",
+    "hand_over",
     "may_publish",
     "may_subscribe",
     "publish",
@@ -47,6 +51,9 @@ NEEDS_A_PEER = "Only a peer with a session can subscribe"
 
 MAX_HANDED_OUT = 1000
 MAX_HANDED_OUT_BYTES = 512 * 1024
+
+TURN = 256
+"""How many messages wait for a topic before it gets a turn, where nobody waits for it."""
 
 _log = structlog.get_logger(kind="pubsub")
 
@@ -152,6 +159,34 @@ async def publish(reach: Reach, topic: str, message: Publish | PublishMany) -> A
         if await find_topic(reach, topic) is None:
             raise _no_topic(topic) from None
     return await _ask(reach, "topic", topic, message)
+
+
+async def hand_over(reach: Reach, topic: str, message: Publish | PublishMany) -> None:
+    """Have a message, or several, wait for a topic, and wait for nothing but room there.
+
+    Raises:
+        NotFound: When there is no such topic, and may be none.
+        Overloaded: When there is no room in time.
+    """
+    name = actor_name("topic", topic)
+    mailbox = reach.directory.find_mailbox(name)
+    if mailbox is None and await find_topic(reach, topic) is not None:
+        mailbox = reach.directory.find_mailbox(name)
+    if mailbox is None:
+        raise _no_topic(topic)
+    size = message.size if isinstance(message, Publish) else sum(one.size for one in message.messages)
+    envelope = Envelope(message, reach.position()[0], size=size)
+    if mailbox.has_room(envelope):
+        mailbox.put_nowait(envelope)
+        if not len(mailbox) % TURN:
+            await trio.lowlevel.checkpoint()
+        return
+    wait = reach.time_left(LOCAL_TIMEOUT)
+    with trio.move_on_after(wait) as waiting:
+        await mailbox.put(envelope)
+    if waiting.cancelled_caught:
+        msg = f"topic {topic!r} had no room for {wait:g} s"
+        raise Overloaded(msg)
 
 
 async def subscribe_peer(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
+from msgspec.structs import replace
 
 from actors.envelope import Envelope
 from actors.errors import ActorError, AskTimeout, CallError, RemoteError
@@ -89,6 +90,6 @@ def _decided(publish: Publish, context: PublishContext, answer: HookAnswer) -> P
     if answer.action is HookAction.SKIP:
         return None
     try:
-        return evolve(context.msg.publish(publish), correl_id=context.msg.correl_id)
+        return replace(context.msg.publish(publish), correl_id=context.msg.correl_id)
     except CallError as error:
         return error

@@ -44,6 +44,9 @@ def clean(ledger: Ledger, name: str, attached: Collection[str]) -> Cleaned:
         ]
     except Overloaded:
         has_more = []  # the dead-letter topic is full: what should go there stays
+    for one in topic.live:
+        if one.unwritten.has_moved:
+            ledger.write_position(one)
     clean_done(ledger, topic)
     has_more += [_clean_beyond(ledger, topic), forget_old_ids(ledger, topic, settings)]
     waiting = max((one.depth_gd + one.depth_memory for one in topic.live), default=0)

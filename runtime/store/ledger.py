@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.errors import Overloaded
 from actors.ports import Entropy
@@ -24,7 +24,7 @@ from actors.topics.publication import Published, Stored, SubscriptionRecord, pub
 from runtime.store.places import Places
 from runtime.store.queue import QueueHead
 from runtime.store.schema import MAX_PLACE, checksum, key_of, place_of
-from runtime.store.state import Fate, SubscriptionState, TopicState
+from runtime.store.state import Fate, SubscriptionState, TopicState, Unwritten
 
 __all__ = ["Ledger"]
 
@@ -133,6 +133,7 @@ class Ledger:
             used += [one.acked_upto, one.sent_upto, one.upto or 0, *(last for _first, last in one.done)]
         if earlier is not None:
             topic.volatile, topic.volatile_ids = earlier.volatile, earlier.volatile_ids
+            topic.held_from = earlier.held_from
             used.append(earlier.place)
         topic.place = max(used)
         topic.cleaned_upto = min([place_of(first) - 1 if first else topic.place, *(p - 1 for p in topic.volatile)])
@@ -221,7 +222,7 @@ class Ledger:
                 ),
             )
         else:
-            topic.volatile[stored.place] = stored
+            topic.hold(stored)
         self._offer(topic, stored)
         return stored
 
@@ -250,34 +251,53 @@ class Ledger:
                 self.database.execute(sql, (one.record.sub_key, place))
         self.be_done(one, fresh)
 
+    def settle_held(self, one: SubscriptionState, places: Iterable[int]) -> bool:
+        """Be done with messages that are held in memory only, without the database; tell whether they all are.
+
+        What the database has to be told of the subscription's position it learns with the next change there.
+        """
+        volatile, taken = one.topic.volatile, one.head.taken
+        fresh = {place for place in places if not one.is_done_with(place)}
+        if any(place not in volatile or place not in taken or place in one.failures for place in fresh):
+            return False
+        for place in fresh:
+            del taken[place]
+        one.depth_memory -= len(fresh)
+        one.note_done(fresh)
+        end = one.done.end_of_run(one.acked_upto + 1)
+        if end is not None:
+            one.move_on(end)
+            one.topic.let_go()
+        return True
+
     def be_done(self, one: SubscriptionState, places: Collection[int]) -> None:
         """Note that places are none of a subscription's business any more, and move its position on."""
         if not places:
             return
-        sub_key, before = one.record.sub_key, one.acked_upto
-        gone: set[int] = set()
-        touched: set[int] = set()
-        for first, last in Places((place, place) for place in places):
-            (run, _last), absorbed = one.done.add(first, last)
-            gone.update(absorbed)
-            touched.add(run)
-        upto = before
+        one.note_done(places)
+        upto = one.acked_upto
         while (further := self._advance(one, upto)) > upto:
             upto = further
-        if upto > before:
-            one.acked_upto = upto
-            gone.update(first for first, _last in one.done if first <= upto)
-            one.done.discard_upto(upto)
+        if upto > one.acked_upto:
+            one.move_on(upto)
+        self.write_position(one)
+
+    def write_position(self, one: SubscriptionState) -> None:
+        """Tell the database how far a subscription has come, where it does not know."""
+        sub_key, unwritten = one.record.sub_key, one.unwritten
+        if unwritten.has_moved:
             self.database.execute(
-                "UPDATE subscriptions SET acked_upto = ?, seen_at = ? WHERE sub_key = ?", (upto, self.now, sub_key)
+                "UPDATE subscriptions SET acked_upto = ?, seen_at = ? WHERE sub_key = ?",
+                (one.acked_upto, self.now, sub_key),
             )
         self.database.executemany(
-            "DELETE FROM done WHERE sub_key = ? AND first = ?", [(sub_key, first) for first in gone]
+            "DELETE FROM done WHERE sub_key = ? AND first = ?", [(sub_key, first) for first in unwritten.gone]
         )
         self.database.executemany(
             "INSERT OR REPLACE INTO done VALUES (?, ?, ?)",
-            [(sub_key, first, last) for first, last in one.done if first in touched],
+            [(sub_key, first, last) for first, last in one.done if first in unwritten.touched],
         )
+        one.unwritten = Unwritten()
 
     def _advance(self, one: SubscriptionState, upto: int) -> int:
         """Return how far a position gets: over places that are done, and over places that hold no message.
@@ -322,7 +342,7 @@ class Ledger:
         if before is None:
             return
         body = _encode(published)
-        stored = evolve(before, priority=published.priority, body=body, expires_at=published.expires_at)
+        stored = replace(before, priority=published.priority, body=body, expires_at=published.expires_at)
         if stored.is_guaranteed:
             self.database.execute(
                 "UPDATE messages SET priority = ?, expires_at = ?, body = ?, checksum = ? WHERE key = ?",
@@ -348,7 +368,7 @@ class Ledger:
         for table in ("done", "failures"):
             self.database.execute(f"DELETE FROM {table} WHERE sub_key = ?", (sub_key,))  # noqa: S608 - two fixed names
         self.database.execute("UPDATE subscriptions SET acked_upto = ? WHERE sub_key = ?", (place, sub_key))
-        one.acked_upto, one.done, one.head = place, Places(), QueueHead(None)
+        one.acked_upto, one.done, one.head, one.unwritten = place, Places(), QueueHead(None), Unwritten()
         one.failures.clear()
         one.depth_gd = one.depth_memory = 0
         return count

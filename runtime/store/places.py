@@ -5,7 +5,21 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
-__all__ = ["Places"]
+__all__ = ["Places", "runs_of"]
+
+
+def runs_of(places: Iterable[int]) -> list[tuple[int, int]]:
+    """Return places as runs, first and last included, in order."""
+    runs: list[tuple[int, int]] = []
+    first = last = -1
+    for place in sorted(places):
+        if place == last + 1 and runs:
+            last = place
+            runs[-1] = (first, last)
+        elif place != last or not runs:
+            first = last = place
+            runs.append((place, place))
+    return runs
 
 
 class Places:

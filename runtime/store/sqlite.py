@@ -196,6 +196,10 @@ class SqliteStore:
 
     async def settle(self, sub_key: str, places: Sequence[int]) -> None:
         """Be done with messages; see `QueueStore.settle`."""
+        if self._group.is_idle:
+            known = self._ledger.subscriptions.get(sub_key)
+            if known is None or not known.is_live or self._ledger.settle_held(known, places):
+                return
 
         def settle(one: SubscriptionState) -> None:
             self._ledger.settle(one, places)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from enum import Enum
 
 from attrs import define, field
 
 from actors.settings import ActiveStatus, DeliverFrom, DeliverySettings
 from actors.topics.publication import Stored, SubscriptionRecord
-from runtime.store.places import Places
+from runtime.store.places import Places, runs_of
 from runtime.store.queue import QueueHead
 
 __all__ = ["Fate", "SubscriptionState", "TopicState"]
@@ -20,6 +21,15 @@ class Fate(Enum):
 
     HEIR = "heir"  # to the next subscription of the same security definition
     BURY = "bury"  # to the dead-letter topic
+
+
+@define(eq=False)
+class Unwritten:
+    """What has changed of a subscription's position and the database does not know yet."""
+
+    has_moved: bool = False
+    gone: set[int] = field(factory=set)
+    touched: set[int] = field(factory=set)
 
 
 @define(eq=False)
@@ -39,6 +49,22 @@ class SubscriptionState:
     depth_gd: int = 0
     depth_memory: int = 0
     is_taking: bool = True
+    unwritten: Unwritten = field(factory=Unwritten)
+
+    def note_done(self, places: Iterable[int]) -> None:
+        """Note that it is done with places."""
+        gone, touched, add = self.unwritten.gone, self.unwritten.touched, self.done.add
+        for first, last in runs_of(places):
+            (run, _last), absorbed = add(first, last)
+            gone.update(absorbed)
+            touched.add(run)
+
+    def move_on(self, upto: int) -> None:
+        """Have it be done with all up to a place."""
+        self.acked_upto = upto
+        self.unwritten.has_moved = True
+        self.unwritten.gone.update(first for first, _last in self.done if first <= upto)
+        self.done.discard_upto(upto)
 
     @property
     def is_live(self) -> bool:
@@ -77,8 +103,9 @@ class SubscriptionState:
 class TopicState:
     """A topic: its last place, and the messages that are held in memory only.
 
-    `cleaned_upto` is the place up to which nothing is kept any more, `cleaned` what is not kept beyond it.
-    `depth_gd` and `depth_memory` count what waits for a first subscription while there is none.
+    `held_from` is a place before which none of these is; `cleaned_upto` is the place up to which nothing is kept any
+    more, `cleaned` what is not kept beyond it. `depth_gd` and `depth_memory` count what waits for a first subscription
+    while there is none.
     """
 
     id: int
@@ -92,8 +119,24 @@ class TopicState:
     depth_memory: int = 0
     cleaned: Places = field(factory=Places)
     volatile: dict[int, Stored] = field(factory=dict)
+    held_from: int = 0
     volatile_ids: OrderedDict[str, tuple[bytes, float]] = field(factory=OrderedDict)
     subscriptions: dict[str, SubscriptionState] = field(factory=dict)
+
+    def hold(self, stored: Stored) -> None:
+        """Hold a message in memory."""
+        if not self.volatile:
+            self.held_from = stored.place
+        self.volatile[stored.place] = stored
+
+    def let_go(self) -> None:
+        """Hold no more, in memory, what all subscriptions are done with in order."""
+        upto = min(one.acked_upto for one in self.subscriptions.values())
+        if self.is_waiting or upto < self.held_from:
+            return
+        for place in range(self.held_from, min(upto, self.place) + 1):
+            self.volatile.pop(place, None)
+        self.held_from = upto + 1
 
     @property
     def live(self) -> list[SubscriptionState]:

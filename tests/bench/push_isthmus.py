@@ -66,10 +66,10 @@ class PushClusters(Clusters):
         """Have clusters subscribe, those that have not yet, and begin to count."""
         await together(*(partial(self.ask, one, "bench.push-subscriber", {"topic": topic}) for one in clusters))
 
-    async def publish(self, topic: str, messages: int) -> float:
+    async def publish(self, topic: str, messages: int, *, publishers: int = PUBLISHERS, confirm: bool = True) -> float:
         """Publish so many messages by many publishers, in the hub; return when that began."""
-        order = {"topic": topic, "messages": messages, "seconds": ANSWERS_WITHIN, "publishers": PUBLISHERS}
-        result = await self.ask(HUB, "bench.publish", {**order, "is_remote": False})
+        order = {"topic": topic, "messages": messages, "seconds": ANSWERS_WITHIN, "publishers": publishers}
+        result = await self.ask(HUB, "bench.publish", {**order, "is_remote": False, "confirm": confirm})
         if result["confirmed"] != messages:
             msg = f"only {result['confirmed']} of {messages} messages were published in time"
             raise MeasureFailed(msg)
@@ -103,7 +103,10 @@ class IsthmusPush(PushClusters):
         """Run the clusters as long as the block."""
         topics = "".join(topic_table(row.topic, is_guaranteed=row.is_guaranteed) for row in PUSH_ROWS)
         one = await cls.prepared(folder, profiler, configuration(free_port(), topics, SUBSCRIBERS))
-        one.facts.append(f"{PUBLISHERS} publishers, each waits until its message is confirmed; no limit of a queue")
+        one.facts.append(
+            f"{PUBLISHERS} publishers, each waits until its message is confirmed, or one that waits for no confirmation; "
+            "no limit of a queue"
+        )
         async with one.started([HUB]), one.started(SUBSCRIBERS):
             yield one
 
@@ -119,7 +122,7 @@ class IsthmusPush(PushClusters):
         measured = {name: self.pids[name] for name in (HUB, *clusters)}
         async with self.profiler.watch(row.name, measured):
             meter = CpuMeter(measured.values())
-            began_at = await self.publish(row.topic, messages)
+            began_at = await self.publish(row.topic, messages, publishers=row.publishers, confirm=row.is_confirmed)
             ended_at = await self.until_acknowledged(clusters, row.topic, messages)
         delivered = len(clusters) * messages
         return meter.figure(delivered / (ended_at - began_at), delivered)

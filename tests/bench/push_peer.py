@@ -32,7 +32,7 @@ class PushPeer(Peer):
 
     def knows(self, row: Row) -> bool:
         """Tell whether the row is about messages that are as safe as those of this peer."""
-        return isinstance(row, PushRow) and row.is_guaranteed == (self.name != CORE.name)
+        return isinstance(row, PushRow) and not row.like and row.is_guaranteed == (self.name != CORE.name)
 
     async def measure(self, row: Row, load: Load) -> Figure:
         """Return how many messages a second were consumed and acknowledged."""

@@ -21,7 +21,8 @@ class Publisher(Service):
 
     async def handle(self, order: dict) -> dict:
         quota = Quota(order["messages"], order["seconds"])
-        publish = self._over_link if order["is_remote"] else self._here
+        here = self._here if order.get("confirm", True) else self._unconfirmed
+        publish = self._over_link if order["is_remote"] else here
         async with trio.open_nursery() as nursery:
             for _ in range(order["publishers"]):
                 nursery.start_soon(self._publish, publish, order["topic"], quota)
@@ -35,10 +36,12 @@ class Publisher(Service):
     async def _here(self, topic: str) -> None:
         await self.pubsub.publish(topic, MESSAGE)
 
+    async def _unconfirmed(self, topic: str) -> None:
+        await self.pubsub.publish(topic, MESSAGE, confirm=False)
+
     async def _over_link(self, topic: str) -> None:
         async with self.out.wsx.get(CONNECTION).conn.client() as client:
-            request = {"topic_name": topic, "data": MESSAGE}
-            await client.invoke_service("zato.pubsub.pubapi.publish-message", request, timeout=30.0)
+            await client.publish(topic, MESSAGE, timeout=30.0)
 
 
 class Subscriber(Service):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import trio
 
-from actors import CallError, Service
-from actors.settings import EndpointSettings, TopicSettings
+from actors import CallError, Forbidden, Overloaded, PubSubHook, Service
+from actors.settings import MIB, EndpointSettings, TopicSettings
+from actors.topics import topic_hooks
 from runtime.testing import MemoryNetwork
 from tests.runtime.peers import peer_of
 from tests.runtime.test_pubsub import PUBLISH, SUBSCRIBE, refusal, restarted, settings_with, started
@@ -84,6 +86,86 @@ async def test_a_list_is_published_at_once(network: MemoryNetwork, nursery: trio
     messages = await emea.invoke("isthmus.admin.messages", {"topic": "/customer/new"})
     assert [message["data"] for message in messages] == ["a", {"b": 1}, "a", {"b": 1}, "c"]
     assert [message["priority"] for message in messages] == [5, 9, 5, 9, 5]
+
+
+async def test_a_publisher_need_not_wait_for_a_confirmation(network: MemoryNetwork, nursery: trio.Nursery) -> None:
+    """It gets None at once; the message arrives, in order; what is refused is counted; who may not is told as ever."""
+    settings = settings_with(new=TopicSettings(), small=TopicSettings(max_message_size=3))
+    settings.topics["/customer/made/*"] = TopicSettings()
+    settings.endpoints["act"] = EndpointSettings(service="test.act-blocking", publish=("/customer/new",))
+    emea = await started(nursery, network, settings, [Act, ActBlocking])
+    async with peer_of(network, "isthmus.1", "one") as peer:
+        await peer.invoke(SUBSCRIBE, topic_name="/customer/new")
+        for number in range(300):
+            unconfirmed = call("publish", "/customer/new", f"x{number}", confirm=False)
+            assert await emea.invoke("test.act" if number else "test.act-blocking", unconfirmed) is None
+        many = call("publish", "/customer/new", data_list=[{"data": "y"}, {"data": "z"}], confirm=False)
+        assert await emea.invoke("test.act", many) is None
+        assert await peer.data(302) == [*(f"x{number}" for number in range(300)), "y", "z"]
+    assert await emea.invoke("test.act", call("publish", "/customer/made/1", "x", confirm=False)) is None
+    assert await emea.invoke("test.act", call("publish", "/customer/small", "large", confirm=False)) is None
+    await until(lambda: emea.entry("topic", "/customer/small")["counts"].get("refused") == 1)
+    await until(lambda: emea.entry("topic", "/customer/made/1")["counts"].get("published") == 1)
+    assert (await emea.invoke("test.act", call("publish", "/nowhere", "x", confirm=False)))[0] == "NotFound"
+    assert (await emea.invoke("test.act", call("publish", "/customer/new", "", confirm=False)))[0] == "BadInput"
+    with pytest.raises(Forbidden):
+        await emea.invoke("test.act-blocking", call("publish", "/customer/small", "x", confirm=False))
+
+
+async def test_who_waits_for_no_confirmation_waits_for_room(network: MemoryNetwork, nursery: trio.Nursery) -> None:
+    """While a hook holds the topic up only so much waits for it, and publishing waits; then all of it is published."""
+    release = trio.Event()
+    published: list[int] = []
+
+    class Slow(PubSubHook):
+        name = "test.slow"
+
+        async def before_publish(self, _ctx: Any) -> None:
+            await release.wait()
+
+    class Publishes(Service):
+        name = "test.publishes"
+
+        async def handle(self) -> None:
+            for number in range(200):
+                await self.pubsub.publish("/customer/new", "x" * 900_000, confirm=False)
+                published.append(number)
+
+    topic = TopicSettings(hook_service="test.slow")
+    emea = await started(nursery, network, settings_with(new=topic), [Slow, Publishes])
+    nursery.start_soon(emea.invoke, "test.publishes")
+    await trio.sleep(5.0)  # on the mock clock, which jumps when everybody waits
+    most = 64 * MIB // 900_000
+    assert most <= len(published) <= 2 * most + 2  # the topic has what waited at first in its hands
+    release.set()
+    await until(lambda: emea.entry("topic", "/customer/new")["counts"].get("published") == 200)
+
+
+async def test_no_room_in_time_is_overloaded(
+    network: MemoryNetwork, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A publisher waits for room as long as for anything else in its cluster."""
+    monkeypatch.setattr(topic_hooks, "HOOK_TIMEOUT", 1000.0)
+    topic = TopicSettings(hook_service="test.never")
+
+    class Never(PubSubHook):
+        name = "test.never"
+
+        async def before_publish(self, _ctx: Any) -> None:
+            await trio.sleep_forever()
+
+    class Publishes(Service):
+        name = "test.publishes"
+
+        async def handle(self) -> str:
+            try:
+                while True:
+                    await self.pubsub.publish("/customer/new", "x" * 900_000, confirm=False)
+            except Overloaded as error:
+                return str(error)
+
+    emea = await started(nursery, network, settings_with(new=topic), [Never, Publishes])
+    assert await emea.invoke("test.publishes", timeout=60.0) == "topic '/customer/new' had no room for 30 s"
 
 
 async def test_a_service_s_endpoint_limits_it(network: MemoryNetwork, nursery: trio.Nursery) -> None:

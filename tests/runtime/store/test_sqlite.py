@@ -41,6 +41,53 @@ async def test_a_place_is_never_used_twice(opened: Opened, done: list[int]) -> N
     assert await opened.waiting("a") == (["kept", "later"] if done == [2] else ["later"])
 
 
+async def test_what_is_held_in_memory_is_acknowledged_without_a_write(opened: Opened) -> None:
+    """The database learns the position with its next change, or when it is cleaned; in between it has an older one."""
+    await opened.subscribe("a")
+    await opened.subscribe("b")
+    state = opened.store.ledger.topics[TOPIC]
+    for number in range(1, 7):
+        await opened.publish(number, has_gd=False)
+    for sub_key in ("a", "b"):
+        assert await opened.take(sub_key) == [1, 2, 3, 4, 5, 6]
+    before = opened.database.total_changes
+    await opened.store.settle("a", [1, 2, 3, 3])
+    await opened.store.settle("a", [5, 2])
+    assert len(state.volatile) == 6
+    await opened.store.settle("b", [4, 2, 1, 3])
+    assert sorted(state.volatile) == [4, 5, 6]
+    assert opened.database.total_changes == before
+    assert [one.depth_memory for one in state.live] == [2, 2]
+    assert await opened.waiting("a") == [4, 6]
+    await opened.store.clean(TOPIC, [])
+    positions = "SELECT sub_key, acked_upto FROM subscriptions ORDER BY sub_key"
+    assert opened.database.execute(positions).fetchall() == [("a", 3), ("b", 4)]
+    assert await opened.publish("kept", msg_id="kept") == "kept"
+    opened.reopen()
+    assert await opened.waiting("a") == await opened.waiting("b") == ["kept"]
+
+
+async def test_acknowledgements_of_both_kinds_are_written_together(opened: Opened) -> None:
+    """A guaranteed message behind those in memory: what was acknowledged stays so over a restart, and nothing more."""
+    await opened.subscribe("a")
+    for number in range(1, 9):
+        await opened.publish(number, has_gd=number in (3, 4, 8))
+    assert await opened.take("a") == [1, 2, 3, 4, 5, 6, 7, 8]
+    await opened.store.settle("a", [4])
+    await opened.store.settle("a", [2, 5, 6])
+    await opened.store.settle("a", [3])
+    await opened.store.settle("a", [1])
+    assert opened.rows("done") == 1
+    await opened.store.settle("a", [7])
+    await opened.store.clean(TOPIC, [])
+    assert opened.rows() == 1
+    opened.reopen()
+    assert await opened.waiting("a") == [8]
+    await opened.publish("later")
+    assert await opened.waiting("a") == [8, "later"]
+    assert opened.rows("done") == 0
+
+
 async def test_urgent_messages_come_first_then_places(opened: Opened) -> None:
     """Priority 9 first, within a priority by place, also when memory and guaranteed messages are mixed."""
     await opened.subscribe("a")
