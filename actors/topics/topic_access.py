@@ -176,8 +176,7 @@ async def hand_over(reach: Reach, topic: str, message: Publish | PublishMany) ->
         raise _no_topic(topic)
     size = message.size if isinstance(message, Publish) else sum(one.size for one in message.messages)
     envelope = Envelope(message, reach.position()[0], size=size)
-    if mailbox.has_room(envelope):
-        mailbox.put_nowait(envelope)
+    if mailbox.put_if_room(envelope):
         if not len(mailbox) % TURN:
             await trio.lowlevel.checkpoint()
         return
