@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -69,11 +70,14 @@ class Launched:
             watchdog.join()
         pytest.fail(f"no line matches {pattern!r}:\n{''.join(self.lines)}")
 
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*self.prefix, *COMMAND, *arguments],
             cwd=self.folder,
             env={**self._environment, **environment},
+            stdin=stdin,
             capture_output=True,
             text=True,
             check=False,

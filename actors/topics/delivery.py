@@ -26,6 +26,7 @@ __all__ = [
     "GetRecord",
     "NewMessages",
     "NewSettings",
+    "PublishEach",
     "PublishMany",
     "Resume",
     "SendDelivery",
@@ -97,6 +98,11 @@ class PublishMany:
     """To a topic: messages to be stored together; the answer is the list of their ids."""
 
     messages: tuple[Publish, ...]
+
+
+@frozen
+class PublishEach(PublishMany):
+    """The same, but for the answer: of each its id, why it is not published, or None where a hook skipped it."""
 
 
 @frozen

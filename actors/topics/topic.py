@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -22,6 +22,7 @@ from actors.topics.delivery import (
     Attach,
     NewMessages,
     NewSettings,
+    PublishEach,
     PublishMany,
     Resume,
     SetOptions,
@@ -361,11 +362,13 @@ def _messages_of(payload: Publish | PublishMany) -> tuple[Publish, ...]:
 
 def _result_of(
     payload: Publish | PublishMany, results: Iterator[str | CallError | None]
-) -> str | CallError | list[str | None] | None:
+) -> str | CallError | Sequence[str | CallError | None] | None:
     """Return what a publisher is answered with, of what is left of the results."""
     if isinstance(payload, Publish):
         return next(results)
     found = list(islice(results, len(payload.messages)))
+    if isinstance(payload, PublishEach):
+        return found
     ids = [one for one in found if not isinstance(one, CallError)]
     for number, one in enumerate(found, start=1):
         if isinstance(one, CallError):

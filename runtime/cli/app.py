@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import version
 
 from cyclopts import App, CycloptsError, MissingArgumentError, UnusedCliTokensError
 
-from runtime.cli.examples import epilogue_of
+from runtime.cli.examples import shown_below
 from runtime.cli.failure import Failed
 
-__all__ = ["run_app"]
+__all__ = ["make_app", "run_app"]
 
 
 _COMMANDS = {
@@ -28,10 +29,10 @@ _COMMANDS = {
     "import": ("runtime.cli.importing:import_app", "Make the file from a Zato enmasse export."),
     "status": ("runtime.cli.status:status", "Show the actors of running clusters, and how they are."),
     "invoke": ("runtime.cli.services:invoke", "Invoke a service and print its result as JSON."),
-    "publish": ("runtime.cli.topics:publish", "Publish a message and print its id."),
-    "topics": ("runtime.cli.messages:topics", "List the topics that were ever used, and what they keep."),
+    "publish": ("runtime.cli.publish:publish", "Publish messages, from arguments, a file or standard input."),
+    "topics": ("runtime.cli.topics:topics", "List the topics that were ever used, and what they keep."),
     "subscriptions": (
-        "runtime.cli.messages:subscriptions_app",
+        "runtime.cli.subscriptions:subscriptions_app",
         "List the subscriptions, set how they deliver, end them.",
     ),
     "messages": ("runtime.cli.messages:messages_app", "List, show, edit, delete, clear and replay messages."),
@@ -40,13 +41,15 @@ _COMMANDS = {
         "runtime.cli.sessions:sessions_app",
         "List the clients of a cluster's channels; disconnect or call one.",
     ),
+    "completion": ("runtime.cli.completion:completion", "Print what has a shell complete commands and names."),
     "store": ("runtime.cli.store:store_app", "Back up, verify and restore a cluster's store."),
-    "subscribe": ("runtime.cli.topics:subscribe", "Follow a topic; alone on it, take what waits, too."),
+    "subscribe": ("runtime.cli.subscribe:subscribe", "Follow a topic, from now on or from earlier."),
 }
 """Where each command is, and what it does, which the overview shows without an import."""
 
 
-def _app() -> App:
+def make_app(command: str = "") -> App:
+    """Return the command line; what it says of all commands but one stands here, so that those are not imported."""
     app = App(
         name="isthmus",
         help="Clusters of services that invoke each other and exchange messages over WebSockets.",
@@ -54,8 +57,10 @@ def _app() -> App:
         result_action="return_value",
     )
     for name, (place, purpose) in _COMMANDS.items():
-        examples = epilogue_of(name)
-        app.command(place, name=name, help=purpose, **({} if examples is None else {"help_epilogue": examples}))
+        said: dict[str, str] = {} if name == command else {"help": purpose}
+        if not place.endswith("_app"):
+            said["help_epilogue"] = shown_below(name)
+        app.command(place, name=name, **said)
     return app
 
 
@@ -75,7 +80,8 @@ def _sentence(error: CycloptsError, arguments: list[str]) -> str:
 def run_app(arguments: list[str]) -> int:
     """Run a command line; return the exit status."""
     try:
-        result = _app()(arguments, exit_on_error=False, print_error=False)
+        result = make_app(next(iter(arguments), ""))(arguments, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except CycloptsError as error:
         sys.stderr.write(f"isthmus: {_sentence(error, arguments)}\n")
         return 2
@@ -83,13 +89,13 @@ def run_app(arguments: list[str]) -> int:
         for line in error.lines:
             sys.stderr.write(f"{line}\n")
         return error.status
-    except KeyboardInterrupt:
-        return 0
-    except BaseExceptionGroup as group:  # Ctrl-C in one of several tasks
-        _interrupts, rest = group.split(KeyboardInterrupt)
-        if rest is not None:
+    except KeyboardInterrupt:  # of a command that had something else to do than to wait for it
+        return 1
+    except BaseExceptionGroup as group:  # the same, in one of several tasks
+        if group.split((KeyboardInterrupt, BrokenPipeError))[1] is not None:
             raise
-        return 0
+        return 1
     except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written has no reader
         return 0
     return result if isinstance(result, int) else 0

@@ -9,14 +9,14 @@ from typing import Any
 
 from actors.errors import ConfigurationError
 from runtime.cli.failure import Failed
-from runtime.cli.reach import DEFAULT_CONFIG
+from runtime.cli.options import DEFAULT_CONFIG, Cluster, Json
 from runtime.config.problems import Problem
 from runtime.server import load_all
 
 __all__ = ["check"]
 
 
-def check(*, cluster: str | None = None, config: Path = DEFAULT_CONFIG, json: bool = False) -> int:
+def check(*, cluster: Cluster | None = None, config: Path = DEFAULT_CONFIG, json: Json = False) -> int:
     """Say all that is wrong with the file, and import the services it names.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,20 @@ from runtime.config.lines import statements
 from runtime.config.secrets import is_reference
 from runtime.config.shown import may_be_secret
 
-__all__ = ["show_difference"]
+__all__ = ["difference", "show_difference"]
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def show_difference(path: Path, before: str, after: str) -> None:
-    """Print the difference of two texts of a file."""
+def difference(path: Path, before: str, after: str) -> list[str]:
+    """Return the difference of two texts of a file, line by line."""
+    return list(difflib.unified_diff(_masked(before), _masked(after), str(path), str(path), lineterm="", n=2))
+
+
+def show_difference(lines: Sequence[str]) -> None:
+    """Print a difference."""
     console = Console(soft_wrap=True, highlight=False)
-    for line in difflib.unified_diff(_masked(before), _masked(after), str(path), str(path), lineterm="", n=2):
+    for line in lines:
         console.print(Text(printable(line).plain, style=_COLOURS.get(line[:1], "")))
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from actors.errors import ConfigurationError
 from runtime.cli.auditing import note_edit
-from runtime.cli.diff import show_difference
+from runtime.cli.diff import difference, show_difference
 from runtime.cli.failure import Failed
-from runtime.cli.reach import DEFAULT_CONFIG
+from runtime.cli.options import DEFAULT_CONFIG, Cluster, Json, Yes
+from runtime.cli.tables import show_fact
 from runtime.config import examine
 from runtime.config.edit import CannotEdit, added, removed, value_at, with_value
 from runtime.config.load import read_text
@@ -23,16 +21,15 @@ from runtime.config.values import parse_path, value_from
 
 __all__ = ["add", "remove", "set_key"]
 
-Yes = Annotated[bool, Parameter(name=("--yes", "-y"), negative="")]
-
 
 def add(
-    cluster: str,
+    cluster: Cluster,
     section: str | None = None,
     name: str | None = None,
     /,
     *settings: str,
     yes: Yes = False,
+    json_: Json = False,
     config: Path = DEFAULT_CONFIG,
 ) -> None:
     """Add a channel, a connection, a topic or the like to a cluster; or a cluster, where only its name is given.
@@ -43,6 +40,7 @@ def add(
         name: Its name.
         settings: What it is set to, each as KEY=VALUE; a key that is given several times is an array.
         yes: Write without asking.
+        json_: Print JSON, and do not ask.
         config: The file that describes the clusters.
     """
     if section is not None and name is None:
@@ -62,10 +60,12 @@ def add(
         return added(text, ("clusters", cluster, *below), given)
 
     key = path_text(below) if below else ""
-    _edit(config, change, cluster, "add", key, yes=yes, may_be_new=not below)
+    _edit(config, change, cluster, "add", key, yes=yes, as_json=json_, may_be_new=not below)
 
 
-def set_key(cluster: str, key: str, /, *values: str, yes: Yes = False, config: Path = DEFAULT_CONFIG) -> None:
+def set_key(
+    cluster: Cluster, key: str, /, *values: str, yes: Yes = False, json_: Json = False, config: Path = DEFAULT_CONFIG
+) -> None:
     """Set a key of a cluster.
 
     Args:
@@ -73,6 +73,7 @@ def set_key(cluster: str, key: str, /, *values: str, yes: Yes = False, config: P
         key: The key below the cluster, such as channels.gateway.max_sessions; a name with dots in it stands in quotes.
         values: The value; for an array one or several, or an array as TOML writes it.
         yes: Write without asking.
+        json_: Print JSON, and do not ask.
         config: The file that describes the clusters.
     """
     if not values:
@@ -84,11 +85,18 @@ def set_key(cluster: str, key: str, /, *values: str, yes: Yes = False, config: P
         _need_cluster(text, cluster)
         return with_value(text, ("clusters", cluster, *path), value)
 
-    _edit(config, change, cluster, "set", path_text(path), yes=yes)
+    _edit(config, change, cluster, "set", path_text(path), yes=yes, as_json=json_)
 
 
 def remove(
-    cluster: str, key: str | None = None, name: str | None = None, /, *, yes: Yes = False, config: Path = DEFAULT_CONFIG
+    cluster: Cluster,
+    key: str | None = None,
+    name: str | None = None,
+    /,
+    *,
+    yes: Yes = False,
+    json_: Json = False,
+    config: Path = DEFAULT_CONFIG,
 ) -> None:
     """Remove a key, a channel, a connection, a topic or the like from a cluster; or the cluster itself.
 
@@ -97,6 +105,7 @@ def remove(
         key: A key below the cluster, or the section of what NAME says.
         name: What to remove from that section.
         yes: Write without asking.
+        json_: Print JSON, and do not ask.
         config: The file that describes the clusters.
     """
     path = (() if key is None else _path(key)) + (() if name is None else (name,))
@@ -110,7 +119,7 @@ def remove(
             raise CannotEdit(msg)
         return removed(text, ("clusters", cluster, *path))
 
-    _edit(config, change, cluster, "remove", path_text(path) if path else "", yes=yes)
+    _edit(config, change, cluster, "remove", path_text(path) if path else "", yes=yes, as_json=json_)
 
 
 def _path(key: str) -> tuple[str, ...]:
@@ -135,6 +144,7 @@ def _edit(
     key: str,
     *,
     yes: bool,
+    as_json: bool,
     may_be_new: bool = False,
 ) -> None:
     """Change a file: look what is wrong with the outcome, show it, ask, write, and tell the audit log which key."""
@@ -147,15 +157,17 @@ def _edit(
     except CannotEdit as error:
         raise Failed(f"{config}: {error}", status=2) from None
     if after == before:
-        print(f"{config} says so already")  # noqa: T201
+        _report(config, [], f"{config} says so already", as_json=as_json)
         return
     old = {(problem.where, problem.message) for problem in known}
     new = [problem for problem in _problems(config, after) if (problem.where, problem.message) not in old]
     if new:
         raise Failed("nothing was changed, since this would be wrong:", *new, status=2)
-    show_difference(config, before, after)
-    if not yes and not _is_wanted(config):
-        raise Failed(f"{config} was not changed")
+    lines = difference(config, before, after)
+    if not as_json:
+        show_difference(lines)
+        if not yes and not _is_wanted(config):
+            raise Failed(f"{config} was not changed")
     if config.exists() and _read(config) != before:
         raise Failed(f"{config} was changed by somebody else meanwhile, and is left as it is")
     try:
@@ -164,7 +176,11 @@ def _edit(
         raise Failed(f"{config} cannot be written: {error.strerror or error}") from None
     is_gone = command == "remove" and not key
     note_edit(config, before if is_gone else after, cluster, command, key=key)
-    print(f"wrote {config}")  # noqa: T201
+    _report(config, lines, f"wrote {config}", as_json=as_json)
+
+
+def _report(config: Path, lines: Sequence[str], sentence: str, *, as_json: bool) -> None:
+    show_fact({"file": str(config), "is_changed": bool(lines), "difference": lines}, sentence, as_json=as_json)
 
 
 def _read(config: Path) -> str:

@@ -12,8 +12,9 @@ from cyclopts import App
 
 from actors.errors import ConfigurationError
 from runtime.cli.auditing import note_edit
+from runtime.cli.examples import shown_below
 from runtime.cli.failure import Failed
-from runtime.cli.reach import DEFAULT_CONFIG
+from runtime.cli.options import DEFAULT_CONFIG, Flag, Json
 from runtime.cli.tables import printable
 from runtime.config import examine
 from runtime.config.enmasse import Converted, NotAnExport, convert, read_export
@@ -25,19 +26,19 @@ __all__ = ["import_app"]
 import_app = App(
     name="import",
     help="Make the file from a Zato enmasse export.",
-    help_epilogue="Example:  \nisthmus import enmasse export.yaml --cluster emea",
+    help_epilogue=shown_below("import"),
 )
 
 
-@import_app.command
+@import_app.command(help_epilogue=shown_below("import enmasse"))
 def enmasse(
     file: Path,
     /,
     *,
     cluster: str = "zato",
-    local: bool = False,
-    overwrite: bool = False,
-    json: bool = False,
+    local: Flag = False,
+    overwrite: Flag = False,
+    json: Json = False,
     config: Path = DEFAULT_CONFIG,
 ) -> int:
     """Make a clusters.toml from an enmasse export of Zato, and say what was not carried over, and why.

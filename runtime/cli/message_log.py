@@ -9,7 +9,8 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.text import Text
 
-from runtime.cli.reach import DEFAULT_CONFIG, with_cluster
+from runtime.cli.options import DEFAULT_CONFIG, Cluster, Json
+from runtime.cli.reach import with_cluster
 from runtime.cli.tables import printable
 
 __all__ = ["message_log"]
@@ -18,14 +19,14 @@ _SERVICE = "isthmus.admin.message-log"
 
 
 def message_log(
-    cluster: str,
+    cluster: Cluster,
     session: str | None = None,
     /,
     *,
     direction: Literal["sent", "received"] | None = None,
     limit: int = 100,
     max_bytes: int = 2000,
-    json_: bool = False,
+    json_: Json = False,
     config: Path = DEFAULT_CONFIG,
 ) -> None:
     """Show the last messages of a session, or which sessions have a log.

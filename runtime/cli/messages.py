@@ -1,4 +1,4 @@
-"""`isthmus topics`, `isthmus subscriptions` and `isthmus messages`."""
+"""`isthmus messages`: what topics keep, and dead letters."""
 
 from __future__ import annotations
 
@@ -8,94 +8,32 @@ from typing import Any
 
 from cyclopts import App
 
+from runtime.admin.client import AdminClient
+from runtime.cli.examples import shown_below
 from runtime.cli.failure import Failed
-from runtime.cli.reach import DEFAULT_CONFIG, ask_admin
-from runtime.cli.tables import show_one, show_rows
+from runtime.cli.kept import kept_messages
+from runtime.cli.options import DEFAULT_CONFIG, Cluster, Flag, Json, SubKey, Topic
+from runtime.cli.reach import ask_admin, with_cluster
+from runtime.cli.tables import show_fact, show_one, show_rows
 
-__all__ = ["messages_app", "subscriptions_app", "topics"]
+__all__ = ["messages_app"]
 
-messages_app = App(name="messages", help="List, show, edit, delete, clear and replay the messages of a topic.")
-subscriptions_app = App(name="subscriptions", help="List the subscriptions; set how they deliver; end them.")
-
-
-def topics(cluster: str, /, *, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
-    """List the topics that were ever used, and how many messages each keeps.
-
-    Args:
-        cluster: The cluster to ask.
-        json_: Print JSON.
-        config: The file that describes the clusters.
-    """
-    show_rows(ask_admin(config, cluster, "topics"), as_json=json_)
+messages_app = App(
+    name="messages",
+    help="List, show, edit, delete, clear and replay the messages of a topic.",
+    help_epilogue=shown_below("messages"),
+)
 
 
-@subscriptions_app.default
-def subscriptions(cluster: str, /, *, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
-    """List the subscriptions, whose each is and how many messages wait for it.
-
-    Args:
-        cluster: The cluster to ask.
-        json_: Print JSON.
-        config: The file that describes the clusters.
-    """
-    show_rows(ask_admin(config, cluster, "subscriptions"), as_json=json_)
-
-
-@subscriptions_app.command(name="set")
-def set_(cluster: str, sub_key: str, /, *options: str, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
-    """Set how a subscription's messages are delivered, whatever the subscriber says.
-
-    Args:
-        cluster: The cluster to ask.
-        sub_key: The subscription, as `isthmus subscriptions` shows it.
-        options: Such as active_status=disabled, delivery_batch_size=10 or ordered=true.
-        json_: Print JSON.
-        config: The file that describes the clusters.
-    """
-    given = dict(_option(one) for one in options)
-    if not given:
-        raise Failed("say what is to be set, such as active_status=disabled", status=2)
-    found = ask_admin(config, cluster, "set-subscription", sub_key=sub_key, options=given)
-    print(json.dumps(found) if json_ else _line(found))  # noqa: T201
-
-
-@subscriptions_app.command
-def end(cluster: str, sub_key: str, /, *, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
-    """End a subscription; guaranteed messages that wait for it become dead letters.
-
-    Args:
-        cluster: The cluster to ask.
-        sub_key: The subscription, as `isthmus subscriptions` shows it.
-        json_: Print JSON.
-        config: The file that describes the clusters.
-    """
-    found = ask_admin(config, cluster, "end-subscription", sub_key=sub_key)
-    print(json.dumps(found) if json_ else f"ended a subscription to {found['topic']}")  # noqa: T201
-
-
-def _option(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise Failed(f"expected NAME=VALUE, got {text!r}", status=2)
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
-
-
-def _line(found: dict[str, Any]) -> str:
-    return " ".join(f"{name}={json.dumps(value)}" for name, value in found.items())
-
-
-@messages_app.command(name="list")
+@messages_app.command(name="list", help_epilogue=shown_below("messages list"))
 def list_(
-    cluster: str,
-    topic: str,
+    cluster: Cluster,
+    topic: Topic,
     /,
     *,
     after: int = 0,
     limit: int = 100,
-    json_: bool = False,
+    json_: Json = False,
     config: Path = DEFAULT_CONFIG,
 ) -> None:
     """List a topic's messages in order of their places.
@@ -108,11 +46,15 @@ def list_(
         json_: Print JSON.
         config: The file that describes the clusters.
     """
-    show_rows(ask_admin(config, cluster, "messages", topic=topic, after=after, limit=limit), as_json=json_)
+
+    async def action(admin: AdminClient) -> list[Any]:
+        return [one async for one in kept_messages(admin, topic, after, limit)]
+
+    show_rows(with_cluster(config, cluster, action), as_json=json_, whole=["place", "msg_id"])
 
 
-@messages_app.command
-def show(cluster: str, topic: str, place: int, /, *, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
+@messages_app.command(help_epilogue=shown_below("messages show"))
+def show(cluster: Cluster, topic: Topic, place: int, /, *, json_: Json = False, config: Path = DEFAULT_CONFIG) -> None:
     """Show all that is known of a message, and which subscriptions are not done with it.
 
     Args:
@@ -125,21 +67,21 @@ def show(cluster: str, topic: str, place: int, /, *, json_: bool = False, config
     show_one(ask_admin(config, cluster, "show-message", topic=topic, place=place), as_json=json_)
 
 
-@messages_app.command
+@messages_app.command(help_epilogue=shown_below("messages edit"))
 def edit(
-    cluster: str,
-    topic: str,
+    cluster: Cluster,
+    topic: Topic,
     place: int,
     /,
     *,
     data: str | None = None,
-    as_json: bool = False,
+    as_json: Flag = False,
     priority: int | None = None,
     expiration: int | None = None,
     correl_id: str | None = None,
     in_reply_to: str | None = None,
     mime_type: str | None = None,
-    json_: bool = False,
+    json_: Json = False,
     config: Path = DEFAULT_CONFIG,
 ) -> None:
     """Change a message that is not being delivered right now, and show it.
@@ -182,14 +124,14 @@ def _data(text: str | None, *, as_json: bool) -> Any:
         raise Failed(f"--data: not JSON: {error}", status=2) from None
 
 
-@messages_app.command
+@messages_app.command(help_epilogue=shown_below("messages delete"))
 def delete(
-    cluster: str,
-    topic: str,
+    cluster: Cluster,
+    topic: Topic,
     /,
     *places: int,
-    all_: bool = False,
-    json_: bool = False,
+    all_: Flag = False,
+    json_: Json = False,
     config: Path = DEFAULT_CONFIG,
 ) -> None:
     """Delete messages at the places named; nobody receives them any more.
@@ -203,11 +145,11 @@ def delete(
         config: The file that describes the clusters.
     """
     found = ask_admin(config, cluster, "delete-messages", topic=topic, places=_chosen(places, all_=all_))
-    print(json.dumps(found) if json_ else f"{found['deleted']} deleted")  # noqa: T201
+    show_fact(found, f"{found['deleted']} deleted", as_json=json_)
 
 
-@messages_app.command
-def clear(cluster: str, sub_key: str, /, *, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
+@messages_app.command(help_epilogue=shown_below("messages clear"))
+def clear(cluster: Cluster, sub_key: SubKey, /, *, json_: Json = False, config: Path = DEFAULT_CONFIG) -> None:
     """Have a subscription be done with all that waits for it; others still receive it.
 
     Args:
@@ -217,17 +159,17 @@ def clear(cluster: str, sub_key: str, /, *, json_: bool = False, config: Path = 
         config: The file that describes the clusters.
     """
     found = ask_admin(config, cluster, "clear-subscription", sub_key=sub_key)
-    print(json.dumps(found) if json_ else f"{found['cleared']} cleared")  # noqa: T201
+    show_fact(found, f"{found['cleared']} cleared", as_json=json_)
 
 
-@messages_app.command
+@messages_app.command(help_epilogue=shown_below("messages replay"))
 def replay(
-    cluster: str,
-    topic: str,
+    cluster: Cluster,
+    topic: Topic,
     /,
     *places: int,
-    all_: bool = False,
-    json_: bool = False,
+    all_: Flag = False,
+    json_: Json = False,
     config: Path = DEFAULT_CONFIG,
 ) -> None:
     """Publish dead letters anew to the topics that they came from.
@@ -241,7 +183,7 @@ def replay(
         config: The file that describes the clusters.
     """
     found = ask_admin(config, cluster, "replay-messages", topic=topic, places=_chosen(places, all_=all_))
-    print(json.dumps(found) if json_ else f"replayed to {', '.join(found['topics']) or 'no topic'}")  # noqa: T201
+    show_fact(found, f"replayed to {', '.join(found['topics']) or 'no topic'}", as_json=json_)
 
 
 def _chosen(places: tuple[int, ...], *, all_: bool) -> list[int] | None:

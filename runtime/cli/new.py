@@ -6,7 +6,6 @@ Its files are those of the folder `project` beside this module, with values in p
 from __future__ import annotations
 
 import errno
-import json as json_library
 import re
 import shlex
 import socket
@@ -16,6 +15,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from runtime.cli.failure import Failed
+from runtime.cli.options import Json
+from runtime.cli.tables import print_json
 
 __all__ = ["cluster_name", "new"]
 
@@ -34,7 +35,7 @@ _FILES = {
 """The files of a project, and which of the folder `project` each is made from."""
 
 
-def new(directory: Path, /, *, port: int | None = None, json: bool = False) -> None:
+def new(directory: Path, /, *, port: int | None = None, json: Json = False) -> None:
     """Make a project to start from: two clusters, a service, a hook, and a test that passes.
 
     Args:
@@ -54,7 +55,7 @@ def new(directory: Path, /, *, port: int | None = None, json: bool = False) -> N
     steps = list(_next_steps(directory, name))
     if json:
         report = {"folder": str(directory), "cluster": name, "port": port, "files": list(_FILES), "next": steps}
-        print(json_library.dumps(report, indent=2, ensure_ascii=False))  # noqa: T201
+        print_json(report)
         return
     print(f"made {directory}: {', '.join(_FILES)}\n\nNext:")  # noqa: T201
     for step in steps:

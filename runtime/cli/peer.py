@@ -11,7 +11,9 @@ from attrs import asdict
 from cyclopts import Parameter
 
 from runtime.cli.failure import Failed
-from runtime.cli.reach import DEFAULT_CONFIG, settings_of
+from runtime.cli.options import DEFAULT_CONFIG, Channel, Cluster, Json
+from runtime.cli.reach import settings_of
+from runtime.cli.tables import print_json
 from runtime.config.peer import NoSuchPeer, PeerFacts, client_steps, enmasse_block, facts_of, toml_block
 
 __all__ = ["peer"]
@@ -20,15 +22,15 @@ T = TypeVar("T")
 
 
 def peer(
-    cluster: str,
-    channel: str,
+    cluster: Cluster,
+    channel: Channel,
     /,
     *,
     for_: Annotated[Literal["isthmus", "zato", "client"], Parameter(name="--for")] = "isthmus",
     security: str | None = None,
     name: str | None = None,
     host: str | None = None,
-    json: bool = False,
+    json: Json = False,
     config: Path = DEFAULT_CONFIG,
 ) -> None:
     """Print what the other team puts into its clusters.toml to connect to a channel, without the secret.
@@ -49,7 +51,7 @@ def peer(
         raise Failed(str(error), status=2) from None
     name = name or facts.peer
     if json:
-        print(json_library.dumps(_report(facts, name), indent=2, ensure_ascii=False))  # noqa: T201
+        print_json(_report(facts, name))
         return
     try:
         text = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,7 +13,9 @@ from attrs import define, field
 from actors.errors import CallError
 from runtime.admin.client import AdminClient, NotRunning, connect
 from runtime.cli.failure import Failed
-from runtime.cli.reach import DEFAULT_CONFIG, configuration_of
+from runtime.cli.options import DEFAULT_CONFIG, Cluster, Json, Yes
+from runtime.cli.reach import configuration_of
+from runtime.cli.tables import print_json
 from runtime.config import Configuration
 from runtime.data_dir import AlreadyRunning, probe
 from runtime.loading import load_classes
@@ -44,7 +45,7 @@ class _Found:
         return {"clusters": self.plans, "not_running": self.not_running, "not_in_file": self.not_in_file}
 
 
-def plan(*, cluster: str | None = None, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
+def plan(*, cluster: Cluster | None = None, json_: Json = False, config: Path = DEFAULT_CONFIG) -> None:
     """Show what would be started, stopped and changed in the running clusters, and what that costs.
 
     Args:
@@ -56,7 +57,9 @@ def plan(*, cluster: str | None = None, json_: bool = False, config: Path = DEFA
     _show(found, as_json=json_)
 
 
-def apply(*, cluster: str | None = None, yes: bool = False, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
+def apply(
+    *, cluster: Cluster | None = None, yes: Yes = False, json_: Json = False, config: Path = DEFAULT_CONFIG
+) -> None:
     """Change the running clusters to what the file says, and nothing else; shows the plan first, and asks.
 
     Args:
@@ -149,7 +152,7 @@ def _with(data_dir: Path, action: Callable[[AdminClient], Awaitable[Any]]) -> An
 
 def _show(found: _Found, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(found.as_dict(), indent=2))  # noqa: T201
+        print_json(found.as_dict())
         return
     for name, planned in found.plans.items():
         if not planned["steps"]:
@@ -173,7 +176,7 @@ def _line(step: dict[str, Any]) -> str:
 
 def _report(found: _Found, results: dict[str, dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(found.as_dict() | {"applied": results}, indent=2))  # noqa: T201
+        print_json(found.as_dict() | {"applied": results})
         return
     for name, result in results.items():
         taken = [step for step in result["steps"] if step["is_taken"]]

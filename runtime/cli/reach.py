@@ -13,11 +13,9 @@ from runtime.admin.client import AdminClient, NotRunning, connect
 from runtime.cli.failure import Failed
 from runtime.config import ClusterSettings, Configuration, load
 
-__all__ = ["DEFAULT_CONFIG", "ask_admin", "colour_of", "configuration_of", "data_dir_of", "settings_of", "with_cluster"]
+__all__ = ["ask_admin", "colour_of", "configuration_of", "data_dir_of", "not_running", "settings_of", "with_cluster"]
 
 T = TypeVar("T")
-
-DEFAULT_CONFIG = Path("clusters.toml")
 
 _GOOD = frozenset(("ready", "running", "listening", "active", "delivering"))
 _BAD = frozenset(("backoff", "rejected", "restarting", "cannot listen", "failed", "not running"))
@@ -58,6 +56,11 @@ def _with_this(config: Path, cluster: str) -> Configuration:
     return configuration
 
 
+def not_running(cluster: str) -> Failed:
+    """Return what a command ends with whose cluster does not run."""
+    return Failed(f"cluster {cluster!r} is not running; start it with: isthmus run --cluster {cluster}")
+
+
 def with_cluster(config: Path, cluster: str, action: Callable[[AdminClient], Awaitable[T]]) -> T:
     """Run `action` with a session of a running cluster; what fails ends the command with status 1."""
     data_dir = data_dir_of(config, cluster)
@@ -69,8 +72,7 @@ def with_cluster(config: Path, cluster: str, action: Callable[[AdminClient], Awa
     try:
         return trio.run(run)
     except NotRunning:
-        message = f"cluster {cluster!r} is not running; start it with: isthmus run --cluster {cluster}"
-        raise Failed(message) from None
+        raise not_running(cluster) from None
     except CallError as error:
         raise Failed(f"{error} (status {error.status})") from None
 

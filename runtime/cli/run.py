@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from actors.errors import ConfigurationError
 from runtime.cli.failure import Failed
-from runtime.cli.reach import DEFAULT_CONFIG
+from runtime.cli.options import DEFAULT_CONFIG, Cluster
 from runtime.data_dir import AlreadyRunning, probe
 from runtime.launcher import launch
 from runtime.server import load_all, serve
@@ -19,7 +19,7 @@ __all__ = ["run"]
 
 def run(
     *,
-    cluster: str | None = None,
+    cluster: Cluster | None = None,
     config: Path = DEFAULT_CONFIG,
     launched: Annotated[bool, Parameter(show=False)] = False,
 ) -> int:

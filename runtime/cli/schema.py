@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
+from runtime.cli.options import Json
+from runtime.cli.tables import print_json
 from runtime.config.json_schema import json_schema
 
 __all__ = ["schema"]
 
 
-def schema() -> None:
+def schema(*, json_: Json = False) -> None:
     """Print the JSON Schema of clusters.toml, with which editors complete keys and underline mistakes.
 
-    Example: isthmus schema > clusters.schema.json
+    Args:
+        json_: Print JSON, as it does anyhow.
     """
-    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))  # noqa: T201
+    print_json(json_schema())

@@ -8,19 +8,22 @@ from typing import Any
 
 from runtime.admin.client import AdminClient
 from runtime.cli.failure import Failed
-from runtime.cli.reach import DEFAULT_CONFIG, with_cluster
+from runtime.cli.options import DEFAULT_CONFIG, Cluster, Connection, Json, Service
+from runtime.cli.reach import with_cluster
+from runtime.cli.tables import print_json
 
 __all__ = ["invoke"]
 
 
 def invoke(
-    cluster: str,
-    service: str,
+    cluster: Cluster,
+    service: Service,
     data: str | None = None,
     /,
     *,
-    via: str | None = None,
+    via: Connection | None = None,
     timeout: float = 30.0,
+    json_: Json = False,
     config: Path = DEFAULT_CONFIG,
 ) -> None:
     """Invoke a service and print its result as JSON.
@@ -31,6 +34,7 @@ def invoke(
         data: Its input, as JSON.
         via: Invoke it in the remote cluster that this outgoing connection leads to.
         timeout: Seconds to wait for the answer.
+        json_: Print JSON, as it does anyhow.
         config: The file that describes the clusters.
     """
     try:
@@ -44,4 +48,4 @@ def invoke(
         call = {"connection": via, "data": {"service": service, "request": request}, "timeout": timeout}
         return await admin.invoke("isthmus.admin.invoke-via", call, timeout=timeout + 1.0)
 
-    print(json.dumps(with_cluster(config, cluster, action), indent=2, ensure_ascii=False))  # noqa: T201
+    print_json(with_cluster(config, cluster, action))

@@ -9,13 +9,19 @@ from typing import Any
 from cyclopts import App
 
 from runtime.admin.client import AdminClient
+from runtime.cli.examples import shown_below
 from runtime.cli.failure import Failed
-from runtime.cli.reach import DEFAULT_CONFIG, ask_admin, with_cluster
-from runtime.cli.tables import show_rows
+from runtime.cli.options import DEFAULT_CONFIG, Channel, Client, Cluster, Json
+from runtime.cli.reach import ask_admin, with_cluster
+from runtime.cli.tables import print_json, show_fact, show_rows
 
 __all__ = ["sessions_app"]
 
-sessions_app = App(name="sessions", help="List the clients of a cluster's channels; disconnect or call one.")
+sessions_app = App(
+    name="sessions",
+    help="List the clients of a cluster's channels; disconnect or call one.",
+    help_epilogue=shown_below("sessions"),
+)
 
 _PATIENCE = 1.0
 """Seconds that the server has, beyond those that a client has to answer."""
@@ -23,7 +29,7 @@ _PATIENCE = 1.0
 
 @sessions_app.default
 def sessions(
-    cluster: str, /, *, channel: str | None = None, json_: bool = False, config: Path = DEFAULT_CONFIG
+    cluster: Cluster, /, *, channel: Channel | None = None, json_: Json = False, config: Path = DEFAULT_CONFIG
 ) -> None:
     """List the clients that are connected, since when, and what they subscribe to.
 
@@ -34,7 +40,7 @@ def sessions(
         config: The file that describes the clusters.
     """
     found = ask_admin(config, cluster, "sessions", channel=channel)
-    show_rows(found if json_ else [_row(one) for one in found], as_json=json_)
+    show_rows(found if json_ else [_row(one) for one in found], as_json=json_, whole=["id", "channel"])
 
 
 def _row(client: dict[str, Any]) -> dict[str, Any]:
@@ -52,8 +58,8 @@ def _row(client: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@sessions_app.command
-def close(cluster: str, client: str, /, *, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
+@sessions_app.command(help_epilogue=shown_below("sessions close"))
+def close(cluster: Cluster, client: Client, /, *, json_: Json = False, config: Path = DEFAULT_CONFIG) -> None:
     """Disconnect a client; one that reconnects by itself comes back as a new one.
 
     Args:
@@ -63,11 +69,20 @@ def close(cluster: str, client: str, /, *, json_: bool = False, config: Path = D
         config: The file that describes the clusters.
     """
     found = ask_admin(config, cluster, "close-session", client=client)
-    print(json.dumps(found) if json_ else f"disconnected {client}")  # noqa: T201
+    show_fact(found, f"disconnected {client}", as_json=json_)
 
 
-@sessions_app.command
-def invoke(cluster: str, client: str, data: str, /, *, timeout: float = 5.0, config: Path = DEFAULT_CONFIG) -> None:
+@sessions_app.command(help_epilogue=shown_below("sessions invoke"))
+def invoke(
+    cluster: Cluster,
+    client: Client,
+    data: str,
+    /,
+    *,
+    timeout: float = 5.0,
+    json_: Json = False,
+    config: Path = DEFAULT_CONFIG,
+) -> None:
     """Send a client a request and print its answer as JSON.
 
     Args:
@@ -75,6 +90,7 @@ def invoke(cluster: str, client: str, data: str, /, *, timeout: float = 5.0, con
         client: The client's id, as `isthmus sessions` shows it.
         data: What is sent, as JSON.
         timeout: Seconds to wait for the answer.
+        json_: Print JSON, as it does anyhow.
         config: The file that describes the clusters.
     """
     try:
@@ -85,4 +101,4 @@ def invoke(cluster: str, client: str, data: str, /, *, timeout: float = 5.0, con
     async def action(admin: AdminClient) -> Any:
         return await admin.invoke("isthmus.admin.invoke-session", request, timeout=timeout + _PATIENCE)
 
-    print(json.dumps(with_cluster(config, cluster, action), indent=2, ensure_ascii=False))  # noqa: T201
+    print_json(with_cluster(config, cluster, action))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from runtime.cli.failure import Failed
-from runtime.cli.reach import DEFAULT_CONFIG, colour_of, configuration_of, with_cluster
+from runtime.cli.options import DEFAULT_CONFIG, Cluster, Flag, Json
+from runtime.cli.reach import colour_of, configuration_of, with_cluster
+from runtime.cli.tables import print_json
 from runtime.cli.watch import watch as watch_changes
 
 __all__ = ["status", "tree_of"]
@@ -20,7 +21,7 @@ __all__ = ["status", "tree_of"]
 _NEVER_WRAPS = 100_000
 
 
-def status(*clusters: str, json_: bool = False, watch: bool = False, config: Path = DEFAULT_CONFIG) -> None:
+def status(*clusters: Cluster, json_: Json = False, watch: Flag = False, config: Path = DEFAULT_CONFIG) -> None:
     """Show the actors of running clusters: what each is, under which parent, and how it is.
 
     Args:
@@ -43,7 +44,7 @@ def status(*clusters: str, json_: bool = False, watch: bool = False, config: Pat
                 raise
             failures += error.lines
     if json_:
-        print(json.dumps(found, indent=2))  # noqa: T201
+        print_json(found)
     else:
         console = Console()
         if not console.is_terminal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,15 +11,17 @@ import outcome
 import trio
 from attrs import asdict
 from cyclopts import App
-from rich.console import Console
 from rich.filesize import decimal
-from rich.progress import Progress
 
 from actors.errors import CallError, LinkClosed
 from runtime.admin.client import NotRunning, connect
 from runtime.cli.auditing import audited
+from runtime.cli.examples import shown_below
 from runtime.cli.failure import Failed
-from runtime.cli.reach import DEFAULT_CONFIG, data_dir_of
+from runtime.cli.options import DEFAULT_CONFIG, Cluster, Flag, Json
+from runtime.cli.progress import progress_bar
+from runtime.cli.reach import data_dir_of
+from runtime.cli.tables import print_json
 from runtime.data_dir import AlreadyRunning, lock, store_file
 from runtime.store.backup import back_up
 from runtime.store.backup import restore as put_back
@@ -36,12 +37,16 @@ LONGEST = 3600.0
 
 REFRESH = 0.2
 
-store_app = App(name="store", help="Back up, verify, restore and salvage the store of a cluster.")
+store_app = App(
+    name="store",
+    help="Back up, verify, restore and salvage the store of a cluster.",
+    help_epilogue=shown_below("store"),
+)
 
 
-@store_app.command
+@store_app.command(help_epilogue=shown_below("store backup"))
 def backup(
-    cluster: str, file: Path, /, *, overwrite: bool = False, json_: bool = False, config: Path = DEFAULT_CONFIG
+    cluster: Cluster, file: Path, /, *, overwrite: Flag = False, json_: Json = False, config: Path = DEFAULT_CONFIG
 ) -> None:
     """Write all that a cluster's store holds now into a new file, which is verified; the cluster may run meanwhile.
 
@@ -58,13 +63,13 @@ def backup(
             made = trio.run(_backup_of_running, data_dir, target, overwrite)
         except NotRunning:
             store = _existing_store(data_dir, cluster)
-            with lock(data_dir), audited(config, cluster, "store backup", file=str(target)), _progress() as on_step:
+            with lock(data_dir), audited(config, cluster, "store backup", file=str(target)), progress_bar() as on_step:
                 made = asdict(back_up(store, target, is_open=False, overwrite=overwrite, on_step=on_step))
     _print(made, f"{file}: backed up: {_holds(made)}", as_json=json_)
 
 
-@store_app.command
-def verify(cluster: str, /, *, file: Path | None = None, json_: bool = False, config: Path = DEFAULT_CONFIG) -> int:
+@store_app.command(help_epilogue=shown_below("store verify"))
+def verify(cluster: Cluster, /, *, file: Path | None = None, json_: Json = False, config: Path = DEFAULT_CONFIG) -> int:
     """Look for damage in a cluster's store, whether the cluster runs or not; the status is 1 where there is any.
 
     Args:
@@ -74,7 +79,7 @@ def verify(cluster: str, /, *, file: Path | None = None, json_: bool = False, co
         config: The file that describes the clusters.
     """
     data_dir = data_dir_of(config, cluster)
-    with _one_sentence(cluster), _progress() as on_step:
+    with _one_sentence(cluster), progress_bar() as on_step:
         if file is not None:
             report = look_at(file, on_step=on_step)
         else:
@@ -85,8 +90,8 @@ def verify(cluster: str, /, *, file: Path | None = None, json_: bool = False, co
     return 0 if report.is_whole else 1
 
 
-@store_app.command
-def restore(cluster: str, file: Path, /, *, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
+@store_app.command(help_epilogue=shown_below("store restore"))
+def restore(cluster: Cluster, file: Path, /, *, json_: Json = False, config: Path = DEFAULT_CONFIG) -> None:
     """Put a backup in the place of a cluster's store, which is kept under another name; the cluster must not run.
 
     Args:
@@ -99,7 +104,7 @@ def restore(cluster: str, file: Path, /, *, json_: bool = False, config: Path = 
     with _one_sentence(cluster, "stop it first"):
         if not file.is_file():
             raise Failed(f"{file}: there is no such file")
-        with lock(data_dir), audited(config, cluster, "store restore", file=str(file)), _progress() as on_step:
+        with lock(data_dir), audited(config, cluster, "store restore", file=str(file)), progress_bar() as on_step:
             restored = put_back(store_file(data_dir), file, on_step=on_step)
     made = asdict(restored.report)
     aside = None if restored.aside is None else str(restored.aside)
@@ -107,8 +112,8 @@ def restore(cluster: str, file: Path, /, *, json_: bool = False, config: Path = 
     _print({**made, "aside": aside}, f"{made['path']}: restored: {_holds(made)}; {kept}", as_json=json_)
 
 
-@store_app.command
-def salvage(cluster: str, /, *, json_: bool = False, config: Path = DEFAULT_CONFIG) -> None:
+@store_app.command(help_epilogue=shown_below("store salvage"))
+def salvage(cluster: Cluster, /, *, json_: Json = False, config: Path = DEFAULT_CONFIG) -> None:
     """Make a store of what can be read of a damaged one, and list what is lost; the cluster must not run.
 
     Args:
@@ -119,7 +124,7 @@ def salvage(cluster: str, /, *, json_: bool = False, config: Path = DEFAULT_CONF
     data_dir = data_dir_of(config, cluster)
     with _one_sentence(cluster, "stop it first"):
         store = _existing_store(data_dir, cluster)
-        with lock(data_dir), audited(config, cluster, "store salvage"), _progress() as on_step:
+        with lock(data_dir), audited(config, cluster, "store salvage"), progress_bar() as on_step:
             salvaged = save(store, on_step=on_step)
     made, lost = asdict(salvaged.report), [f"lost: {one}" for one in salvaged.lost]
     first = f"{store}: salvaged: {_holds(made)}; the damaged store is kept as {salvaged.aside}"
@@ -144,7 +149,7 @@ def _look_at_store(store: Path, on_step: OnStep) -> Report:
 async def _backup_of_running(data_dir: Path, target: Path, overwrite: bool) -> dict[str, Any]:
     request = {"file": str(target), "overwrite": overwrite}
     async with connect(data_dir) as admin:
-        with _progress() as on_step:
+        with progress_bar() as on_step:
             async with trio.open_nursery() as nursery:
                 if on_step is not nothing:
                     nursery.start_soon(_follow, data_dir, on_step)
@@ -167,22 +172,6 @@ async def _follow(data_dir: Path, on_step: OnStep) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[OnStep]:
-    """Give what shows how far long work has come, where somebody can see it."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield nothing
-        return
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("", total=None)
-
-        def on_step(what: str, done: int, total: int) -> None:
-            progress.update(task, description=what, completed=done, total=total or None)
-
-        yield on_step
-
-
-@contextmanager
 def _one_sentence(cluster: str, remedy: str = "it does not answer yet, or no more: try again") -> Iterator[None]:
     try:
         yield
@@ -199,4 +188,7 @@ def _holds(report: dict[str, Any]) -> str:
 
 
 def _print(found: dict[str, Any], *lines: str, as_json: bool) -> None:
-    print(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))  # noqa: T201
+    if as_json:
+        print_json(found)
+    else:
+        print("\n".join(lines))  # noqa: T201

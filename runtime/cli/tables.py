@@ -1,4 +1,9 @@
-"""What commands print of things that have properties: a table of several, the lines of one, or JSON."""
+"""What commands print of things that have properties: a table of several, the lines of one, or JSON.
+
+On a terminal a table is as wide as that at most: long texts are cut short, but never what a user has to type again;
+columns for which there is no room are named below it; where too few are left, each thing is shown as lines. Into a pipe
+or a file everything is whole, a line each.
+"""
 
 from __future__ import annotations
 
@@ -6,49 +11,107 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-__all__ = ["printable", "show_one", "show_rows"]
+from runtime.cli.layout import GAP, Column, fitted
 
-_NEVER_WRAPS = 100_000
+__all__ = ["print_json", "printable", "show_fact", "show_one", "show_rows"]
+
+_NOTHING: tuple[object, ...] = (None, "", [], {})
 
 
-def show_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
-    """Print a row for each of several things, under the names of their properties."""
+def print_json(value: object) -> None:
+    """Print a value for scripts."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201
+
+
+def show_fact(fact: object, sentence: str, *, as_json: bool) -> None:
+    """Print what was done: in words, or as JSON."""
     if as_json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))  # noqa: T201
+        print_json(fact)
+    else:
+        print(sentence)  # noqa: T201
+
+
+def show_rows(rows: Sequence[dict[str, Any]], *, as_json: bool, whole: Sequence[str] = ()) -> None:
+    """Print a row for each of several things, under the names of their properties.
+
+    Args:
+        rows: The things.
+        as_json: As JSON instead.
+        whole: The properties that stand first and are never cut short, as numbers are not: what a user types again,
+            and what else matters most.
+    """
+    if as_json:
+        print_json(rows)
         return
     if not rows:
         print("none")  # noqa: T201
         return
-    console = Console()
-    if not console.is_terminal:
-        console.width = _NEVER_WRAPS
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    table = Table(*(column.replace("_", " ") for column in columns), box=box.SIMPLE_HEAD)
-    for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
-    console.print(table)
+    console = Console(highlight=False, soft_wrap=True)
+    names = list(dict.fromkeys([*whole, *(name for row in rows for name in row)]))
+    if console.is_terminal:
+        names = [name for name in names if name in whole or any(row.get(name) not in _NOTHING for row in rows)]
+    cells = [[_cell(row.get(name)) for name in names] for row in rows]
+    columns = [
+        Column(
+            len(_heading(name)), max(one.cell_len for one in found), name not in whole and not _is_number(name, rows)
+        )
+        for name, found in zip(names, zip(*cells, strict=True), strict=True)
+    ]
+    widths = fitted(columns, console.width) if console.is_terminal else [one.whole for one in columns]
+    if widths is None:
+        _show_as_lines(console, rows)
+        return
+    console.print(_line([Text(_heading(name), "bold") for name in names], widths))
+    for row in cells:
+        console.print(_line(row, widths))
+    if left_out := names[len(widths) :]:
+        console.print(Text(f"no room for {', '.join(map(_heading, left_out))}; --json has all", "dim"))
 
 
 def show_one(row: dict[str, Any], *, as_json: bool) -> None:
     """Print a line for each property of one thing."""
     if as_json:
-        print(json.dumps(row, indent=2, ensure_ascii=False))  # noqa: T201
+        print_json(row)
         return
     for name, value in row.items():
-        print(f"{name.replace('_', ' ')}: {_cell(value)}")  # noqa: T201
+        print(f"{_heading(name)}: {_cell(value)}")  # noqa: T201
+
+
+def printable(text: str) -> Text:
+    """Return text whose terminal controls, which a peer may have sent, are shown and not acted on."""
+    return Text("".join(one if one.isprintable() else repr(one)[1:-1] for one in text))
+
+
+def _show_as_lines(console: Console, rows: Sequence[dict[str, Any]]) -> None:
+    for number, row in enumerate(rows):
+        if number:
+            console.print()
+        for name, value in row.items():
+            console.print(Text.assemble((_heading(name), "bold"), ": ", _cell(value)))
+
+
+def _line(cells: Sequence[Text], widths: Sequence[int]) -> Text:
+    line = Text()
+    for cell, width in zip(cells, widths, strict=False):  # those that there is room for
+        cut = cell.copy()
+        cut.truncate(width, overflow="ellipsis", pad=True)
+        line.append_text(cut).append(" " * GAP)
+    line.rstrip()
+    return line
+
+
+def _heading(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _is_number(name: str, rows: Sequence[dict[str, Any]]) -> bool:
+    return all(isinstance(row.get(name), int | float | None) for row in rows)
 
 
 def _cell(value: object) -> Text:
     if value is None:
         return Text("")
     return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-
-
-def printable(text: str) -> Text:
-    """Return text whose terminal controls, which a peer may have sent, are shown and not acted on."""
-    return Text("".join(one if one.isprintable() else repr(one)[1:-1] for one in text))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import msgspec
 
 from actors.errors import BadInput, Conflict, NotFound
+from actors.settings import MIB
 from actors.topics.publication import NEVER, Publish, Published, Stored, iso_time, published_of
 from runtime.store.ledger import Ledger
 from runtime.store.schema import MAX_PLACE, key_of
@@ -17,6 +19,9 @@ from runtime.store.sqlite import SqliteStore
 from runtime.store.state import SubscriptionState, TopicState
 
 __all__ = ["StoreBrowser"]
+
+MOST_BYTES = 4 * MIB
+"""Of the messages of one answer together."""
 
 EDITABLE = frozenset(("data", "priority", "expiration", "correl_id", "in_reply_to", "mime_type"))
 
@@ -88,21 +93,23 @@ class StoreBrowser:
         }
 
     async def messages(self, name: str, *, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
-        """Return a topic's messages beyond a place, in order of places."""
+        """Return messages of a topic beyond a place, by places: as many as fit into an answer, and one at least."""
 
         def look() -> list[dict[str, Any]]:
             topic = self._find(name)
             held = [stored for place, stored in topic.volatile.items() if place > after]
-            found = held + self._some(topic, after, limit)
-            return [self._described(topic, stored) for stored in sorted(found, key=lambda one: one.place)[:limit]]
+            found = sorted(held + self._some(topic, after, limit), key=lambda one: one.place)
+            return [self._described(topic, stored) for stored in _first(found, limit)]
 
         return await self._store.do(look)
 
     def _some(self, topic: TopicState, after: int, limit: int) -> list[Stored]:
         found: list[Stored] = []
+        size = 0
         for stored in self._ledger.messages(topic, after + 1, MAX_PLACE):
             found.append(stored)
-            if len(found) == limit:
+            size += len(stored.body)
+            if len(found) == limit or size > MOST_BYTES:
                 break
         return found
 
@@ -248,6 +255,12 @@ class StoreBrowser:
 
 def _revived(message: Published) -> Published:
     return msgspec.structs.replace(message, topic=message.original_topic, original_topic="", reason="")
+
+
+def _first(found: Sequence[Stored], limit: int) -> Sequence[Stored]:
+    """Return the first of some messages, as many as are wanted and fit into one answer, but one at least."""
+    sizes = accumulate(len(one.body) for one in found[:limit])
+    return found[: max(1, sum(size <= MOST_BYTES for size in sizes))]
 
 
 def _when(unix: float) -> str:

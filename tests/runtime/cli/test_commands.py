@@ -118,7 +118,7 @@ def test_a_cluster_that_does_not_run_is_one_sentence(
     ("arguments", "expected"),
     [
         (["invoke"], "isthmus: CLUSTER is missing; see: isthmus invoke --help"),
-        (["publish", "emea", "/x"], "isthmus: DATA is missing; see: isthmus publish --help"),
+        (["publish", "emea"], "isthmus: TOPIC is missing; see: isthmus publish --help"),
         (["run", "--cluster"], "isthmus: --cluster needs a value; see: isthmus run --help"),
         (["check", "more"], "isthmus: there is no place for 'more'; see: isthmus check --help"),
         (["run", "--fast"], "isthmus: Unknown option: --fast; see: isthmus run --help"),
