@@ -41,6 +41,7 @@ _COMMANDS = {
         "runtime.cli.sessions:sessions_app",
         "List the clients of a cluster's channels; disconnect or call one.",
     ),
+    "connect": ("runtime.cli.connect:connect", "Talk to a channel: log in, invoke, subscribe, publish."),
     "completion": ("runtime.cli.completion:completion", "Print what has a shell complete commands and names."),
     "store": ("runtime.cli.store:store_app", "Back up, verify and restore a cluster's store."),
     "subscribe": ("runtime.cli.subscribe:subscribe", "Follow a topic, from now on or from earlier."),

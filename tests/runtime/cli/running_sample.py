@@ -20,11 +20,14 @@ guaranteed = true
 
 [clusters.emea.topics."/refuses"]
 active = false
+
+[clusters.emea.topics."/order/**"]
+guaranteed = true
 """
 
 
 class RunningSample(Launched):
-    """The sample, whose emea has guaranteed topics `/t/**`, and `/refuses`, which is not active."""
+    """The sample, whose emea has guaranteed topics `/t/**` and `/order/**`, and `/refuses`, which is not active."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
