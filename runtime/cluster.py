@@ -31,7 +31,6 @@ from actors.topics.topics import Topics
 from runtime.admin.message_log import message_log_services
 from runtime.admin.messages import store_services
 from runtime.admin.plan import plan_services
-from runtime.admin.publishing import PUBLISHING_SERVICES
 from runtime.admin.services import admin_services
 from runtime.admin.sessions import SESSION_SERVICES
 from runtime.admin.store import backup_services
@@ -91,7 +90,6 @@ class Cluster:
             *BUILTIN_SERVICES,
             *admin_services(self.registry, name),
             *SESSION_SERVICES,
-            *PUBLISHING_SERVICES,
             *store_services(stores.browser),
             *message_log_services(self._message_logs),
             *backup_services(stores.path),

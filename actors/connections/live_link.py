@@ -146,6 +146,7 @@ class LiveLink:
             case StreamEnd():
                 self._progress.count("handled" if self._pending.end_stream(message) else "ignored")
             case Deliver():
+                self._progress.count("messages", len(message.messages))
                 self.hooks.delivery(message)
             case Invoke():
                 self._take_request(message)

@@ -11,6 +11,8 @@ from actors.builtin.gateway import ADMIN_PREFIX
 from actors.errors import BadInput
 from actors.services.service import Service
 from runtime.admin.change import Change
+from runtime.admin.overview import overview_services
+from runtime.admin.publishing import PUBLISHING_SERVICES
 from runtime.registry import Registry
 
 __all__ = ["admin_services"]
@@ -62,4 +64,4 @@ def admin_services(registry: Registry, cluster: str) -> tuple[type[Service], ...
                 return {"revision": since, "changed": [], "removed": [], "is_complete": False}
             return changes
 
-    return Status, InvokeVia, Changes
+    return Status, InvokeVia, Changes, *overview_services(registry, cluster), *PUBLISHING_SERVICES

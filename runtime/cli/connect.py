@@ -271,6 +271,7 @@ class _Talk:
                 await conversation.unsubscribe(topic)
                 screen.done(f"unsubscribed from {topic}")
             case Wait(count=count):
+                screen.hint("waiting; Ctrl-C gives up")
                 await conversation.wait(count)
             case Help():
                 for what, meaning in HELP:

@@ -11,6 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from runtime.cli.failure import Failed
+from runtime.cli.live import show_live
 from runtime.cli.options import DEFAULT_CONFIG, Cluster, Flag, Json
 from runtime.cli.reach import colour_of, configuration_of, with_cluster
 from runtime.cli.tables import print_json
@@ -27,12 +28,16 @@ def status(*clusters: Cluster, json_: Json = False, watch: Flag = False, config:
     Args:
         clusters: Which clusters; all of the file where none is named.
         json_: Print JSON.
-        watch: Go on, and print a line each time an actor's state changes, until Ctrl-C.
+        watch: Go on until Ctrl-C: at a terminal with a view of links, their states, next attempts and rates; else with
+            a line each time an actor's state changes.
         config: The file that describes the clusters.
     """
     configuration = configuration_of(config, [])
     names = clusters or tuple(configuration.clusters)
     if watch:
+        console = Console(highlight=False)
+        if console.is_terminal and not console.is_dumb_terminal and not json_:
+            return show_live(console, configuration, names)
         return watch_changes(configuration, names, as_json=json_)
     found: dict[str, Any] = {}
     failures: list[str] = []

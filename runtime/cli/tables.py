@@ -11,12 +11,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from attrs import frozen
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from runtime.cli.layout import GAP, Column, fitted
 
-__all__ = ["print_json", "printable", "show_fact", "show_one", "show_rows"]
+__all__ = ["TableLines", "print_json", "printable", "show_fact", "show_one", "show_rows", "table_lines"]
 
 _NOTHING: tuple[object, ...] = (None, "", [], {})
 
@@ -54,21 +56,46 @@ def show_rows(rows: Sequence[dict[str, Any]], *, as_json: bool, whole: Sequence[
     if console.is_terminal:
         names = [name for name in names if name in whole or any(row.get(name) not in _NOTHING for row in rows)]
     cells = [[_cell(row.get(name)) for name in names] for row in rows]
-    columns = [
-        Column(
-            len(_heading(name)), max(one.cell_len for one in found), name not in whole and not _is_number(name, rows)
-        )
-        for name, found in zip(names, zip(*cells, strict=True), strict=True)
-    ]
-    widths = fitted(columns, console.width) if console.is_terminal else [one.whole for one in columns]
-    if widths is None:
+    is_whole = [name in whole or _is_number(name, rows) for name in names]
+    width = console.width if console.is_terminal else None
+    lines = table_lines([_heading(name) for name in names], cells, is_whole, width)
+    if lines is None:
         _show_as_lines(console, rows)
         return
-    console.print(_line([Text(_heading(name), "bold") for name in names], widths))
-    for row in cells:
-        console.print(_line(row, widths))
-    if left_out := names[len(widths) :]:
+    for line in lines.lines:
+        console.print(line)
+    if left_out := names[lines.columns :]:
         console.print(Text(f"no room for {', '.join(map(_heading, left_out))}; --json has all", "dim"))
+
+
+@frozen
+class TableLines:
+    """The lines of a table, its heading first, and how many columns there was room for."""
+
+    lines: Sequence[Text]
+    columns: int
+
+
+def table_lines(
+    headings: Sequence[str], cells: Sequence[Sequence[Text]], is_whole: Sequence[bool], width: int | None
+) -> TableLines | None:
+    """Return a table in lines that fit a width, None for whatever it takes; None where too few columns would be left.
+
+    Args:
+        headings: The heading of each column.
+        cells: The rows, one at least.
+        is_whole: Of each column, whether its values are never cut short.
+        width: Characters of a line.
+    """
+    columns = [
+        Column(cell_len(heading), max(one.cell_len for one in found), not whole)
+        for heading, whole, found in zip(headings, is_whole, zip(*cells, strict=True), strict=True)
+    ]
+    widths = [one.whole for one in columns] if width is None else fitted(columns, width)
+    if widths is None:
+        return None
+    rows = [[Text(heading, "bold") for heading in headings], *cells]
+    return TableLines([_line(row, widths) for row in rows], len(widths))
 
 
 def show_one(row: dict[str, Any], *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ import datetime
 import json
 import textwrap
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import trio
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from runtime.admin.client import AdminClient, NotRunning, connect
+from runtime.cli.interrupts import while_wanted
 from runtime.cli.reach import colour_of
 from runtime.config import Configuration
 from runtime.ports import SystemClock
@@ -28,7 +30,7 @@ RETRY_INTERVAL = 1.0
 
 def watch(configuration: Configuration, clusters: Sequence[str], *, as_json: bool) -> None:
     """Print changes of clusters until interrupted; clusters that do not run are watched from their start on."""
-    trio.run(_watch_all, configuration, clusters, as_json)
+    trio.run(while_wanted, partial(_watch_all, configuration, clusters, as_json))
 
 
 async def _watch_all(configuration: Configuration, clusters: Sequence[str], as_json: bool) -> None:

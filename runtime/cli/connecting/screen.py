@@ -44,7 +44,7 @@ class Screen:
             self._object("connected", address=address, wire=wire, peer=peer)
         elif self.is_terminal:
             self._print(Text.assemble(("connected", "green"), f" to {address}, {wire}{f', {peer}' if peer else ''}"))
-            self._print(Text("help shows what may be typed", "dim"))
+            self.hint("help shows what may be typed")
 
     def result(self, value: Any) -> None:
         """Show what a call gave."""
@@ -82,6 +82,11 @@ class Screen:
             self._object("request", data=event.data)
         else:
             self._print(Text.assemble(("request", "magenta"), " ", _shown(event.data)))
+
+    def hint(self, text: str) -> None:
+        """Tell somebody who is looking what may be done."""
+        if self.is_terminal:
+            self._print(Text(text, "dim"))
 
     def line(self, text: str) -> None:
         """Show a line for people."""

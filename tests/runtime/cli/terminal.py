@@ -11,6 +11,7 @@ import struct
 import subprocess
 import termios
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,7 +28,14 @@ def set_size(descriptor: int, columns: int) -> None:
 class Terminal:
     """A command whose input and output are a terminal, which is its own, so that Ctrl-C reaches it."""
 
-    def __init__(self, folder: Path, *arguments: str, columns: int = 80, term: str = "xterm") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        columns: int = 80,
+        term: str = "xterm",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.shown = ""
         self._read_to = 0
         self._ours, self._theirs = pty.openpty()
@@ -35,7 +43,7 @@ class Terminal:
         self.process = subprocess.Popen(
             [*COMMAND, *arguments],
             cwd=folder,
-            env={**os.environ, "TERM": term},
+            env={**os.environ, "TERM": term, **(environment or {})},
             stdin=self._theirs,
             stdout=self._theirs,
             stderr=self._theirs,
@@ -56,7 +64,7 @@ class Terminal:
         return termios.tcgetattr(self._theirs)
 
     def type(self, text: str) -> None:
-        """Type a text; `\\r` is the return key."""
+        """Type a text; a carriage return is the return key."""
         os.write(self._ours, text.encode())
 
     def until(self, pattern: str) -> re.Match[str]:
@@ -74,7 +82,7 @@ class Terminal:
 
     def _read_more(self) -> None:
         if self.process.poll() is not None and not _is_readable(self._ours):
-            pytest.fail(f"it has ended: {self.shown[self._read_to :]!r} after {self.shown[: self._read_to]!r}")
+            pytest.fail(f"it has ended: {self.shown[-2000:]!r}")
         if _is_readable(self._ours):
             self.shown += os.read(self._ours, 65536).decode(errors="replace")
 

@@ -6,11 +6,29 @@ import json
 import os
 import signal
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
+import trio
 
+from actors import Service
+from runtime.transport import Address
+from runtime.transport.tcp import TcpNetwork
+from tests.certificates import HOST, Authority
+from tests.interop.zato_channel import Connection, ZatoChannel
+from tests.processes import COMMAND, HANGS_AFTER, free_port
 from tests.runtime.cli.running_sample import Command, RunningSample
 from tests.runtime.cli.terminal import Terminal
+from tests.support import emea_settings, start_real
+
+
+class Echo(Service):
+    name = "demo.echo"
+
+    async def handle(self, request: Any) -> Any:
+        return request
+
 
 LOG_IN = ("--user", "apac", "--password", "local:emea-apac")
 
@@ -66,7 +84,10 @@ def test_as_json_each_thing_that_happens_is_an_object(running: RunningSample) ->
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert [one["event"] for one in found] == ["connected", "result", "done", "message", "error"]
     assert found[0] == {
-        "event": "connected", "address": url(running), "wire": "isthmus.1", "peer": "cluster emea",
+        "event": "connected",
+        "address": url(running),
+        "wire": "isthmus.1",
+        "peer": "cluster emea",
     }
     assert found[1] == {"event": "result", "data": 1}
     assert found[2]["what"] == "subscribed to /customer/new"
@@ -139,14 +160,74 @@ def test_ctrl_c_gives_up_what_is_under_way_and_ctrl_d_leaves(running: RunningSam
     with Terminal(running.folder, "connect", url(running), *LOG_IN) as terminal:
         terminal.until("> $")
         terminal.type("wait 1\r")
-        terminal.until("wait 1\r\n")
-        while "given up" not in terminal.shown:
-            terminal.type("\x03")
-            terminal.until("given up")
+        terminal.until("waiting; Ctrl-C gives up")
+        terminal.type("\x03")
+        terminal.until("given up")
+        terminal.until("> $")
         terminal.type("invoke demo.echo 5\r")
-        terminal.until("\n5\r\n")
+        terminal.until("\n5\r\n.*> $")
         terminal.type("\x04")
         assert terminal.end() == 1
+
+
+async def say(address: str, lines: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Have the command talk to a channel of this process."""
+    command = [*COMMAND, "connect", address, *arguments]
+    return await trio.run_process(
+        command,
+        stdin=lines.encode(),
+        capture_stdout=True,
+        capture_stderr=True,
+        check=False,
+        env={**os.environ, "PASSWORD": "right"},
+    )
+
+
+async def test_it_gets_along_with_a_channel_of_zato(nursery: trio.Nursery) -> None:
+    """Whose quirks it knows: results in wrappers, messages twice in a frame, and requests that are answered with null."""
+
+    async def ask(connection: Connection, request: Any) -> Any:
+        await connection.say(connection.frames.request(request))
+        return "asked"
+
+    address = f"ws://{HOST}:{free_port()}/zato"
+    channel = ZatoChannel(
+        TcpNetwork(), Address.parse(address), services={"till.ask": ask}, backlog={"/a": [1, {"b": 2}]}
+    )
+    await nursery.start(channel.serve)
+    lines = 'subscribe /a\nwait 2\ninvoke till.ask {"how": "many"}\ninvoke not.there\nsubscribe /b\n'
+    done = await say(address, lines, "--user", "apac", "--password", "$PASSWORD")
+    assert done.stderr.decode().splitlines() == [
+        "You are not allowed to access this resource (status 403)",
+        "No such topic `/b` (status 404)",
+    ]
+    shown = done.stdout.decode().splitlines()
+    assert shown[:2] == ["message /a 1", 'message /a {"b": 2}']
+    assert shown[2:] == ['request {"how": "many"}', '"asked"']
+    assert done.returncode == 1
+    assert {"response": None} in channel.connections[0].answers.values()
+    assert (channel.ignored, channel.refusals) == ([], [])
+    assert channel.connections[0].close_received == (1000, "")
+
+
+async def test_tls_is_as_strict_as_that_of_a_connection(nursery: trio.Nursery, tmp_path: Path) -> None:
+    """An authority of one's own, a fingerprint, a certificate to show; a server that is not trusted hears nothing."""
+    authority = Authority(tmp_path)
+    certificate, mine = authority.issue(), authority.issue("client", common_name="till")
+    address = f"wss://{HOST}:{free_port()}/"
+    tls = {"tls_certificate": certificate.certificate, "tls_key": certificate.key, "tls_client_ca": authority.path}
+    emea = await start_real(nursery, "emea", emea_settings(address=address, **tls), [Echo])
+    show = ("--tls-certificate", str(mine.certificate), "--tls-key", str(mine.key))
+    log_in = ("--user", "apac", "--password", "$PASSWORD")
+    trusted = ("--tls-ca", str(authority.path), "--tls-fingerprint", certificate.fingerprint)
+    done = await say(address, "invoke demo.echo 1\n", *log_in, *trusted, *show)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"1\n", b"")
+    for arguments in (show, (*show, *trusted[:2], "--tls-fingerprint", mine.fingerprint)):
+        done = await say(address, "invoke demo.echo 1\n", *log_in, *arguments)
+        assert (done.returncode, done.stdout) == (1, b"")
+        [line] = done.stderr.decode().splitlines()
+        assert line.startswith("TLS: ")
+    await emea.stop()
 
 
 def test_the_end_of_the_link_ends_it(running: RunningSample) -> None:
@@ -156,6 +237,7 @@ def test_the_end_of_the_link_ends_it(running: RunningSample) -> None:
         command.say("invoke demo.echo 1")
         assert command.line() == "1"
         os.kill(emea, signal.SIGKILL)
+        command.process.wait(HANGS_AFTER)
         status, output, errors = command.end()
     assert (status, output) == (1, "")
     assert errors.startswith("link closed by network: 1006")
