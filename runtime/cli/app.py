@@ -56,6 +56,7 @@ def make_app(command: str = "") -> App:
         help="Clusters of services that invoke each other and exchange messages over WebSockets.",
         version=lambda: version("isthmus"),
         result_action="return_value",
+        suppress_keyboard_interrupt=False,
     )
     for name, (place, purpose) in _COMMANDS.items():
         said: dict[str, str] = {} if name == command else {"help": purpose}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from actors.errors import ConfigurationError
+from runtime.cli.asking import is_wanted
 from runtime.cli.auditing import note_edit
 from runtime.cli.diff import difference, show_difference
 from runtime.cli.failure import Failed
@@ -202,4 +203,4 @@ def _problems(config: Path, text: str) -> Sequence[Problem]:
 def _is_wanted(config: Path) -> bool:
     if not sys.stdin.isatty():
         raise Failed("nothing was written; say --yes where there is no terminal to ask at", status=2)
-    return input(f"Write this to {config}? [y/N] ").strip().lower() in ("y", "yes")
+    return is_wanted(f"Write this to {config}?")

@@ -12,6 +12,7 @@ from attrs import define, field
 
 from actors.errors import CallError
 from runtime.admin.client import AdminClient, NotRunning, connect
+from runtime.cli.asking import is_wanted
 from runtime.cli.failure import Failed
 from runtime.cli.options import DEFAULT_CONFIG, Cluster, Json, Yes
 from runtime.cli.reach import configuration_of
@@ -71,7 +72,7 @@ def apply(
     found = _look(config, cluster)
     if not json_:
         _show(found, as_json=False)
-    if not yes and not json_ and found.has_steps and sys.stdin.isatty() and not _is_wanted():
+    if not yes and not json_ and found.has_steps and sys.stdin.isatty() and not is_wanted("Apply?"):
         raise Failed("nothing has been changed")
     configuration = configuration_of(config, [])
     results: dict[str, dict[str, Any]] = {}
@@ -90,12 +91,6 @@ def apply(
     failures += [f"cluster {name!r}: not everything is done" for name, one in results.items() if one["remaining"]]
     if failures:
         raise Failed(*failures)
-
-
-def _is_wanted() -> bool:
-    sys.stdout.write("Apply? [y/N] ")
-    sys.stdout.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _look(config: Path, cluster: str | None) -> _Found:

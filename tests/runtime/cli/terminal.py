@@ -1,4 +1,4 @@
-"""A command on a terminal of 80 columns, to which a test types as somebody would."""
+"""A program on a terminal of 80 columns, such as a command, to which a test types as somebody would."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import struct
 import subprocess
 import termios
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,12 +26,16 @@ def set_size(descriptor: int, columns: int) -> None:
 
 
 class Terminal:
-    """A command whose input and output are a terminal, which is its own, so that Ctrl-C reaches it."""
+    """A program whose input and output are a terminal, which is its own, so that Ctrl-C reaches it.
+
+    It is `isthmus` with arguments unless another `program` is named.
+    """
 
     def __init__(
         self,
         folder: Path,
         *arguments: str,
+        program: Sequence[str] = COMMAND,
         columns: int = 80,
         term: str = "xterm",
         environment: Mapping[str, str] | None = None,
@@ -41,7 +45,7 @@ class Terminal:
         self._ours, self._theirs = pty.openpty()
         set_size(self._theirs, columns)
         self.process = subprocess.Popen(
-            [*COMMAND, *arguments],
+            [*program, *arguments],
             cwd=folder,
             env={**os.environ, "TERM": term, **(environment or {})},
             stdin=self._theirs,
