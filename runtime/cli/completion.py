@@ -8,6 +8,15 @@ from runtime.cli.app import make_app
 
 __all__ = ["completion"]
 
+_ZSH_END = """
+if [ "$funcstack[1]" = "_isthmus" ]; then
+  _cyclopts_isthmus "$@"
+else
+  compdef _cyclopts_isthmus isthmus
+fi
+"""
+"""What has the function be used, whether the file is found by its name, `_isthmus`, or is sourced."""
+
 
 def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
     """Print the script by which a shell completes commands, options, and names of clusters, topics and services.
@@ -15,4 +24,5 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
     Args:
         shell: The shell.
     """
-    print(make_app().generate_completion(shell=shell))  # noqa: T201
+    script = make_app().generate_completion(shell=shell)
+    print(script + _ZSH_END if shell == "zsh" else script)  # noqa: T201
