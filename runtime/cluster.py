@@ -40,12 +40,12 @@ from runtime.config.names import connection_name
 from runtime.config.schema import ClusterSettings
 from runtime.deployer import Deployer, Deployment
 from runtime.dialing import dialers_of, listening_network
+from runtime.listening import listener_of
 from runtime.observe.watched import Watched
 from runtime.registry import Registry
 from runtime.security import SecurityGate
 from runtime.supervisor import Supervisor
-from runtime.transport import Address, LinkOptions, Network, WebSocketListener
-from runtime.wire import NativeWire, Role, Wire, ZatoServerWire
+from runtime.transport import Network, WebSocketListener
 
 __all__ = ["SERVER", "Cluster", "Ports", "Stores"]
 
@@ -55,9 +55,6 @@ _ADMIN = ChannelSettings(
     security="admin-socket",
     max_message_size=16 * MIB,
 )
-_COMPAT_PING = (45.0, 2)
-_NATIVE_PING = (10.0, 1)
-
 SERVER = "server1"
 """The name of the one server of a cluster."""
 
@@ -329,39 +326,9 @@ class Cluster:
         *,
         is_admin: bool = False,
     ) -> ChildSpec:
-        interval, threshold = _COMPAT_PING if settings.compat.value == "3.0" else _NATIVE_PING
-        options = LinkOptions(
-            ping_interval=interval if settings.ping_interval is None else settings.ping_interval,
-            ping_timeout=settings.ping_timeout,
-            pings_missed_threshold=settings.pings_missed_threshold or threshold,
-            max_message_size=settings.max_message_size,
-        )
-
-        def make_wire(subprotocol: str | None, is_local: bool) -> Wire:
-            if subprotocol is None:
-                return ZatoServerWire(
-                    timestamp=self._timestamp,
-                    now=trio.current_time,
-                    token_ttl=settings.token_ttl,
-                    compat=settings.compat,
-                )
-            return NativeWire(
-                Role.SERVER,
-                timestamp=self._timestamp,
-                max_message_size=settings.max_message_size,
-                compresses=settings.compression.applies(is_local=is_local),
-            )
-
-        listener = WebSocketListener(
-            network,
-            Address.parse(settings.address),
-            make_wire,
-            options,
-            entropy=self._ports.entropy,
-            allowed_origins=settings.allowed_origins,
-            wire=settings.wire,
-            max_handshakes=settings.max_handshakes,
-            max_links=settings.max_sessions,
+        ports = self._ports
+        listener = listener_of(
+            name, settings, network, entropy=ports.entropy, timestamp=self._timestamp, audit=ports.audit
         )
         in_use = self._listeners.get(name)
         if in_use is not None and in_use.address == listener.address:

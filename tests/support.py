@@ -8,6 +8,7 @@ from typing import Any
 import trio
 
 from actors.actor import Actor
+from actors.audit import NO_AUDIT, Audit
 from actors.secret import Secret
 from actors.settings import ChannelSettings, Compat, EndpointSettings, OutgoingSettings, SecuritySettings, TopicSettings
 from actors.topics.catalogue import Catalogue
@@ -57,6 +58,7 @@ async def start_real(
     *,
     deployment: Deployment | None = None,
     monitor: MakeMonitor | None = None,
+    audit: Audit = NO_AUDIT,
 ) -> Cluster:
     """Start a cluster on real sockets, clocks and threads."""
     entropy, threads = SystemEntropy(), SystemThreads()
@@ -78,6 +80,7 @@ async def start_real(
         stores=Stores.of(store, catalogue),
         deployment=deployment,
         monitor=monitor,
+        audit=audit,
     )
     cluster = Cluster(name, settings, classes, ports)
     await nursery.start(cluster.run)

@@ -58,6 +58,12 @@ class ChannelSettings:
     tls_client_certificate_optional: bool = False  # with `tls_client_ca`: whether peers may come without a certificate
     plain_text: bool = False  # allows `ws://` beyond this machine
     allowed_origins: tuple[str, ...] = ()  # origins of browsers that may connect, beside the address itself
+    # addresses and networks that may connect, such as `"192.0.2.0/24"`; none: all may
+    allowed_addresses: tuple[str, ...] = ()
+    denied_addresses: tuple[str, ...] = ()  # addresses and networks that may not, whatever `allowed_addresses` says
+    # addresses and networks of proxies whose header X-Forwarded-For is believed; nobody else's is
+    trusted_proxies: tuple[str, ...] = ()
+    handshake_timeout: float = 10.0  # seconds that TLS and the upgrade may take
     new_token_wait_time: float = 5.0  # seconds that a peer has to create its session
     token_ttl: float = 3600.0  # seconds that a token lives after it was last used, or a ping was last answered
     # seconds without any bytes before a ping; unset: 10, or 45 with `compat = "3.0"`
@@ -65,13 +71,20 @@ class ChannelSettings:
     ping_timeout: float = 5.0  # seconds that the answer to a ping may take
     # how many missed answers end the link; unset: 1, or 2 with `compat = "3.0"`
     pings_missed_threshold: int | None = None
+    # seconds in which a peer takes no bytes of what waits for it, that end its session
+    socket_write_timeout: float = 60.0
+    message_timeout: float = 120.0  # seconds that a message may take from its first byte to its last
     max_message_size: int = MIB  # bytes of one message
     max_sessions: int = 10_000  # peers at a time
+    # peers at a time from one address, of IPv6 from one /64; behind `trusted_proxies` each client has its own
+    max_sessions_per_address: int = 1000
     max_handshakes: int = 64  # peers that are logging in at a time
     # log-ins that may fail within `failed_login_period`, of one address and of one user; then further ones are refused
     max_failed_logins: int = 20
     failed_login_period: float = 60.0  # seconds after which failed log-ins are forgotten
-    max_in_flight: int = 1000  # requests of a session under way, and as many to it
+    # requests of a session under way, and as many to it; while as many answers (256 at least) wait for the peer to read
+    # them, nothing more is read from it
+    max_in_flight: int = 1000
     max_bytes_in_flight: int = 16 * MIB  # bytes of the requests of a session under way, on the native format
     remote_tracebacks: bool = False  # whether peers are told where in a service an error was raised; they see the code
     hook_service: str | None = None  # a service that hears of peers; unset: the cluster's

@@ -11,10 +11,11 @@ from actors.settings import ChannelSettings, SecurityKind, SecuritySettings
 from runtime.config.problems import KeyPath, Problems, nearest
 from runtime.config.schema import ClusterSettings
 from runtime.config.tls import FINGERPRINT
+from runtime.security.addresses import network_from
 from runtime.security.passwords import hash_problem, is_hash
 from runtime.security.tokens import key_problem
 
-__all__ = ["check_definition", "check_definition_secrets", "check_security_of"]
+__all__ = ["check_addresses_of", "check_definition", "check_definition_secrets", "check_security_of"]
 
 _KEYS = {
     SecurityKind.BASIC: ("username", "password"),
@@ -96,3 +97,13 @@ def check_security_of(channel: ChannelSettings, cluster: ClusterSettings, where:
     users = [one.username for name in names if (one := cluster.security.get(name)) and one.type is SecurityKind.BASIC]
     for user in sorted({one for one in users if users.count(one) > 1}):
         problems.add(path, f"several of these definitions have the username {user!r}: nobody could tell which is meant")
+
+
+def check_addresses_of(channel: ChannelSettings, where: KeyPath, problems: Problems) -> None:
+    """Note what is no network in the address lists of a channel."""
+    for key in ("allowed_addresses", "denied_addresses", "trusted_proxies"):
+        for place, text in enumerate(getattr(channel, key)):
+            try:
+                network_from(text)
+            except ValueError as error:
+                problems.add((*where, key, place), str(error))

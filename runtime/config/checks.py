@@ -13,7 +13,7 @@ from actors.secret import Secret
 from actors.settings import ADMIN_CHANNEL, OnFull, TopicSettings
 from actors.topics.catalogue import name_problem
 from actors.topics.subscribing import subscription_options
-from runtime.config.access import check_definition, check_definition_secrets, check_security_of
+from runtime.config.access import check_addresses_of, check_definition, check_definition_secrets, check_security_of
 from runtime.config.addresses import BoundAddresses, is_loopback
 from runtime.config.problems import KeyPath, Problems, nearest
 from runtime.config.remotes import check_remote
@@ -33,6 +33,10 @@ _ABOVE_ZERO = (
     "pings_missed_threshold",
     "max_message_size",
     "max_sessions",
+    "max_sessions_per_address",
+    "handshake_timeout",
+    "message_timeout",
+    "socket_write_timeout",
     "max_handshakes",
     "max_failed_logins",
     "failed_login_period",
@@ -134,6 +138,7 @@ def _check_channel(
     if name == ADMIN_CHANNEL:
         problems.add(where, f"the channel of the admin socket is called {name!r}; choose another name")
     check_security_of(settings, cluster, where, problems)
+    check_addresses_of(settings, where, problems)
     check_channel_tls(settings, cluster, where, problems)
     for key in _ABOVE_ZERO:
         if getattr(settings, key) == 0:

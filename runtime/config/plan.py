@@ -117,7 +117,10 @@ _AT_ONCE = {
 
 _LATER = {
     "channels": {
+        "allowed_addresses",
         "allowed_origins",
+        "denied_addresses",
+        "handshake_timeout",
         "is_audit_log_received_active",
         "is_audit_log_sent_active",
         "max_bytes_in_flight",
@@ -130,12 +133,16 @@ _LATER = {
         "max_len_messages_sent",
         "max_message_size",
         "max_sessions",
+        "max_sessions_per_address",
+        "message_timeout",
         "new_token_wait_time",
         "ping_interval",
         "ping_timeout",
         "pings_missed_threshold",
         "sequential",
+        "socket_write_timeout",
         "token_ttl",
+        "trusted_proxies",
     },
     "outgoing": {
         "dial_timeout",

@@ -79,6 +79,11 @@ class BufferedStream(trio.abc.Stream):
         """Return for how many seconds the transport has been at the same bytes, at most `CHUNK` of them."""
         return trio.current_time() - self._taken_at if self._in_flight else 0.0
 
+    @property
+    def unfinished_message(self) -> int:
+        """Return the number of the message that has come in part, another one for each; 0 where there is none."""
+        return 0 if self._shortcut is None else self._shortcut.unfinished
+
     async def wait_room(self) -> None:
         """Wait until a message may be framed; return at once when the stream is broken or closed."""
         while not self.has_room and self._broken is None and not self._is_closed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import structlog
 import trio
@@ -12,11 +11,11 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 from actors.errors import LinkClosed
 from runtime.transport.buffered import BufferedStream
 from runtime.transport.ending import Ending
-from runtime.transport.inbox import Inbox
 from runtime.transport.options import CloseCode, LinkOptions
-from runtime.transport.patience import until_out_of_patience
+from runtime.transport.patience import Patience, until_silent
 from runtime.transport.pings import Pings
-from runtime.wire.protocol import Violation, Wire
+from runtime.transport.reader import Reader
+from runtime.wire.protocol import Wire
 
 __all__ = ["Heartbeat"]
 
@@ -35,9 +34,8 @@ class Heartbeat:
         stream: The stream under it, which knows when bytes came.
         wire: Knows whether the peer is too busy to answer, and what it is told in the end.
         pings: Pings it.
-        inbox: While it is full, the peer's silence is our own doing.
+        reader: While it is throttled, the peer's silence is our own doing; told what the peer has broken.
         ending: Told that the peer was given up.
-        on_violation: Told what the peer has broken.
         options: Intervals.
         peer: The peer's address, for the log.
     """
@@ -48,9 +46,8 @@ class Heartbeat:
         stream: BufferedStream,
         wire: Wire,
         pings: Pings,
-        inbox: Inbox,
+        reader: Reader,
         ending: Ending,
-        on_violation: Callable[[Violation], None],
         *,
         options: LinkOptions,
         peer: str,
@@ -59,10 +56,10 @@ class Heartbeat:
         self._stream = stream
         self._wire = wire
         self._pings = pings
-        self._inbox = inbox
+        self._reader = reader
         self._ending = ending
-        self._on_violation = on_violation
         self._options = options
+        self._patience = Patience(stream, options, lambda: reader.is_throttled)
         self._peer = peer
 
     async def is_alive(self) -> bool:
@@ -76,17 +73,21 @@ class Heartbeat:
         missed = 0
         while True:
             now = trio.current_time()
-            if (violation := self._wire.overdue(now, is_read=not self._inbox.is_full)) is not None:
-                self._on_violation(violation)
+            if (violation := self._wire.overdue(now, is_read=not self._reader.is_throttled)) is not None:
+                self._reader.answer(violation)
+            if (over := self._patience.over(now)) is not None:
+                _log.warning("out of patience", peer=self._peer, reason=over[1])
+                await self._give_up(*over)
+                return
             idle = now - self._stream.last_received_at
-            if idle < options.ping_interval or self._inbox.is_full:
-                await trio.sleep(min(max(options.ping_interval - idle, 0.05), _LOOK_INTERVAL))
+            if idle < options.ping_interval or self._reader.is_throttled:
+                await trio.sleep(min(max(options.ping_interval - idle, 0.05), self._patience.left(now), _LOOK_INTERVAL))
                 continue
             if await self.is_alive():
                 missed = 0
             elif self._ending.end is not None:
                 return
-            elif not (self._inbox.is_full or self._wire.is_peer_busy()):
+            elif not (self._reader.is_throttled or self._wire.is_peer_busy()):
                 missed += 1
                 if missed >= options.pings_missed_threshold:
                     _log.warning("pings missed", peer=self._peer, missed=missed)
@@ -94,18 +95,16 @@ class Heartbeat:
                     return
 
     @property
-    def has_patience(self) -> bool:
-        """Tell whether the socket is to be waited for only so long."""
-        return min(self._options.read_timeout, self._options.write_timeout) < math.inf
+    def minds_silence(self) -> bool:
+        """Tell whether something is to come from the peer at least every so often."""
+        return self._options.read_timeout < math.inf
 
-    async def watch_socket(self) -> None:
-        """Wait no longer for the socket than was set."""
-        options = self._options
-        reason = await until_out_of_patience(
+    async def watch_silence(self) -> None:
+        """Wait no longer for something to come than was set."""
+        reason = await until_silent(
             self._stream,
-            read_timeout=options.read_timeout,
-            write_timeout=options.write_timeout,
-            is_throttled=lambda: self._inbox.is_full,
+            read_timeout=self._options.read_timeout,
+            is_throttled=lambda: self._reader.is_throttled,
         )
         _log.warning("out of patience", peer=self._peer, reason=reason)
         await self._give_up(CloseCode.ABNORMAL, reason)

@@ -61,15 +61,13 @@ class WebSocketLink:
         self._peer = peer
         self._is_closing = False
         self._inbox = inbox = Inbox()
-        self._outbox = outbox = Outbox(wire.parts)
+        self._outbox = outbox = Outbox(wire.parts, options.max_unsent)
         pings = Pings(socket, wire, entropy, timeout=options.ping_timeout)
         self._ending = ending = Ending(inbox, outbox, pings)
         max_size = options.max_message_size
         self._reader = Reader(socket, stream, shortcut, wire, inbox, outbox, ending, max_size=max_size, peer=peer)
         self._writer = Writer(socket, stream, Framer(wire, max_size, entropy, peer), inbox, outbox, ending)
-        self._heartbeat = Heartbeat(
-            socket, stream, wire, pings, inbox, ending, self._reader.answer, options=options, peer=peer
-        )
+        self._heartbeat = Heartbeat(socket, stream, wire, pings, self._reader, ending, options=options, peer=peer)
 
     @property
     def peer(self) -> str:
@@ -138,8 +136,8 @@ class WebSocketLink:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._writer.run)
             nursery.start_soon(self._heartbeat.watch_peer)
-            if self._heartbeat.has_patience:
-                nursery.start_soon(self._heartbeat.watch_socket)
+            if self._heartbeat.minds_silence:
+                nursery.start_soon(self._heartbeat.watch_silence)
             await self._reader.run()
             if self._ending.own_close is not None:
                 await self._ending.own_close_done.wait()

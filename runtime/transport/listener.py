@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 import trio
@@ -13,13 +14,13 @@ from trio_websocket import WebSocketConnection, WebSocketRequest, wrap_server_st
 from actors.channels.credentials import Presented
 from actors.errors import DialFailed
 from actors.ports import Arrival, Entropy, Link
-from actors.settings import WireFormat
 from runtime.transport.buffered import BufferedStream
+from runtime.transport.door import Comer, Door, Inside
 from runtime.transport.network import Address, Network
 from runtime.transport.options import LinkOptions
 from runtime.transport.tls import certificate_of
 from runtime.transport.unix import local_user_of
-from runtime.transport.websocket import RECEIVE_BUFFER, MakeWire, open_link, peer_of, until_ended
+from runtime.transport.websocket import RECEIVE_BUFFER, MakeWire, host_of, open_link, peer_of, until_ended
 from runtime.wire import NATIVE_SUBPROTOCOL
 
 __all__ = ["WebSocketListener"]
@@ -32,14 +33,13 @@ class WebSocketListener:
 
     Args:
         network: Binds the address.
-        address: Where; its path must equal that of the request.
+        address: Where; its path must equal that of the request, and its own origin may connect.
         make_wire: Makes each link's wire.
         options: Limits and intervals.
         entropy: Unique payloads for pings.
-        allowed_origins: Browser origins that may connect, beside the address itself.
-        wire: Which formats peers may choose.
+        allowed_origins: Further browser origins that may connect.
         max_handshakes: How many peers may be between their arrival and their admission at once.
-        max_links: How many links there may be at once.
+        **door: What else decides who may connect; see `runtime.transport.door.Door`.
     """
 
     def __init__(
@@ -51,25 +51,23 @@ class WebSocketListener:
         *,
         entropy: Entropy,
         allowed_origins: Sequence[str] = (),
-        wire: WireFormat = WireFormat.AUTO,
         max_handshakes: int = 64,
-        max_links: int = 10_000,
+        **door: Any,
     ) -> None:
         self._network = network
         self.address = address
         self._make_wire = make_wire
         self._options = options
         self._entropy = entropy
-        self._allowed_origins = frozenset((*allowed_origins, _origin_of(address)))
-        self._wire = wire
+        origins = frozenset((*allowed_origins, _origin_of(address)))
+        self._door = Door(address.path, allowed_origins=origins, **door)
         self._handshakes = trio.CapacityLimiter(max_handshakes)
-        self._max_links = max_links
-        self._links = 0
+        self._inside = Inside()
 
     def adopt(self, newer: WebSocketListener) -> None:
         """Go on with what another listener of the same address was made with, for peers that come from now on."""
         self._handshakes.total_tokens = newer._handshakes.total_tokens
-        self.__dict__.update(vars(newer) | {"_handshakes": self._handshakes, "_links": self._links})
+        self.__dict__.update(vars(newer) | {"_handshakes": self._handshakes, "_inside": self._inside})
 
     async def listen(self, on_arrival: Callable[[Arrival], None], on_listening: Callable[[], None]) -> None:
         """Accept peers until cancelled; see `Listener.listen`."""
@@ -105,6 +103,10 @@ class WebSocketListener:
                 except BaseException:
                     self._handshakes.release_on_behalf_of(place)
                     raise
+                if self._door.shuts_at_once(Comer(peer_of(transport), host_of(transport))):
+                    self._handshakes.release_on_behalf_of(place)
+                    await trio.aclose_forcefully(transport)
+                    continue
                 arrival = _WebSocketArrival(self, transport, place, unopened)
                 unopened[arrival] = None
                 on_arrival(arrival)
@@ -112,7 +114,7 @@ class WebSocketListener:
     @asynccontextmanager
     async def open_link(self, transport: trio.abc.Stream, arrival: _WebSocketArrival) -> AsyncGenerator[Link, None]:
         """Upgrade a peer's transport to a link, which lives as long as the context; `arrival` learns what it shows."""
-        self._links += 1
+        self._inside.count += 1
         upgrade = functools.partial(self._upgrade, arrival)
         try:
             async with open_link(
@@ -126,7 +128,8 @@ class WebSocketListener:
             part = "upgrade"
             raise DialFailed(part, str(error)) from None
         finally:
-            self._links -= 1
+            self._inside.count -= 1
+            self._inside.leave(arrival.group)
             await trio.aclose_forcefully(transport)
 
     def leave_handshakes(self, place: object) -> None:
@@ -151,24 +154,16 @@ class WebSocketListener:
         return None
 
     async def _decide(self, request: WebSocketRequest, arrival: _WebSocketArrival) -> WebSocketConnection | None:
+        transport, door = arrival.transport, self._door
+        host, peer = host_of(transport), peer_of(transport)
         headers = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
-        arrival.presented = Presented(
-            headers, certificate_of(arrival.transport), local_user=local_user_of(arrival.transport)
-        )
-        origin = headers.get("origin", "")
-        is_native = self._wire is not WireFormat.ZATO and NATIVE_SUBPROTOCOL in request.proposed_subprotocols
-        if request.path != self.address.path:
-            await request.reject(404, body=b'{"error": "Not found"}')
-        elif origin and origin not in self._allowed_origins:
-            _log.warning("origin refused", origin=origin, address=str(self.address))
-            await request.reject(403, body=b'{"error": "Forbidden"}')
-        elif self._links > self._max_links:
-            await request.reject(503, body=b'{"error": "Too many connections"}')
-        elif self._wire is WireFormat.NATIVE and not is_native:
-            await request.reject(400, body=b'{"error": "Sub-protocol isthmus.1 expected"}')
-        else:
-            return await request.accept(subprotocol=NATIVE_SUBPROTOCOL if is_native else None)
-        return None
+        comer = Comer(peer, host, door.client_behind(request, host))
+        arrival.presented = Presented(headers, certificate_of(transport), comer.behind, local_user_of(transport))
+        if (refused := door.refusal(request, comer, self._inside)) is not None:
+            await request.reject(refused.status, body=refused.body)
+            return None
+        arrival.group = self._inside.enter(comer.address)
+        return await request.accept(subprotocol=NATIVE_SUBPROTOCOL if door.is_native(request) else None)
 
 
 class _WebSocketArrival:
@@ -187,6 +182,8 @@ class _WebSocketArrival:
         self._unopened = unopened
         self.presented = Presented()
         """What the peer showed; see `Arrival.presented`."""
+        self.group = ""
+        """What its address is counted under, once it is."""
 
     @property
     def peer(self) -> str:

@@ -28,7 +28,19 @@ class CloseCode:
 
 @frozen
 class LinkOptions:
-    """The limits and intervals of a link: seconds and bytes."""
+    """The limits and intervals of a link: seconds and bytes.
+
+    Args:
+        ping_interval: Without any bytes, before a ping.
+        ping_timeout: For the answer to a ping.
+        pings_missed_threshold: How many missed answers end the link.
+        max_message_size: Of one message.
+        handshake_timeout: For TLS and the upgrade.
+        read_timeout: Without any bytes, after which the link ends.
+        write_timeout: In which the peer takes none of the bytes that wait for it, after which the link ends.
+        message_timeout: For a message, from its first byte to its last.
+        max_unsent: How many messages may wait for the peer to read before nothing more is read from it.
+    """
 
     ping_interval: float = 10.0
     ping_timeout: float = 5.0
@@ -37,6 +49,8 @@ class LinkOptions:
     handshake_timeout: float = 10.0
     read_timeout: float = math.inf
     write_timeout: float = math.inf
+    message_timeout: float = math.inf
+    max_unsent: float = math.inf
 
 
 def short_reason(reason: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from math import inf
 
 import msgspec
 import trio
@@ -43,10 +44,12 @@ class Outbox:
 
     Args:
         parts: What the wire sends in parts, if it does.
+        limit: How many may wait before nothing more is read from the peer, which is to read first.
     """
 
-    def __init__(self, parts: Splitter | None) -> None:
+    def __init__(self, parts: Splitter | None, limit: float = inf) -> None:
         self.parts = parts
+        self._limit = limit
         self.waiting: deque[tuple[Message, float]] = deque()
         self.room = MAX_OUTBOX
         """How many messages may wait before those who can wait do; fewer while others are sent in parts."""
@@ -62,6 +65,11 @@ class Outbox:
     def is_empty(self) -> bool:
         """Tell whether nothing waits."""
         return not (self.waiting or (self.parts is not None and self.parts.is_busy))
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether so much waits that the peer's frames are to be left in the socket."""
+        return len(self.waiting) >= self._limit
 
     def append(self, message: Message) -> None:
         """Queue a message, or write it at once; what is confirmed right after one another goes as one message."""

@@ -1,28 +1,60 @@
-"""When a link is given up although its heartbeat has not: nothing comes, or nothing is taken, for too long."""
+"""When a link is given up although its peer lives: it takes nothing, never ends a message, or says nothing at all."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import trio
 
 from runtime.transport.buffered import BufferedStream
+from runtime.transport.options import CloseCode, LinkOptions
 
-__all__ = ["until_out_of_patience"]
+__all__ = ["Patience", "until_silent"]
 
 _SHORTEST = 0.05
 
 
-async def until_out_of_patience(
-    stream: BufferedStream, *, read_timeout: float, write_timeout: float, is_throttled: Callable[[], bool]
-) -> str:
-    """Wait until a stream has been still for too long, and return which of its directions was.
+class Patience:
+    """How long a peer has been at the same bytes. It costs no task: whoever watches over the link looks now and then.
+
+    Args:
+        stream: The stream.
+        options: How long that may be.
+        is_throttled: Tells whether what comes is left unread on purpose, which is not the peer's slowness.
+    """
+
+    def __init__(self, stream: BufferedStream, options: LinkOptions, is_throttled: Callable[[], bool]) -> None:
+        self._stream = stream
+        self._write_timeout = options.write_timeout
+        self._message_timeout = options.message_timeout
+        self._is_throttled = is_throttled
+        self._message = 0
+        self._since = 0.0
+
+    def over(self, now: float) -> tuple[int, str] | None:
+        """Return the code and the reason to give the peer up with; None where there is none."""
+        if self._stream.stalled_for >= self._write_timeout:
+            return CloseCode.ABNORMAL, f"the peer took no bytes for {self._write_timeout:g} s"
+        message = self._stream.unfinished_message
+        if message != self._message or self._is_throttled():
+            self._message, self._since = message, now
+        if message and now - self._since >= self._message_timeout:
+            return CloseCode.POLICY_VIOLATION, f"a message did not end within {self._message_timeout:g} s"
+        return None
+
+    def left(self, now: float) -> float:
+        """Return after how many seconds to look again at the latest."""
+        for_message = now - self._since if self._message else 0.0
+        left = min(self._write_timeout - self._stream.stalled_for, self._message_timeout - for_message)
+        return max(left, _SHORTEST)
+
+
+async def until_silent(stream: BufferedStream, *, read_timeout: float, is_throttled: Callable[[], bool]) -> str:
+    """Wait until nothing has come over a stream for too long, and say so.
 
     Args:
         stream: The stream.
         read_timeout: Seconds without a byte received.
-        write_timeout: Seconds in which the peer takes none of the bytes that wait for it.
         is_throttled: Tells whether what comes is left unread on purpose, which is not the peer's silence.
     """
     looked_away_at = 0.0
@@ -31,10 +63,6 @@ async def until_out_of_patience(
         if is_throttled():
             looked_away_at = now
         silent = now - max(stream.last_received_at, looked_away_at)
-        stalled = stream.stalled_for
         if silent >= read_timeout:
             return f"nothing was received for {read_timeout:g} s"
-        if stalled >= write_timeout:
-            return f"the peer took no bytes for {write_timeout:g} s"
-        longest = 1.0 if read_timeout < math.inf else math.inf  # short throttling is not to be missed
-        await trio.sleep(max(min(read_timeout - silent, write_timeout - stalled, longest), _SHORTEST))
+        await trio.sleep(max(min(read_timeout - silent, 1.0), _SHORTEST))  # short throttling is not to be missed

@@ -23,7 +23,7 @@ _log = structlog.get_logger(kind="link")
 
 
 class Reader:
-    """Puts what comes into the inbox, and stops reading while that is full.
+    """Puts what comes into the inbox, and stops reading while that is full, or too much waits for the peer.
 
     Args:
         socket: The upgraded connection.
@@ -81,9 +81,14 @@ class Reader:
         except ConnectionClosed as error:
             self._ending.finish(self._ending.own_close or self._end_of(error))
 
+    @property
+    def is_throttled(self) -> bool:
+        """Tell whether the peer's frames are left in the socket: too much is unread, here or there."""
+        return self._inbox.is_full or self._outbox.is_full
+
     async def _until_wanted(self) -> None:
-        while self._inbox.is_full and self._ending.end is None:
-            await self._inbox.changed()
+        while self.is_throttled and self._ending.end is None:
+            await (self._inbox if self._inbox.is_full else self._outbox).changed()
 
     def _take_whole(self, frame: Frame, size: int) -> None:
         """Take a frame that did not go through the library, which gives none after our own close either."""

@@ -76,8 +76,14 @@ class Shortcut:
         self._rest_of_frame = 0
         self._is_in_fragments = False
         self._with_library = 0
+        self._begun = 0
         self.take: Callable[[Frame, int], None] | None = None
         """Takes the frames, each with its size in bytes; while there is none, all go to the library."""
+
+    @property
+    def unfinished(self) -> int:
+        """Return the number of the message that has come in part, another one for each; 0 where there is none."""
+        return self._begun if self._held or self._rest_of_frame or self._is_in_fragments else 0
 
     def message_read(self) -> None:
         """Take note that a message that went the library's way has been read from it."""
@@ -117,6 +123,7 @@ class Shortcut:
                 taken = self._look_at(data, at, end)
                 if taken < 0:  # the rest of it is still to come
                     self._held = bytearray(data[at:])
+                    self._begun += not self._is_in_fragments
                     break
                 at += taken
                 if self._is_over:
@@ -167,6 +174,7 @@ class Shortcut:
             self._needed = head + size
             return -1
         self._rest_of_frame = head + size
+        self._begun += not self._is_in_fragments
         if opcode == _CLOSE:
             self._is_over = True
         elif opcode < _CLOSE:

@@ -28,7 +28,7 @@ from runtime.transport.options import PROTOCOL_ERRORS, LinkOptions
 from runtime.transport.shortcut import Shortcut
 from runtime.wire import Wire
 
-__all__ = ["RECEIVE_BUFFER", "MakeWire", "is_this_machine", "open_link", "peer_of", "until_ended"]
+__all__ = ["RECEIVE_BUFFER", "MakeWire", "host_of", "is_this_machine", "open_link", "peer_of", "until_ended"]
 
 MakeWire: TypeAlias = Callable[[str | None, bool], Wire]
 """Makes a wire for the sub-protocol that was agreed on, None for Zato's format; told whether the peer is local."""
@@ -137,6 +137,12 @@ def _verdict(socket: WebSocketConnection, stream: BufferedStream) -> bytes:
         return b""
     role = ConnectionType.CLIENT if socket.is_client else ConnectionType.SERVER
     return bytes(Connection(role).send(CloseConnection(closed.code, closed.reason)))
+
+
+def host_of(transport: trio.abc.Stream) -> str:
+    """Return the address at the other end, without the port."""
+    peer = peer_of(transport)
+    return peer.rpartition(":")[0] or peer
 
 
 def peer_of(transport: trio.abc.Stream) -> str:

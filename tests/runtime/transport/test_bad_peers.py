@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import socket
 import struct
@@ -17,7 +16,7 @@ from structlog.testing import capture_logs
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from runtime.cluster import Cluster
-from runtime.transport import Address, LinkOptions
+from runtime.transport import Address
 from tests.runtime.test_processes import free_port
 from tests.runtime.transport.support import TIMESTAMP, websocket
 from tests.support import emea_settings, start_real
@@ -89,13 +88,14 @@ async def until_sessions(cluster: Cluster, number: int) -> None:
 
 
 @asynccontextmanager
-async def channel(nursery: trio.Nursery) -> AsyncGenerator[Address, None]:
+async def channel(nursery: trio.Nursery, **options: Any) -> AsyncGenerator[Address, None]:
     """Start a cluster with a channel; a good peer has a link from the start, which works at the end.
 
     By then nothing is left of the others, and nothing has crashed.
     """
     address = Address("ws", "127.0.0.1", free_port(), PATH)
-    cluster: Cluster = await start_real(nursery, "emea", emea_settings(address=str(address), max_message_size=LIMIT))
+    settings = emea_settings(address=str(address), max_message_size=LIMIT, **options)
+    cluster: Cluster = await start_real(nursery, "emea", settings)
     with trio.fail_after(30), capture_logs() as logs:
         await until_listening(cluster)
         async with peer(address) as good:
@@ -266,20 +266,19 @@ async def test_what_is_no_upgrade_ends_its_connection(nursery: trio.Nursery, sen
 
 
 @pytest.mark.parametrize("sent", [b"", UPGRADE.encode()], ids=["nothing", "half an upgrade"])
-async def test_silence_in_the_upgrade_ends_after_its_time(
-    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch, sent: bytes
-) -> None:
+async def test_silence_in_the_upgrade_ends_after_its_time(nursery: trio.Nursery, sent: bytes) -> None:
     """A peer that says nothing, or stops half-way, is disconnected when the time for the handshake is over."""
-    monkeypatch.setattr("runtime.cluster.LinkOptions", functools.partial(LinkOptions, handshake_timeout=0.3))
-    async with channel(nursery) as address, await trio.open_tcp_stream(address.host, address.port) as stream:
+    async with (
+        channel(nursery, handshake_timeout=0.3) as address,
+        await trio.open_tcp_stream(address.host, address.port) as stream,
+    ):
         await stream.send_all(sent)
         assert await stream.receive_some() == b""
 
 
-async def test_peers_that_vanish_cost_nothing(nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_peers_that_vanish_cost_nothing(nursery: trio.Nursery) -> None:
     """Connections that are reset at every step of the way leave no session behind, without waiting for a time-out."""
-    monkeypatch.setattr("runtime.cluster.LinkOptions", functools.partial(LinkOptions, handshake_timeout=3600.0))
-    async with channel(nursery) as address:
+    async with channel(nursery, handshake_timeout=3600.0) as address:
         for sent in (b"", UPGRADE.encode(), f"{UPGRADE}{KEYS}\r\n".encode()):
             stream = await trio.open_tcp_stream(address.host, address.port)
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
