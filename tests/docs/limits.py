@@ -15,6 +15,41 @@ _NAMES_TOO = ("timeout", "delivery_max_retry", "delivery_batch_size")
 SHOWN_BY = {
     "audit.max_size": "runtime/observe/test_audit_file.py::test_full_files_are_put_aside_and_so_many_are_kept",
     "log.max_repeats": "runtime/observe/test_log_settings.py::test_what_repeats_is_counted",
+    "shutdown_timeout": "runtime/test_bounds.py::test_a_cluster_stops_within_shutdown_timeout",
+    "channels.handshake_timeout": (
+        "runtime/transport/test_bad_peers.py::test_silence_in_the_upgrade_ends_after_its_time"
+    ),
+    "channels.token_ttl": "runtime/test_zato_channel.py::test_a_token_lives_on_by_pongs_and_expires_without",
+    "channels.ping_timeout": "runtime/transport/test_link.py::test_a_ping_has_a_deadline_of_its_own",
+    "channels.pings_missed_threshold": "runtime/transport/test_link.py::test_a_silent_peer_is_found_in_time",
+    "channels.socket_write_timeout": (
+        "runtime/test_bounds.py::test_a_peer_that_does_not_read_is_read_no_further_and_ends"
+    ),
+    "channels.message_timeout": "runtime/test_bounds.py::test_a_message_that_does_not_end_ends_its_session",
+    "channels.max_message_size": (
+        "runtime/transport/test_bad_peers.py::test_too_large_a_message_ends_its_link_with_1009"
+    ),
+    "channels.max_sessions": "runtime/security/test_access.py::test_only_so_many_sessions_are_there_in_all",
+    "channels.max_sessions_per_address": (
+        "runtime/security/test_access.py::test_only_so_many_sessions_come_from_one_address"
+    ),
+    "channels.hook_timeout": "runtime/test_channel_hooks.py::test_a_hook_that_fails_costs_the_peer_nothing",
+    "channels.max_deliveries_in_flight": (
+        "runtime/test_outage.py::test_a_subscriber_that_never_answers_holds_up_nobody"
+    ),
+    "channels.max_delivery_bytes_in_flight": "runtime/test_bounds.py::test_only_so_many_bytes_wait_for_an_answer",
+    "outgoing.timeout": "runtime/test_bounds.py::test_a_subscription_is_asked_for_within_timeout",
+    "outgoing.dial_timeout": "runtime/test_bounds.py::test_an_attempt_to_connect_takes_no_longer_than_dial_timeout",
+    "outgoing.ping_timeout": "runtime/transport/test_link.py::test_a_ping_has_a_deadline_of_its_own",
+    "outgoing.pings_missed_threshold": "runtime/transport/test_link.py::test_a_silent_peer_is_found_in_time",
+    "outgoing.max_message_size": ("runtime/transport/test_link.py::test_what_is_too_large_to_receive_closes_with_1009"),
+    "topics.delivery.delivery_batch_size": (
+        "runtime/test_bounds.py::test_a_delivery_has_no_more_messages_than_its_batch"
+    ),
+    "topics.delivery.delivery_max_retry": (
+        "runtime/store/test_browse.py::test_a_poison_message_is_buried_alone_and_replayed"
+    ),
+    "topics.delivery.ack_timeout": "runtime/test_bounds.py::test_a_delivery_without_an_answer_is_made_again",
     "channels.max_handshakes": "runtime/transport/test_websocket.py::test_places_for_handshakes_are_bounded_and_freed",
     "channels.max_failed_logins": "runtime/security/test_channel_security.py::test_too_many_failures_are_told_and_end",
     "channels.new_token_wait_time": "runtime/test_zato_channel.py::test_a_session_that_is_not_created_in_time_is_a_merr",
@@ -63,6 +98,36 @@ SHOWN_BY = {
     "topics.max_publish_dedup_ids": "runtime/store/test_limits.py::test_ids_are_remembered_within_the_window_only",
 }
 """The test, below `tests/`, that shows a limit to hold, by the section's name and the key's."""
+
+
+FIXED = (
+    (
+        "16 KiB",
+        "the head of an upgrade",
+        "runtime/security/test_access.py::test_a_header_that_is_too_large_ends_its_connection",
+    ),
+    (
+        "16 MiB",
+        "bytes of a session that wait to be handled before nothing more is read from it",
+        "runtime/transport/test_link.py::test_too_much_unread_pauses_reading_until_it_is_received",
+    ),
+    (
+        "10,000",
+        "counts of failed log-ins that are remembered; those not seen for longest are forgotten",
+        "runtime/security/test_attempts.py::test_the_tables_are_bounded",
+    ),
+    (
+        "10,000",
+        "entries of the audit log that wait to be written; those beyond are lost, which is counted",
+        "runtime/observe/test_audit_file.py::test_a_file_that_cannot_be_written_stops_nothing",
+    ),
+    (
+        "100 a minute",
+        "refusals of one kind to one address in the audit log; the rest is counted",
+        "runtime/observe/test_audit_file.py::test_refusals_that_repeat_are_counted",
+    ),
+)
+"""Limits that are no keys: what they are, what they bound, and the test that shows it."""
 
 
 def is_limit(key: Key) -> bool:

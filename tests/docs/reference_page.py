@@ -15,7 +15,7 @@ from actors.settings import DeliveryOptions
 from runtime.config.json_schema import json_schema
 from runtime.config.meanings import meanings_of
 from runtime.config.reference import Key, Section, alternatives, sections
-from tests.docs.limits import SHOWN_BY, is_limit, limit_name
+from tests.docs.limits import FIXED, SHOWN_BY, is_limit, limit_name
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -42,6 +42,13 @@ What each bounds, what it is unless you set it, and the test (below `tests/`) th
 
 | key | default | bounds | shown by |
 |---|---|---|---|
+"""
+
+FIXED_LIMITS = """
+Some cannot be set:
+
+| limit | bounds | shown by |
+|---|---|---|
 """
 
 _WORDS = {str: "text", bool: "true or false", int: "whole number", float: "number", Secret: "secret", Path: "path"}
@@ -73,8 +80,11 @@ def _limits(found: list[Section]) -> Iterator[str]:
             if section.kind is DeliveryOptions or not is_limit(key):
                 continue
             name = limit_name(section, key)
-            test = f"`{SHOWN_BY[name]}`" if name in SHOWN_BY else ""
-            yield f"| `{name}` | {_default(section, key)} | {_escaped(key.meaning)} | {test} |\n"
+            test = SHOWN_BY.get(name, "**none**")
+            yield f"| `{name}` | {_default(section, key)} | {_escaped(key.meaning)} | `{test}` |\n"
+    yield FIXED_LIMITS
+    for size, bounded, test in FIXED:
+        yield f"| {size} | {bounded} | `{test}` |\n"
 
 
 def _type(kind: Any) -> str:
