@@ -30,7 +30,7 @@ from actors.settings import ChannelSettings, Compat, DeliverySettings, OutgoingS
 from actors.streams import flow, outlet
 from actors.topics.publication import _OPTIONS, MAX_MSG_ID, NEVER, Published, delivered
 from actors.topics.topic_access import MAX_HANDED_OUT
-from runtime.cluster import _COMPAT_PING, _NATIVE_PING
+from runtime.listening import _COMPAT_PING, _NATIVE_PING
 from runtime.transport.options import CLOSE_TIMEOUT, GOODBYE_TIMEOUT
 from runtime.wire import Violation, ZatoClientWire, ZatoServerWire
 from runtime.wire.parts import MAX_IN_PARTS, PART_TIMEOUT

@@ -12,7 +12,7 @@ from attrs import evolve
 from trio_websocket import ConnectionClosed
 
 from actors import MessageReceived, Service
-from actors.settings import DeliveryOptions, DeliverySettings, TopicSettings
+from actors.settings import DeliveryOptions, DeliverySettings, TopicSettings, WireFormat
 from runtime.testing import MemoryNetwork, SimulatedCluster
 from runtime.transport import Address
 from runtime.transport.outbox import MAX_OUTBOX
@@ -163,7 +163,9 @@ async def test_a_subscription_is_asked_for_within_timeout(network: MemoryNetwork
 
     asked: list[float] = []
     await serve(network, nursery, [Never], service="test.never")
-    apac = await start(nursery, network, "apac", apac_settings(subscribe=(TOPIC,), timeout=3.0), [receiver([])])
+    apac = await start(
+        nursery, network, "apac", apac_settings(subscribe=(TOPIC,), timeout=3.0, wire=WireFormat.ZATO), [receiver([])]
+    )
     await apac.until("outgoing", CONNECTION, "ready")
     await until(lambda: len(asked) > 1)
     assert asked[1] - asked[0] >= 3.0
