@@ -59,10 +59,10 @@ def network_from(text: str) -> IPNetwork:
 
 
 def group_of(address: str) -> str:
-    """Return what an address is counted under: of IPv6 the /64, since whoever has one of its addresses has all."""
+    """Return what an address is counted under: of IPv6 the /64, since whoever has one has all of it; empty for no IP."""
     found = address_from(address)
     if not isinstance(found, ipaddress.IPv6Address):
-        return address if found is None else str(found)
+        return "" if found is None else str(found)
     return str(ipaddress.IPv6Network((int(found), _GROUP_BITS), strict=False))
 
 

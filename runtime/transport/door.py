@@ -62,7 +62,8 @@ class Inside:
     def enter(self, address: str) -> str:
         """Count a peer's address; return what it is counted under, to leave by."""
         group = group_of(address)
-        self.by_address[group] += 1
+        if group:
+            self.by_address[group] += 1
         return group
 
     def leave(self, group: str) -> None:

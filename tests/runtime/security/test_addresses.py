@@ -157,7 +157,8 @@ def test_proxies_may_connect_although_they_are_not_on_the_list() -> None:
         ("2001:db8::1", "2001:db8::/64"),
         ("2001:db8::ffff:1", "2001:db8::/64"),
         ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
-        ("memory", "memory"),
+        ("memory", ""),
+        ("a local user", ""),
     ],
 )
 def test_what_is_counted_together(address: str, group: str) -> None:
