@@ -59,7 +59,7 @@ def network_from(text: str) -> IPNetwork:
 
 
 def group_of(address: str) -> str:
-    """Return what an address is counted under: of IPv6 the /64, since whoever has one has all of it; empty for no IP."""
+    """Return what an address is counted under: of IPv6 the /64, which whoever has one has all of; empty for no IP."""
     found = address_from(address)
     if not isinstance(found, ipaddress.IPv6Address):
         return "" if found is None else str(found)
