@@ -10,16 +10,18 @@ from actors.services.service import Service
 from actors.topics.delivery import PublishEach
 from actors.topics.publication import Publish
 from actors.topics.topic_access import publish
+from runtime.admin.change import Change
 
 __all__ = ["PUBLISHING_SERVICES"]
 
 
-class PublishMessages(Service):
+class PublishMessages(Change):
     """Publishes messages to a topic, in their order; some that cannot be published hold up none of the others."""
 
     name = f"{ADMIN_PREFIX}publish-messages"
+    tells = ("topic_name",)
 
-    async def handle(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+    async def change(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         """Return of each message its `msg_id`, None where a hook skipped it, or the `error` and its `status`.
 
         The request has `topic_name` and `messages`, each with `data` and what a publisher says beside it.

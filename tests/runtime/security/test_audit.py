@@ -225,7 +225,7 @@ def test_a_real_cluster_and_its_commands_write_one_log(sample: Launched, tmp_pat
         ("log-in", "granted", "apac", None),
         ("log-in", "granted", me, None),
         ("service", "done", me, "demo.echo"),
-        ("service", "done", me, "zato.pubsub.pubapi.publish-message"),
+        ("administration", "done", me, "isthmus.admin.publish-messages"),
         ("administration", "done", me, "isthmus.admin.delete-messages"),
         ("command", "done", me, "set"),
         ("administration", "done", me, "isthmus.admin.apply"),
