@@ -9,7 +9,7 @@ from runtime.store.ledger import Ledger
 from runtime.store.queue import MAX_HELD, Order
 from runtime.store.state import SubscriptionState
 
-__all__ = ["bury", "failed", "take", "take_held"]
+__all__ = ["bury", "failed", "mark", "take", "take_held"]
 
 URGENCIES = range(9, 0, -1)
 
@@ -19,10 +19,10 @@ def take_held(one: SubscriptionState, max_count: int, max_bytes: int) -> list[Ta
     if one.head.is_low:
         return None
     found = one.head.take(max_count, max_bytes)
-    if any(stored.place > one.sent_upto for stored in found if stored.is_guaranteed):
+    if any(stored.place > one.marked_upto for stored in found if stored.is_guaranteed):
         one.head.put_back(found)
         return None
-    return _with_counts(one, found)
+    return _taken(one, found, max_count)
 
 
 def take(ledger: Ledger, one: SubscriptionState, max_count: int, max_bytes: int) -> list[Taken]:
@@ -30,11 +30,23 @@ def take(ledger: Ledger, one: SubscriptionState, max_count: int, max_bytes: int)
     if one.head.is_low:
         _refill(ledger, one)
     found = one.head.take(max_count, max_bytes)
+    result = _taken(one, found, max_count)
+    if one.sent_upto > one.marked_upto:
+        mark(ledger, one, one.sent_upto)
+    return result
+
+
+def mark(ledger: Ledger, one: SubscriptionState, upto: int) -> None:
+    """Have it on disk that what stands up to a place may have been delivered."""
+    ledger.database.execute("UPDATE subscriptions SET sent_upto = ? WHERE sub_key = ?", (upto, one.record.sub_key))
+    one.marked_upto = upto
+
+
+def _taken(one: SubscriptionState, found: Sequence[Stored], max_count: int) -> list[Taken]:
+    """Note what is taken; return each message with its counts."""
     result = _with_counts(one, found)
-    last = max((stored.place for stored in found), default=0)
-    if last > one.sent_upto:
-        ledger.database.execute("UPDATE subscriptions SET sent_upto = ? WHERE sub_key = ?", (last, one.record.sub_key))
-        one.sent_upto = last
+    one.sent_upto = max(one.sent_upto, max((stored.place for stored in found), default=0))
+    one.is_hungry = len(found) < max_count
     return result
 
 

@@ -10,6 +10,7 @@ import msgspec
 from actors.errors import BadInput, CallError, Conflict, Overloaded, StoreFailed
 from actors.settings import OnFull, TopicSettings
 from actors.topics.publication import Publish, Published, Stored
+from runtime.store.consuming import mark
 from runtime.store.ledger import Ledger
 from runtime.store.schema import MAX_PLACE, key_of
 from runtime.store.state import SubscriptionState, TopicState
@@ -22,7 +23,12 @@ FORGET_AT_ONCE = 1000
 def append(ledger: Ledger, name: str, publishes: Sequence[Publish]) -> list[str | CallError]:
     """Give messages the next places of a topic; see `TopicStore.append`."""
     topic, settings, now = ledger.topic(name), ledger.settings(name), ledger.now
-    return [_append(ledger, topic, settings, publish, now) for publish in publishes]
+    results = [_append(ledger, topic, settings, publish, now) for publish in publishes]
+    for one in topic.live:
+        if one.is_hungry and topic.place > one.marked_upto:
+            mark(ledger, one, topic.place)
+            one.is_hungry = False
+    return results
 
 
 def append_to_memory(ledger: Ledger, name: str, publishes: Sequence[Publish]) -> list[str | CallError] | None:

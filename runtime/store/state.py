@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from enum import Enum
 
-from attrs import define, field
+from attrs import Factory, define, field
 
 from actors.settings import ActiveStatus, DeliverFrom, DeliverySettings
 from actors.topics.publication import Stored, SubscriptionRecord
@@ -34,7 +34,11 @@ class Unwritten:
 
 @define(eq=False)
 class SubscriptionState:
-    """A subscription: how far it has come; see `runtime.store.schema`."""
+    """A subscription: how far it has come; see `runtime.store.schema`.
+
+    `marked_upto` is the `sent_upto` of the database. It is ahead where the subscription waited for what was published
+    (`is_hungry`): that is marked in the transaction that stores it, so that taking it needs none of its own.
+    """
 
     record: SubscriptionRecord
     topic: TopicState
@@ -50,6 +54,8 @@ class SubscriptionState:
     depth_memory: int = 0
     is_taking: bool = True
     unwritten: Unwritten = field(factory=Unwritten)
+    marked_upto: int = field(default=Factory(lambda self: self.sent_upto, takes_self=True))
+    is_hungry: bool = False
 
     def note_done(self, places: Iterable[int]) -> None:
         """Note that it is done with places."""

@@ -95,7 +95,7 @@ def _begin(one: SubscriptionState, start: int, rests: list[SubscriptionState]) -
     one.acked_upto = done.end_of_run(1) or 0
     done.discard_upto(one.acked_upto)
     one.done = done
-    one.sent_upto = max(one.sent_upto, one.acked_upto)
+    one.sent_upto = one.marked_upto = max(one.sent_upto, one.acked_upto)
 
 
 def unsubscribe(ledger: Ledger, one: SubscriptionState, *, leave_rest: bool) -> None:

@@ -227,6 +227,23 @@ async def test_what_may_have_been_delivered_says_so(opened: Opened) -> None:
     assert await opened.take_counted("a") == [("sent", 1), ("failed", 2), ("new", 0)]
 
 
+async def test_what_somebody_waits_for_is_taken_without_a_write(opened: Opened) -> None:
+    """That it may have been delivered is on disk with the message; who does not wait is marked when it takes."""
+    await opened.subscribe("a")
+    await opened.subscribe("b")
+    assert await opened.take("a") == []
+    await opened.publish("awaited")
+    before = opened.database.total_changes
+    assert await opened.take_counted("a") == [("awaited", 0)]
+    assert opened.database.total_changes == before
+    assert await opened.take_counted("b") == [("awaited", 0)]
+    assert opened.database.total_changes > before
+    await opened.publish("next")
+    await opened.publish("not awaited any more")
+    opened.reopen()
+    assert await opened.take_counted("a") == [("awaited", 1), ("next", 1), ("not awaited any more", 0)]
+
+
 async def test_what_is_given_up_goes_to_the_dead_letter_topic(opened: Opened) -> None:
     """With its reason and its topic; memory messages are just dropped."""
     await opened.subscribe("a")
