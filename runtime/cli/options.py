@@ -11,6 +11,7 @@ from runtime.cli import names
 
 __all__ = [
     "DEFAULT_CONFIG",
+    "All",
     "Channel",
     "Client",
     "Cluster",
@@ -26,6 +27,7 @@ __all__ = [
 DEFAULT_CONFIG = Path("clusters.toml")
 
 Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
+All: TypeAlias = Annotated[bool, Parameter(name="--all", negative="", show_default=False)]
 Json: TypeAlias = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
 Yes: TypeAlias = Annotated[bool, Parameter(name=("--yes", "-y"), negative="", show_default=False)]
 

@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from actors.builtin import BUILTIN_SERVICES
 from runtime.cli.failure import Failed
 from runtime.cli.live import show_live
-from runtime.cli.options import DEFAULT_CONFIG, Cluster, Flag, Json
+from runtime.cli.options import DEFAULT_CONFIG, All, Cluster, Flag, Json
 from runtime.cli.reach import colour_of, configuration_of, with_cluster
 from runtime.cli.tables import print_json
 from runtime.cli.watch import watch as watch_changes
@@ -20,13 +21,18 @@ from runtime.cli.watch import watch as watch_changes
 __all__ = ["status", "tree_of"]
 
 _NEVER_WRAPS = 100_000
+_BUILT_IN = frozenset(cls.name for cls in BUILTIN_SERVICES)
+_ADMINISTRATION = "isthmus.admin."
 
 
-def status(*clusters: Cluster, json_: Json = False, watch: Flag = False, config: Path = DEFAULT_CONFIG) -> None:
+def status(
+    *clusters: Cluster, all_: All = False, json_: Json = False, watch: Flag = False, config: Path = DEFAULT_CONFIG
+) -> None:
     """Show the actors of running clusters: what each is, under which parent, and how it is.
 
     Args:
         clusters: Which clusters; all of the file where none is named.
+        all_: Show each built-in service that nobody has used, too; else their number. JSON has them all.
         json_: Print JSON.
         watch: Go on until Ctrl-C: at a terminal with a view of links, their states, next attempts and rates; else with
             a line each time an actor's state changes.
@@ -55,22 +61,41 @@ def status(*clusters: Cluster, json_: Json = False, watch: Flag = False, config:
         if not console.is_terminal:
             console.width = _NEVER_WRAPS
         for report in found.values():
-            console.print(tree_of(report))
+            console.print(tree_of(report, shows_all=all_))
     if failures:
         raise Failed(*failures)
     return None
 
 
-def tree_of(report: dict[str, Any]) -> Tree:
-    """Return a cluster's actors by kind, those with a parent below it, states aligned among neighbours."""
+def tree_of(report: dict[str, Any], *, shows_all: bool = True) -> Tree:
+    """Return a cluster's actors by kind, those with a parent below it, states aligned among neighbours.
+
+    Args:
+        report: What `isthmus.admin.status` tells.
+        shows_all: Whether built-in services that nobody has used are more than a number.
+    """
     root = Tree(Text.assemble((report["cluster"], "bold"), f"  pid {report['pid']}"))
+    unused = 0
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for actor in report["actors"]:
-        groups[actor["parent"] or f"of kind {actor['kind']}"].append(actor)
+        if not shows_all and _is_unused(actor):
+            unused += 1
+        else:
+            groups[actor["parent"] or f"of kind {actor['kind']}"].append(actor)
     kinds = dict.fromkeys(actor["kind"] for actor in report["actors"] if not actor["parent"])
     for kind in kinds:
-        _grow(root.add(Text(kind, "dim")), f"of kind {kind}", groups)
+        branch = root.add(Text(kind, "dim"))
+        _grow(branch, f"of kind {kind}", groups)
+        if kind == "service" and unused:
+            branch.add(Text(f"{unused} built-in ones that nobody has used; see them with --all", "dim"))
     return root
+
+
+def _is_unused(actor: dict[str, Any]) -> bool:
+    """Tell whether a service came with Isthmus, runs, and has nothing to tell."""
+    is_built_in = actor["name"] in _BUILT_IN or actor["name"].startswith(_ADMINISTRATION)
+    tells = actor["handled"] or actor["restarts"] or actor["last_error"] or actor["state"] != "running"
+    return actor["kind"] == "service" and is_built_in and not tells
 
 
 def _grow(branch: Tree, group: str, groups: dict[str, list[dict[str, Any]]]) -> None:

@@ -173,6 +173,12 @@ def actor(kind: str, name: str, *, parent: str = "", **facts: Any) -> dict[str, 
     return {"kind": kind, "name": name, "parent": parent, **state, **facts}
 
 
+def printed(report: dict[str, Any], *, shows_all: bool = True) -> list[str]:
+    file = io.StringIO()
+    Console(file=file, width=80).print(tree_of(report, shows_all=shows_all))
+    return [line.rstrip() for line in file.getvalue().splitlines()]
+
+
 def test_status_aligns_neighbours_and_puts_children_below_their_parents() -> None:
     """States stand in a column, facts that say nothing are left out, and names are never taken for markup."""
     report = {
@@ -185,9 +191,7 @@ def test_status_aligns_neighbours_and_puts_children_below_their_parents() -> Non
             actor("listener", "gateway", parent="channel:gateway", detail={"guaranteed": True, "names": ["x", "y"]}),
         ],
     }
-    file = io.StringIO()
-    Console(file=file, width=80).print(tree_of(report))
-    assert [line.rstrip() for line in file.getvalue().splitlines()] == [
+    assert printed(report) == [
         "emea  pid 7",
         "├── service",
         "│   ├── a.b          running  handled=2",
@@ -196,3 +200,26 @@ def test_status_aligns_neighbours_and_puts_children_below_their_parents() -> Non
         "    └── gateway  active  service=a.b",
         "        └── listener gateway  running  guaranteed  names=x,y",
     ]
+
+
+def test_status_counts_the_built_in_services_that_nobody_has_used() -> None:
+    """One that was used, has failed or does not run is shown, and so is each of the users' own; `--all` shows them all."""
+    services = [
+        actor("service", "customer.get"),
+        actor("service", "zato.ping"),
+        actor("service", "demo.echo", handled=1),
+        actor("service", "helpers.echo", restarts=1),
+        actor("service", "isthmus.admin.plan"),
+        actor("service", "isthmus.admin.apply", state="restarting"),
+    ]
+    report = {"cluster": "emea", "pid": 7, "actors": services}
+    assert printed(report, shows_all=False) == [
+        "emea  pid 7",
+        "└── service",
+        "    ├── customer.get         running",
+        "    ├── demo.echo            running  handled=1",
+        "    ├── helpers.echo         running  restarts=1",
+        "    ├── isthmus.admin.apply  restarting",
+        "    └── 2 built-in ones that nobody has used; see them with --all",
+    ]
+    assert "    ├── isthmus.admin.plan   running" in printed(report)
