@@ -8,6 +8,7 @@ waits for user code while it reads, nor for a peer that does not read while it i
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,6 +30,7 @@ from actors.channels.session_hooks import SessionHooks
 from actors.credit import CreditAccount
 from actors.envelope import Envelope, ReplySlot
 from actors.errors import ActorError, DialFailed, Forbidden, LinkClosed
+from actors.lazy import Lazy
 from actors.messages import (
     Acknowledge,
     Cancel,
@@ -44,6 +46,7 @@ from actors.messages import (
     Reply,
 )
 from actors.ports import Arrival, Clock, Entropy, Link
+from actors.pulse import Pulse
 from actors.services.call import Caller, PeerIdentity, RemoteCall
 from actors.settings import ChannelSettings
 from actors.supervision import Restart
@@ -96,7 +99,9 @@ class Session(Actor):
         self._has_link = False
         self._has_credit = False
         self._granted = settings.max_in_flight
-        self._to_send, self._sendings = trio.open_memory_channel[Envelope](float("inf"))
+        self._to_send: deque[Envelope] = deque()
+        self._sendings = Pulse()
+        self._sender = Lazy(self._send_in_order)
 
     async def setup(self) -> None:
         """Show that a peer has arrived."""
@@ -206,9 +211,10 @@ class Session(Actor):
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read_until_closed, nursery.cancel_scope)
-                nursery.start_soon(self._send_in_order, link)
+                self._sender.may_run_in(nursery)
                 await self.handle_messages()
         finally:
+            self._sender.may_run_in(None)
             close = self._close or CloseSession(1011, "")
             self._clients.pop(caller.pub_client_id, None)
             self._calls.fail_all(close.reason or f"closed with code {close.code}")
@@ -220,19 +226,28 @@ class Session(Actor):
         """Have sent what is for the peer, in order; act on the rest at once."""
         match envelope.payload:
             case SendDelivery():
-                self._to_send.send_nowait(envelope)
+                self._send_in_turn(envelope)
             case RemoteCall():
                 if self._calls.accept(envelope):
-                    self._to_send.send_nowait(envelope)
+                    self._send_in_turn(envelope)
                 elif envelope.reply is None:
                     self.progress.count("dropped")
                     self._log.warning("too many requests to the peer are under way; one is dropped")
             case _:
                 await super().handle_envelope(envelope)
 
-    async def _send_in_order(self, link: Link) -> None:
+    def _send_in_turn(self, envelope: Envelope) -> None:
+        self._to_send.append(envelope)
+        self._sendings.notify()
+        self._sender.need()
+
+    async def _send_in_order(self) -> None:
         """Send one after the other, each as soon as there is room on the link."""
-        async for envelope in self._sendings:
+        link = self._link
+        while True:
+            while not self._to_send:
+                await self._sendings.wait()
+            envelope = self._to_send.popleft()
             if isinstance(envelope.payload, SendDelivery):
                 await self._deliveries.send(link, envelope.payload)
             else:

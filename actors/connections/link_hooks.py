@@ -20,6 +20,7 @@ from actors.connections.frames import FrameLane
 from actors.connections.hooks import Closed, Connected, IncomingRequest, MessageReceived
 from actors.envelope import HandlerRun
 from actors.errors import NotFound
+from actors.lazy import Lazy
 from actors.messages import Deliver, Extend, Message
 from actors.ports import Entropy
 from actors.pulse import Pulse
@@ -84,6 +85,7 @@ class LinkHooks:
         self._conn = conn
         self._send = send
         self._frames = FrameLane(self._handle_frame)
+        self._frame_task = Lazy(self._frames.run)
         self._lanes = Lanes(
             handling,
             self._run_on_message,
@@ -99,7 +101,8 @@ class LinkHooks:
         self._is_begun = False
         self._closed: Closed | None = None
         self._link_ended = trio.Event()
-        self._send_job, self._jobs = trio.open_memory_channel[_Request](float("inf"))
+        self._jobs: list[_Request] = []
+        self._handling_in: trio.Nursery | None = None
         self._requests: dict[str, trio.CancelScope] = {}
         self._caught_up = Pulse()
         self.waiting = 0
@@ -119,12 +122,13 @@ class LinkHooks:
             return
         self.waiting += 1
         self._requests[request.id] = trio.CancelScope()
-        self._send_job.send_nowait(_Request(MessageReceived(self._config, self._conn, request), settled))
+        self._start(_Request(MessageReceived(self._config, self._conn, request), settled))
 
     def frame(self, data: object, size: int) -> None:
         """Hand a frame to on_message, one after the other; what it returns goes nowhere."""
         self.waiting += 1
         self._frames.take(MessageReceived(self._config, self._conn, data), size)
+        self._frame_task.need()
 
     def delivery(self, delivery: Deliver) -> None:
         """Hand messages to on_message; those of one subscription one after the other."""
@@ -162,19 +166,26 @@ class LinkHooks:
 
     async def run(self) -> None:
         """Run the hooks of this link, from its beginning until on_close has ended."""
+        try:
+            await self._run_until_ended()
+        finally:
+            self._handle_in(None)
+            self._lanes.may_extend_in(None)
+        await self._close()
+
+    async def _run_until_ended(self) -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._lanes.keep_extending)
+            self._lanes.may_extend_in(nursery)
             if self._after is not None:
                 await self._after.done.wait()
                 self._after = None
-            nursery.start_soon(self._run_in_order)
+            nursery.start_soon(self._connect, nursery)
             await self._link_ended.wait()
             if not self._connect_run.has_begun:
                 await self._connect_ended.wait()
             with trio.move_on_after(self.settings.max_throttled_time):  # or links that come and go would add up
                 await self._frames.wait_handled()  # nobody sends them again
             nursery.cancel_scope.cancel()
-        await self._close()
 
     async def finish(self) -> None:
         """Where `run` was cut short: run on_close now, if these hooks had begun, after that of the link before."""
@@ -192,18 +203,30 @@ class LinkHooks:
             await self._invoke(self.settings.on_close, self._closed, self._close_run)
         self.done.set()
 
-    async def _run_in_order(self) -> None:
+    async def _connect(self, nursery: trio.Nursery) -> None:
+        """Run on_connect, and have all else handled from then on."""
         try:
             if self.settings.on_connect is not None and self._connected is not None:
                 await self._invoke(self.settings.on_connect, self._connected, self._connect_run)
             self._is_begun = True
         finally:
             self._connect_ended.set()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._lanes.run)
-            nursery.start_soon(self._frames.run)
-            async for job in self._jobs:
-                nursery.start_soon(self._handle_request, job)
+        self._handle_in(nursery)
+        jobs, self._jobs = self._jobs, []
+        for job in jobs:
+            self._start(job)
+
+    def _handle_in(self, nursery: trio.Nursery | None) -> None:
+        self._handling_in = nursery
+        self._lanes.may_run_in(nursery)
+        self._frame_task.may_run_in(nursery)
+
+    def _start(self, job: _Request) -> None:
+        """Handle a request of the server as soon as on_connect has ended."""
+        if self._handling_in is None:
+            self._jobs.append(job)
+        else:
+            self._handling_in.start_soon(self._handle_request, job)
 
     async def _run_on_message(
         self, delivery: Deliver, messages: Any, settlement: Settlement, run: HandlerRun

@@ -15,7 +15,9 @@ import trio
 from attrs import define, field
 
 from actors.envelope import HandlerRun
+from actors.lazy import Lazy
 from actors.messages import Deliver
+from actors.pulse import Pulse
 from actors.topics.handling import Handling, Verdict
 from actors.topics.held import Held
 from actors.topics.publication import messages_of
@@ -46,34 +48,46 @@ class Lanes:
     on_handled: Callable[[], None] = lambda: None
     _lanes: dict[str, trio.MemorySendChannel[Deliver]] = field(factory=dict)
     _to_start: list[trio.MemoryReceiveChannel[Deliver]] = field(factory=list)
-    _changed: trio.Event = field(factory=trio.Event)
+    _changed: Pulse = field(factory=Pulse)
     _held: Held = field(factory=Held)
     _extends_at: float = float("inf")
-    _is_due_sooner: trio.Event = field(factory=trio.Event)
+    _is_due_sooner: Pulse = field(factory=Pulse)
+    _running: Lazy = field(init=False)
+    _extending: Lazy = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._running = Lazy(self._run)
+        self._extending = Lazy(self._keep_extending)
+
+    def may_run_in(self, nursery: trio.Nursery | None) -> None:
+        """Say where deliveries are handled from now on; to cancel it cancels the service. None ends that."""
+        self._running.may_run_in(nursery)
+
+    def may_extend_in(self, nursery: trio.Nursery | None) -> None:
+        """Say where a task may tell senders in time which deliveries are held; None ends that."""
+        self._extending.may_run_in(nursery)
 
     def take(self, delivery: Deliver) -> None:
-        """Take a delivery, also before `run`."""
-        if self._held.add(delivery, trio.current_time()) < self._extends_at:
-            self._is_due_sooner.set()
+        """Take a delivery, also before it may be handled."""
+        if self._held.add(delivery, trio.current_time()) < self._extends_at and self.extend is not None:
+            self._is_due_sooner.notify()
+            self._extending.need()
         if delivery.sub_key not in self._lanes:
             self._lanes[delivery.sub_key], receive = trio.open_memory_channel[Deliver](float("inf"))
             self._to_start.append(receive)
+            self._changed.notify()
+            self._running.need()
         self._lanes[delivery.sub_key].send_nowait(delivery)
-        self._changed.set()
 
-    async def run(self) -> None:
-        """Handle deliveries until cancelled, which cancels the service, too."""
+    async def _run(self) -> None:
         async with trio.open_nursery() as nursery:
             while True:
-                self._changed = trio.Event()
                 while self._to_start:
                     nursery.start_soon(self._work, self._to_start.pop(), nursery)
                 await self._changed.wait()
 
-    async def keep_extending(self) -> None:
-        """Tell senders in time which deliveries are held, until cancelled; also before `run`."""
+    async def _keep_extending(self) -> None:
         while self.extend is not None:
-            self._is_due_sooner = trio.Event()
             self._extends_at = self._held.next_at
             with trio.move_on_at(self._extends_at):
                 await self._is_due_sooner.wait()

@@ -70,8 +70,8 @@ class Subscriber(Actor):
         """Subscribe, and take deliveries, until asked to stop."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.handle_messages)
-            nursery.start_soon(self._lanes.run)
-            nursery.start_soon(self._lanes.keep_extending)
+            self._lanes.may_run_in(nursery)
+            self._lanes.may_extend_in(nursery)
             nursery.start_soon(self._subscribe_to_all)
             await self.stopping.wait()
             nursery.cancel_scope.cancel()

@@ -8,6 +8,7 @@ import structlog
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
+from actors.deadlines import Timer, deadlines
 from actors.errors import LinkClosed
 from runtime.transport.buffered import BufferedStream
 from runtime.transport.ending import Ending
@@ -61,16 +62,36 @@ class Heartbeat:
         self._options = options
         self._patience = Patience(stream, options, lambda: reader.is_throttled)
         self._peer = peer
+        self._missed = 0
+        self._nursery: trio.Nursery | None = None
+        self._deadlines = deadlines()
+        self._next_look = Timer(None)
 
     async def is_alive(self) -> bool:
         """Ping the peer and tell whether anything came back; see `Link.is_alive`."""
         asked_at = trio.current_time()
         return await self._pings.ping() or self._stream.last_received_at > asked_at
 
-    async def watch_peer(self) -> None:
-        """Ping after silence; any bytes received prove life."""
+    def begin(self, nursery: trio.Nursery) -> None:
+        """Watch over the peer from now on, by a task in a nursery now and then."""
+        self._nursery = nursery
+        nursery.start_soon(self._look)
+
+    def end(self) -> None:
+        """Watch no more."""
+        self._nursery = None
+        self._deadlines.cancel(self._next_look)
+
+    def _look_in(self, seconds: float) -> None:
+        self._next_look = self._deadlines.call_at(trio.current_time() + seconds, self._begin_look)
+
+    def _begin_look(self) -> None:
+        if self._nursery is not None:
+            self._nursery.start_soon(self._look)
+
+    async def _look(self) -> None:
+        """Ping after silence, any bytes received prove life; then look again later."""
         options = self._options
-        missed = 0
         while True:
             now = trio.current_time()
             if (violation := self._wire.overdue(now, is_read=not self._reader.is_throttled)) is not None:
@@ -81,16 +102,16 @@ class Heartbeat:
                 return
             idle = now - self._stream.last_received_at
             if idle < options.ping_interval or self._reader.is_throttled:
-                await trio.sleep(min(max(options.ping_interval - idle, 0.05), self._patience.left(now), _LOOK_INTERVAL))
-                continue
+                self._look_in(min(max(options.ping_interval - idle, 0.05), self._patience.left(now), _LOOK_INTERVAL))
+                return
             if await self.is_alive():
-                missed = 0
+                self._missed = 0
             elif self._ending.end is not None:
                 return
             elif not (self._reader.is_throttled or self._wire.is_peer_busy()):
-                missed += 1
-                if missed >= options.pings_missed_threshold:
-                    _log.warning("pings missed", peer=self._peer, missed=missed)
+                self._missed += 1
+                if self._missed >= options.pings_missed_threshold:
+                    _log.warning("pings missed", peer=self._peer, missed=self._missed)
                     await self._give_up(CloseCode.PINGS_MISSED, "Pings missed")
                     return
 

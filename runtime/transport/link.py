@@ -133,15 +133,19 @@ class WebSocketLink:
 
     async def run(self) -> None:
         """Read, write and watch over the link until it ends."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._writer.run)
-            nursery.start_soon(self._heartbeat.watch_peer)
-            if self._heartbeat.minds_silence:
-                nursery.start_soon(self._heartbeat.watch_silence)
-            await self._reader.run()
-            if self._ending.own_close is not None:
-                await self._ending.own_close_done.wait()
-            nursery.cancel_scope.cancel()
+        try:
+            async with trio.open_nursery() as nursery:
+                self._outbox.writer.may_run_in(nursery)
+                self._heartbeat.begin(nursery)
+                if self._heartbeat.minds_silence:
+                    nursery.start_soon(self._heartbeat.watch_silence)
+                await self._reader.run()
+                if self._ending.own_close is not None:
+                    await self._ending.own_close_done.wait()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._outbox.writer.may_run_in(None)
+            self._heartbeat.end()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Flush, say goodbye and close, all within a bound; see `Link.aclose`."""

@@ -9,6 +9,7 @@ from math import inf
 import msgspec
 import trio
 
+from actors.lazy import Lazy
 from actors.messages import Confirm, Confirmed, Invoke, Message
 from actors.pulse import Pulse
 from runtime.wire.splitting import Splitter
@@ -58,6 +59,8 @@ class Outbox:
         self.write_now: Callable[[], bool] = lambda: False
         """Writes what waits, from the task of whoever sends; tells whether nothing is left to the writer's task."""
         self._now = trio.lowlevel.current_clock().current_time
+        self.writer: Lazy
+        """The writer's task, which a link over which little goes does without."""
         self._to_write = Pulse()
         self._changed = Pulse()
 
@@ -81,7 +84,9 @@ class Outbox:
             self.is_light = False
             if self.write_now():
                 return
-        self._to_write.notify()
+        elif count > 1:
+            return  # the writer's task has been woken
+        self._wake_writer()
 
     def _is_joined(self, confirmed: list[Confirmed]) -> bool:
         last = self.waiting[-1][0] if self.waiting else None
@@ -135,5 +140,9 @@ class Outbox:
 
     def notify(self) -> None:
         """Wake whoever waits for a change, the writer's task too."""
-        self._to_write.notify()
+        self._wake_writer()
         self._changed.notify()
+
+    def _wake_writer(self) -> None:
+        self._to_write.notify()
+        self.writer.need()

@@ -12,6 +12,7 @@ import trio
 from trio_websocket import WebSocketConnection
 
 from actors.errors import LinkClosed
+from actors.lazy import Lazy
 from runtime.transport.buffered import BufferedStream
 from runtime.transport.ending import Ending
 from runtime.transport.framing import Framer
@@ -57,13 +58,14 @@ class Writer:
         self._ending = ending
         self._frames: deque[Frame] = deque()
         outbox.write_now = self._write_now
+        outbox.writer = Lazy(self._run)
 
     @property
     def has_frames(self) -> bool:
         """Tell whether frames of what was taken are still to be handed to the stream."""
         return bool(self._frames)
 
-    async def run(self) -> None:
+    async def _run(self) -> None:
         """Send whatever waits; a close that was asked for comes after it.
 
         After the peer's last word nothing more is sent: what waits then can be withdrawn until the link has ended.

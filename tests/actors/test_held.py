@@ -70,7 +70,7 @@ async def test_a_short_timeout_is_kept_beside_a_long_one(nursery: trio.Nursery, 
         lambda verdict: None,
         lambda held: told.append((round(trio.current_time() - began, 2), [one.id for one in held])),
     )
-    nursery.start_soon(lanes.keep_extending)
+    lanes.may_extend_in(nursery)
     lanes.take(Deliver("long", "zpsk.1", [], ack_timeout=300.0))
     await trio.sleep(1)
     lanes.take(Deliver("short", "zpsk.2", [], ack_timeout=15.0))
