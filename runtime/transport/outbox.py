@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from math import inf
 
@@ -51,7 +50,7 @@ class Outbox:
     def __init__(self, parts: Splitter | None, limit: float = inf) -> None:
         self.parts = parts
         self._limit = limit
-        self.waiting: deque[tuple[Message, float]] = deque()
+        self.waiting: list[tuple[Message, float]] = []
         self.room = MAX_OUTBOX
         """How many messages may wait before those who can wait do; fewer while others are sent in parts."""
         self.is_light = True

@@ -5,7 +5,6 @@ Where nothing is in the way, whoever sends writes itself: no task has to be woke
 
 from __future__ import annotations
 
-from collections import deque
 from math import inf
 
 import trio
@@ -56,7 +55,7 @@ class Writer:
         self._inbox = inbox
         self._outbox = outbox
         self._ending = ending
-        self._frames: deque[Frame] = deque()
+        self._frames: list[Frame] = []
         outbox.write_now = self._write_now
         outbox.writer = Lazy(self._run)
 
@@ -131,9 +130,9 @@ class Writer:
     def _next_frames(self) -> bytes:
         """Return the next messages, each as one frame; trio-websocket would make it after a lock and a checkpoint."""
         is_client = self._socket.is_client
-        joined = data_frame(self._frames.popleft(), is_client=is_client)
+        joined = data_frame(self._frames.pop(0), is_client=is_client)
         while self._frames and len(joined) < _JOINED:
-            joined += data_frame(self._frames.popleft(), is_client=is_client)
+            joined += data_frame(self._frames.pop(0), is_client=is_client)
         return joined
 
     async def _send_part(self, parts: Splitter) -> None:

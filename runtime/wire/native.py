@@ -51,6 +51,7 @@ _OPENING = (Hello, Welcome)
 MAX_BATCH = 256 * 1024
 """Bytes of a frame of several messages: larger ones save nothing, and keep the peer from beginning with them."""
 
+_encode = msgspec.msgpack.Encoder().encode
 _DECODER = msgspec.msgpack.Decoder(list[Message | Part | Drop | Compressed])
 _COUNTING_DECODER = msgspec.msgpack.Decoder(list[SizedMessage | Part | Drop | Compressed])
 
@@ -90,7 +91,6 @@ class NativeWire:
         self._session = SessionState(role)
         self._timestamp = timestamp
         self._max_size = max_message_size
-        self._encoder = msgspec.msgpack.Encoder()
         self._decoder: msgspec.msgpack.Decoder[Any] = _DECODER
         self._max_batch = min(MAX_BATCH, max_message_size)
         self._assembly = Assembly(max_message_size)
@@ -123,7 +123,7 @@ class NativeWire:
             return None
         now = self._timestamp()
         try:
-            frame = self._encoder.encode([_stamped(message, now) for message in messages])
+            frame = _encode([_stamped(message, now) for message in messages])
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
             return None
         if len(frame) > self._max_size:
@@ -190,7 +190,7 @@ class NativeWire:
         if isinstance(message, _OPENING):
             message = replace(message, features=[*message.features, *self._features])
         try:
-            body = self._encoder.encode(message)
+            body = _encode(message)
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
             msg = f"{type(message).__name__} cannot be encoded: {error}"
             raise ValueError(msg) from error

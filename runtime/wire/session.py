@@ -107,7 +107,8 @@ def _ordinary(sender: Role) -> frozenset[type]:
 
 
 _OPEN = State.OPEN
-_ORDINARY = {role: _ordinary(role) for role in Role}
+_ORDINARY = {role: _ordinary(role) - {Hello} for role in Role}
+_TO_SEND = {role: kinds - {Welcome} for role, kinds in _ORDINARY.items()}
 
 
 class SessionState:
@@ -121,9 +122,9 @@ class SessionState:
         self.role = role
         self.peer = Role.SERVER if role is Role.CLIENT else Role.CLIENT
         self.state = State.NEW
-        self.ordinary = _ORDINARY[role] - {Hello, Welcome}
+        self.ordinary = _TO_SEND[role]
         """The kinds that this end may send, and which change nothing, while the session is open."""
-        self._ordinary_of_peer = _ORDINARY[self.peer] - {Hello}
+        self._ordinary_of_peer = _ORDINARY[self.peer]
 
     @property
     def is_open(self) -> bool:
