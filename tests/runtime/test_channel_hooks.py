@@ -244,8 +244,8 @@ async def test_what_a_zato_client_returned_for_messages_is_in_the_event(network:
         link: Any = peer._link
         encode = link._wire._encode
 
-        def encode_with_data(message: Any) -> Any:
-            text = encode(message)
+        def encode_with_data(message: Any, now: str) -> Any:
+            text = encode(message, now)
             return text.replace('"response":null', '"response":{"thanks":1}') if text else text
 
         link._wire._encode = encode_with_data
