@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import trio
@@ -76,6 +77,8 @@ def _options_of(settings: ChannelSettings) -> LinkOptions:
         ping_timeout=settings.ping_timeout,
         pings_missed_threshold=settings.pings_missed_threshold or threshold,
         max_message_size=settings.max_message_size,
+        max_messages_per_second=settings.max_messages_per_second or math.inf,
+        max_bytes_per_second=settings.max_bytes_per_second or math.inf,
         handshake_timeout=settings.handshake_timeout,
         write_timeout=settings.socket_write_timeout,
         message_timeout=settings.message_timeout,

@@ -86,6 +86,11 @@ class ChannelSettings:
     # them, nothing more is read from it
     max_in_flight: int = 1000
     max_bytes_in_flight: int = 16 * MIB  # bytes of the requests of a session under way, on the native format
+    # messages of a session in a second, and up to twice as many at once; further ones wait, and a session that has been
+    # over the limit for 60 s is closed; 0: no limit
+    max_messages_per_second: int = 200_000
+    # bytes of these, uncompressed; beyond it the same; 0: no limit
+    max_bytes_per_second: int = 256 * MIB
     remote_tracebacks: bool = False  # whether peers are told where in a service an error was raised; they see the code
     hook_service: str | None = None  # a service that hears of peers; unset: the cluster's
     # seconds that a peer waits for on_connected; Zato's clients wait 5 for their session in all

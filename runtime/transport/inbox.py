@@ -18,6 +18,8 @@ class Inbox:
     def __init__(self) -> None:
         self.waiting: list[Message] = []
         self.bytes = 0
+        self.held = 0
+        """Bytes that have come and are held back for now."""
         self.taker: Callable[[Sequence[Message]], bool] | None = None
         """Offered what comes, while nothing waits to be read; tells whether it took it."""
         self._pulse = Pulse()
@@ -25,7 +27,7 @@ class Inbox:
     @property
     def is_full(self) -> bool:
         """Tell whether so much is unread that the peer's frames are left in the socket."""
-        return self.bytes >= HIGH_INBOX_BYTES
+        return self.bytes + self.held >= HIGH_INBOX_BYTES
 
     def extend(self, messages: Sequence[Message], size: int) -> None:
         """Add messages that came in `size` bytes."""

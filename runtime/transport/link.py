@@ -22,6 +22,7 @@ from runtime.transport.heartbeat import Heartbeat
 from runtime.transport.inbox import Inbox
 from runtime.transport.options import CLOSE_TIMEOUT, LinkOptions, short_reason
 from runtime.transport.outbox import Outbox
+from runtime.transport.pacer import Pacer
 from runtime.transport.pings import Pings
 from runtime.transport.reader import Reader
 from runtime.transport.shortcut import Shortcut
@@ -65,7 +66,11 @@ class WebSocketLink:
         pings = Pings(socket, wire, entropy, timeout=options.ping_timeout)
         self._ending = ending = Ending(inbox, outbox, pings)
         max_size = options.max_message_size
-        self._reader = Reader(socket, stream, shortcut, wire, inbox, outbox, ending, max_size=max_size, peer=peer)
+        self._pacer = Pacer(options, inbox, ending, peer=peer) if options.rates else None
+        accept = inbox.extend if self._pacer is None else self._pacer.extend
+        self._reader = Reader(
+            socket, stream, shortcut, wire, inbox, outbox, ending, accept=accept, max_size=max_size, peer=peer
+        )
         self._writer = Writer(socket, stream, Framer(wire, max_size, entropy, peer), inbox, outbox, ending)
         self._heartbeat = Heartbeat(socket, stream, wire, pings, self._reader, ending, options=options, peer=peer)
 
@@ -139,7 +144,11 @@ class WebSocketLink:
                 self._heartbeat.begin(nursery)
                 if self._heartbeat.minds_silence:
                     nursery.start_soon(self._heartbeat.watch_silence)
+                if self._pacer is not None:
+                    self._pacer.start = nursery.start_soon
                 await self._reader.run()
+                if self._pacer is not None and self._ending.own_close is None:
+                    self._pacer.hand_over_rest()
                 if self._ending.own_close is not None:
                     await self._ending.own_close_done.wait()
                 nursery.cancel_scope.cancel()

@@ -23,6 +23,7 @@ class CloseCode:
     ABNORMAL = 1006
     POLICY_VIOLATION = 1008
     TOO_BIG = 1009
+    TRY_AGAIN_LATER = 1013
     PINGS_MISSED = 4002
 
 
@@ -51,6 +52,14 @@ class LinkOptions:
     write_timeout: float = math.inf
     message_timeout: float = math.inf
     max_unsent: float = math.inf
+    max_messages_per_second: float = math.inf
+    max_bytes_per_second: float = math.inf
+
+    @property
+    def rates(self) -> str:
+        """What may come in a second, in words; empty where that is as much as there is."""
+        limits = ((self.max_messages_per_second, "messages"), (self.max_bytes_per_second, "bytes"))
+        return " or ".join(f"{limit:.0f} {what} a second" for limit, what in limits if limit < math.inf)
 
 
 def short_reason(reason: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import structlog
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
@@ -30,7 +32,8 @@ class Reader:
         stream: The stream under it.
         shortcut: Gives ordinary frames past the library.
         wire: Turns frames into messages.
-        inbox: Takes them.
+        inbox: Takes them, and knows whether it wants more.
+        accept: Hands them to the inbox, at once or in time.
         outbox: Takes what the peer is told of a violation.
         ending: Told how the link ended.
         max_size: The largest frame, in bytes.
@@ -47,6 +50,7 @@ class Reader:
         outbox: Outbox,
         ending: Ending,
         *,
+        accept: Callable[[Sequence[Message], int], None],
         max_size: int,
         peer: str,
     ) -> None:
@@ -56,6 +60,7 @@ class Reader:
         self._wire = wire
         self._compression = wire.compression
         self._inbox = inbox
+        self._accept = accept
         self._outbox = outbox
         self._ending = ending
         self._max_size = max_size
@@ -107,7 +112,7 @@ class Reader:
         self._bytes += size if self._compression is None else size + self._compression.take_excess()
         self._outbox.is_light = len(messages) == 1
         if messages:
-            self._inbox.extend(messages, self._bytes)
+            self._accept(messages, self._bytes)
             self._bytes = 0  # those of parts count with what comes next, and in the end once each
 
     def answer(self, violation: Violation) -> None:

@@ -53,6 +53,10 @@ SHOWN_BY = {
     "channels.max_handshakes": "runtime/transport/test_websocket.py::test_places_for_handshakes_are_bounded_and_freed",
     "channels.max_failed_logins": "runtime/security/test_channel_security.py::test_too_many_failures_are_told_and_end",
     "channels.new_token_wait_time": "runtime/test_zato_channel.py::test_a_session_that_is_not_created_in_time_is_a_merr",
+    "channels.max_messages_per_second": (
+        "runtime/test_rates.py::test_a_session_that_sends_too_much_is_slowed_down_and_loses_nothing"
+    ),
+    "channels.max_bytes_per_second": "runtime/test_rates.py::test_large_messages_wait_for_their_bytes",
     "channels.max_in_flight": "runtime/test_clients.py::test_only_so_many_requests_are_under_way",
     "channels.max_bytes_in_flight": "runtime/test_credit_over_links.py::test_calls_wait_for_credit",
     "channels.max_len_messages_sent": "actors/test_message_log.py::test_the_oldest_make_room",

@@ -32,6 +32,7 @@ from actors.topics.publication import _OPTIONS, MAX_MSG_ID, NEVER, Published, de
 from actors.topics.topic_access import MAX_HANDED_OUT
 from runtime.listening import _COMPAT_PING, _NATIVE_PING
 from runtime.transport.options import CLOSE_TIMEOUT, GOODBYE_TIMEOUT
+from runtime.transport.pacer import OVER_LIMIT_TIMEOUT
 from runtime.wire import Violation, ZatoClientWire, ZatoServerWire
 from runtime.wire.parts import MAX_IN_PARTS, PART_TIMEOUT
 from runtime.wire.session import MAX_ID
@@ -203,6 +204,7 @@ def test_the_limits() -> None:
         "tokens of a session not used yet": _KEPT_TOKENS,
         "ids remembered a session": _MOST_REMEMBERED,
         "characters of a published msg_id": MAX_MSG_ID,
+        "seconds over the limits of a second": OVER_LIMIT_TIMEOUT,
         "frames in parts at a time": MAX_IN_PARTS,
         "seconds to the next part of a frame": int(PART_TIMEOUT),
         "items of a stream granted at first": flow.MAX_ITEMS,
