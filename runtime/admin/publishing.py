@@ -6,7 +6,6 @@ from typing import Any
 
 from actors.builtin.gateway import ADMIN_PREFIX
 from actors.errors import BadInput, CallError
-from actors.services.service import Service
 from actors.topics.delivery import PublishEach
 from actors.topics.publication import Publish
 from actors.topics.topic_access import publish
@@ -20,11 +19,13 @@ class PublishMessages(Change):
 
     name = f"{ADMIN_PREFIX}publish-messages"
     tells = ("topic_name",)
+    tells_after = ("published",)
 
-    async def change(self, request: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return of each message its `msg_id`, None where a hook skipped it, or the `error` and its `status`.
+    async def change(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return how many are `published`, and for each a result.
 
-        The request has `topic_name` and `messages`, each with `data` and what a publisher says beside it.
+        That is its `msg_id`, None where a hook skipped it, or the `error` and its `status`. The request has
+        `topic_name` and `messages`, each with `data` and what a publisher says beside it.
         """
         topic, messages = request.get("topic_name"), request.get("messages")
         if not isinstance(topic, str) or not topic:
@@ -36,7 +37,8 @@ class PublishMessages(Change):
         checked = [self._checked(one) for one in messages]
         wanted = [one for one in checked if isinstance(one, Publish)]
         found = iter(await publish(self.reach, topic, PublishEach(tuple(wanted))))
-        return [_told(next(found) if isinstance(one, Publish) else one) for one in checked]
+        results = [_told(next(found) if isinstance(one, Publish) else one) for one in checked]
+        return {"published": sum(one.get("msg_id") is not None for one in results), "results": results}
 
     def _checked(self, message: dict[str, Any]) -> Publish | CallError:
         options = {name: value for name, value in message.items() if name != "data"}
@@ -46,7 +48,7 @@ class PublishMessages(Change):
             return error
 
 
-PUBLISHING_SERVICES: tuple[type[Service], ...] = (PublishMessages,)
+PUBLISHING_SERVICES: tuple[type[Change], ...] = (PublishMessages,)
 
 
 def _told(result: str | CallError | None) -> dict[str, Any]:

@@ -112,7 +112,7 @@ class Publishing:
     async def _send(self, admin: AdminClient, batch: Sequence[tuple[Item, dict[str, Any]]]) -> None:
         request = {"topic_name": self.topic, "messages": [message for _item, message in batch]}
         try:
-            results = await admin.invoke(SERVICE, request)
+            results = (await admin.invoke(SERVICE, request))["results"]
         except (InvokeTimeout, LinkClosed, trio.Cancelled):
             lost = [Unpublished(item.place, "no answer came", 504, is_unknown=True) for item, _message in batch]
             self.unpublished += lost

@@ -25,7 +25,7 @@ from tests.runtime.zato_peer import serve, zato_peer
 from tests.support import emea_settings, start
 
 LOOKS = {"status", "changes", "sessions", "topics", "subscriptions", "messages", "show-message", "message-log", "plan"}
-LOOKS |= {"backup-progress"}
+LOOKS |= {"backup-progress", "overview"}
 """The administrative services that change nothing."""
 
 
