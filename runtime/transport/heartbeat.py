@@ -106,8 +106,8 @@ class Heartbeat:
                 return
             if await self.is_alive():
                 self._missed = 0
-            elif self._ending.end is not None:
-                return
+            elif self._ending.end is not None or self._ending.own_close is not None:
+                return  # our own close ends pings, too
             elif not (self._reader.is_throttled or self._wire.is_peer_busy()):
                 self._missed += 1
                 if self._missed >= options.pings_missed_threshold:
