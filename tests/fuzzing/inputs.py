@@ -11,11 +11,13 @@ from typing import Any
 import msgspec
 
 from actors.messages import (
+    CREDIT,
     Acknowledge,
     Cancel,
     Confirm,
     Confirmed,
     Credit,
+    CreditLimit,
     Deliver,
     Denied,
     Extend,
@@ -225,9 +227,13 @@ class Inputs:
             Failure(number, answered, 404, "no", "NotFound"),
             Failure(number, answered, 500, "no", "", details={"a": 1}, parts=[FailurePart(404, "no")]),
             Cancel(answered),
+            Credit("", self._random.choice((0, 1, 2**53 - 1)), 1000),
         ]
         if role == "server":
             hello = Hello(number, username="apac", secret="right", cluster="x", connection="y", incarnation="z")
+            if self.chance(0.5):
+                few = CreditLimit(self._random.choice((0, 1, 2**53 - 1)), self._random.choice((0, 1000)))
+                hello = msgspec.structs.replace(hello, features=[CREDIT], requests=few, deliveries=few)
             stream = {"service": "demo.counts", "request": self._random.choice((0, 3, 1000, -1))}
             either += [
                 OpenStream(number, stream, timeout=5.0, count=self._random.choice((0, 1, 128)), bytes=1000),

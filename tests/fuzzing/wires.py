@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, get_args
 
-from actors.messages import Deliver, Denied, Goodbye, Hello, Invoke, Message, Reply, Welcome
+from actors.messages import CREDIT, CreditLimit, Deliver, Denied, Goodbye, Hello, Invoke, Message, Reply, Welcome
 from runtime.wire import Frame, NativeWire, Role, Violation, ZatoClientWire, ZatoServerWire
 from tests.fuzzing.inputs import FORMATS, ROLES, Inputs
 from tests.fuzzing.report import Report
@@ -14,6 +14,8 @@ __all__ = ["STATES", "check", "fuzz_wires", "make_wire"]
 
 STATES = ("new", "greeted", "open", "closed")
 TOKEN = "zwsxt.1"
+TAKEN = CreditLimit(20, 1 << 20)
+"""Credit of each end, which inputs that are not answered use up."""
 NOW = "2018-09-03T10:49:00.540024"
 SLOW = 2.0
 MESSAGES = get_args(Message)
@@ -30,9 +32,10 @@ def make_wire(format_: str, role: str, state: str) -> Any:
             receiver.receive(frame)
 
     if state != "new":
-        carry("client", Hello("h1", username="apac", secret="right"))
+        hello = Hello("h1", username="apac", secret="right", features=[CREDIT], requests=TAKEN, deliveries=TAKEN)
+        carry("client", hello)
     if state in ("open", "closed"):
-        carry("server", Welcome("w1", "h1", token=TOKEN))
+        carry("server", Welcome("w1", "h1", token=TOKEN, features=[CREDIT], requests=TAKEN))
     if state == "open":
         carry("server", *(Invoke(f"m{number}", None) for number in range(5)))
         carry("server", *(Deliver(f"m{number}", "zpsk.1", []) for number in range(5, 10)))

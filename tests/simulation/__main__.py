@@ -39,12 +39,14 @@ def main() -> int:
 def _run_many(seeds: range, until: float) -> int:
     total: Counter[str] = Counter()
     outcomes: Counter[str] = Counter()
+    used_up: Counter[str] = Counter()
     failed: list[Report] = []
     with multiprocessing.Pool(os.cpu_count()) as pool:
         for report in _until(pool.imap_unordered(_run, seeds), until):
             total.update(runs=1, counted=report.counts, faults=report.faults, faults_on_live_links=report.hits)
             total.update(calls_in_flight_at_faults=report.calls_hit, reconnects=report.reconnects)
             outcomes.update(report.outcomes)
+            used_up.update(report.credit_used_up)
             if report.violations:
                 failed.append(report)
                 print(f"seed {report.seed} ({report.clusters} clusters, {report.wire}):", flush=True)
@@ -53,6 +55,7 @@ def _run_many(seeds: range, until: float) -> int:
         pool.terminate()
     print(f"seeds {seeds.start} to {seeds.stop - 1}: " + ", ".join(f"{count} {name}" for name, count in total.items()))
     print(f"{outcomes.total()} calls: " + ", ".join(f"{count} {name}" for name, count in outcomes.most_common()))
+    print("credit was used up: " + ", ".join(f"{count} times by {name}" for name, count in used_up.most_common()))
     for report in failed:
         print(f"failed; to repeat: scripts/simulate --first {report.seed} --seeds 1 --trace")
     return bool(failed)

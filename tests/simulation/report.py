@@ -22,6 +22,7 @@ class Report:
     calls_hit: int = 0
     outcomes: Counter[str] = field(factory=Counter)
     reconnects: int = 0
+    credit_used_up: Counter[str] = field(factory=Counter)
     violations: list[str] = field(factory=list)
     trace: str = ""
 

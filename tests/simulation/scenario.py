@@ -18,6 +18,7 @@ from actors import ActorStopped, CallError, NotFound
 from runtime.config import ClusterSettings
 from runtime.testing import Clusters, MemoryNetwork, SimulatedCluster, run_simulated
 from runtime.testing.ports import EPOCH
+from tests.simulation.credits import Credits, limited
 from tests.simulation.faults import Faults
 from tests.simulation.report import Report
 from tests.simulation.streams import STREAMS, choose, left_over
@@ -44,10 +45,14 @@ def run_seed(seed: int, *, keep_trace: bool = False) -> tuple[Report, list[str]]
     report = Report(seed)
     drawn = random.random()
     report.wire = ZATO if drawn < 0.25 else MIXED if drawn >= 0.72 else NATIVE
+    credit = Credits()
     try:
-        run_simulated(partial(_Scenario(random, report, trace).run), seed=seed)
+        with credit.watching():
+            run_simulated(partial(_Scenario(random, report, trace).run), seed=seed)
     finally:
         structlog.configure(**before)
+    report.violations += credit.complaints
+    report.credit_used_up = credit.used_up
     report.trace = trace.hexdigest()
     return report, trace.lines
 
@@ -75,7 +80,8 @@ class _Scenario:
         random, report = self._random, self._report
         names = [f"c{number}" for number in range(random.randint(2, 5))]
         report.clusters = len(names)
-        settings = settings_of(names, random, self._links)
+        few = Random(f"credit of {report.seed}")
+        settings = {name: limited(one, few) for name, one in settings_of(names, random, self._links).items()}
         report.mix = self._links.mix
         try:
             with trio.fail_after(3600):

@@ -42,6 +42,7 @@ def test_links_of_all_styles_in_one_run_hold(seed: int) -> None:
     assert report.violations == []
     assert report.counts
     assert min(report.mix.values()) > 0
+    assert {"requests", "deliveries"} <= report.credit_used_up.keys()
     assert report.outcomes["answer"] > 100
 
 
