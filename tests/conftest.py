@@ -6,6 +6,8 @@ import pytest
 
 from runtime.transport import WebSocketDialer
 
+pytest_plugins = ("tests.planted",)
+
 
 @pytest.fixture(params=["isthmus.1", "zato"])
 def wire(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:

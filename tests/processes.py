@@ -63,6 +63,7 @@ class Launched:
         try:
             for line in self.process.stderr:
                 self.lines.append(line)
+                print(line, end="")  # which pytest keeps, to be searched for secrets
                 if found := re.search(pattern, line):
                     return found
         finally:
@@ -73,7 +74,7 @@ class Launched:
     def run(
         self, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        done = subprocess.run(
             [*self.prefix, *COMMAND, *arguments],
             cwd=self.folder,
             env={**self._environment, **environment},
@@ -83,12 +84,15 @@ class Launched:
             check=False,
             timeout=60,
         )
+        print(done.stdout, done.stderr)
+        return done
 
     def read_to_end(self) -> str:
         """Wait until every process that has the output open is gone, as servers do until they end."""
         assert self.process.stderr is not None
         rest = self.process.stderr.readlines()
         self.lines += rest
+        print("".join(rest))
         return "".join(rest)
 
     def stop(self) -> None:

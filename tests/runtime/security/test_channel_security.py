@@ -22,18 +22,21 @@ from runtime.security.passwords import hash_of
 from runtime.testing import MemoryNetwork
 from runtime.testing.ports import EPOCH
 from runtime.transport import Address
+from tests.planted import planted
 from tests.runtime.transport.support import websocket
 from tests.runtime.zato_peer import ZatoPeer
 from tests.support import ADDRESS, emea_settings, start
 
-JWT_KEY = "k" * 32
+JWT_KEY = planted("jwt-key") * 2
+TOKEN, KEY, HASHED = planted("token"), planted("key"), planted("hashed")
+OPERATOR, OLD, WRONG = planted("operator"), planted("old"), planted("wrong")
 DEFINITIONS = {
-    "apac": SecuritySettings("apac", (Secret.of("old"), Secret.of("right"))),
-    "hashed": SecuritySettings("hashed", Secret.of(hash_of("hashed-password")), services_allowed=("test.who",)),
-    "bearer": SecuritySettings(type=SecurityKind.BEARER, token=Secret.of("a-token"), services_allowed=("demo.*",)),
-    "partner": SecuritySettings("partner-name", type=SecurityKind.API_KEY, key=Secret.of("a-key"), header="X-Partner"),
+    "apac": SecuritySettings("apac", (Secret.of(OLD), Secret.of("right"))),
+    "hashed": SecuritySettings("hashed", Secret.of(hash_of(HASHED)), services_allowed=("test.who",)),
+    "bearer": SecuritySettings(type=SecurityKind.BEARER, token=Secret.of(TOKEN), services_allowed=("demo.*",)),
+    "partner": SecuritySettings("partner-name", type=SecurityKind.API_KEY, key=Secret.of(KEY), header="X-Partner"),
     "signed": SecuritySettings(type=SecurityKind.JWT, key=Secret.of(JWT_KEY)),
-    "operator": SecuritySettings("operator", Secret.of("for-operators"), admin=True),
+    "operator": SecuritySettings("operator", Secret.of(OPERATOR), admin=True),
 }
 
 
@@ -88,11 +91,11 @@ def signed() -> str:
     ("headers", "said", "security", "username"),
     [
         ({}, ("apac", "right"), "apac", "apac"),
-        ({}, ("apac", "old"), "apac", "apac"),
+        ({}, ("apac", OLD), "apac", "apac"),
         (basic("apac", "right"), (None, None), "apac", "apac"),
-        ({}, ("hashed", "hashed-password"), "hashed", "hashed"),
-        ({"X-Partner": "a-key"}, (None, None), "partner", "partner-name"),
-        ({}, (None, "a-key"), "partner", "partner-name"),
+        ({}, ("hashed", HASHED), "hashed", "hashed"),
+        ({"X-Partner": KEY}, (None, None), "partner", "partner-name"),
+        ({}, (None, KEY), "partner", "partner-name"),
         ({"Authorization": f"Bearer {signed()}"}, (None, None), "signed", "of-the-token"),
         ({}, (None, signed()), "signed", "of-the-token"),
     ],
@@ -117,7 +120,7 @@ async def test_each_kind_of_credentials_lets_in(
 @pytest.mark.parametrize(
     ("headers", "said"),
     [
-        ({}, ("apac", "wrong")),
+        ({}, ("apac", WRONG)),
         ({}, ("nobody", "right")),
         ({}, ("apac", None)),
         ({}, (None, None)),
@@ -125,13 +128,13 @@ async def test_each_kind_of_credentials_lets_in(
         ({}, ("hashed", "right")),
         ({}, ("hashed", DEFINITIONS["hashed"].secrets[0].reveal())),
         ({}, ("", "")),
-        (basic("apac", "wrong"), (None, None)),
+        (basic("apac", WRONG), (None, None)),
         ({"Authorization": "Basic nonsense"}, (None, None)),
-        ({"Authorization": "Bearer wrong"}, (None, None)),
-        ({"Authorization": "Bearer a-key"}, (None, None)),
-        ({"X-Api-Key": "a-key"}, (None, None)),
+        ({"Authorization": f"Bearer {WRONG}"}, (None, None)),
+        ({"Authorization": f"Bearer {KEY}"}, (None, None)),
+        ({"X-Api-Key": KEY}, (None, None)),
         ({"X-Partner": ""}, (None, None)),
-        ({}, ("apac", "a-token")),
+        ({}, ("apac", TOKEN)),
     ],
 )
 async def test_whoever_is_wrong_gets_the_same_answer(
@@ -154,12 +157,12 @@ async def test_services_must_be_allowed_by_channel_and_definition(
     own = settings()
     emea = await start(nursery, network, "emea", own, [Who])
     await emea.until("listener", "gateway", "listening")
-    async with client(network, {"Authorization": "Bearer a-token"}) as peer:
+    async with client(network, {"Authorization": f"Bearer {TOKEN}"}) as peer:
         await log_in(peer)
         assert status_of(await peer.invoke("test.who")) == 403
         assert status_of(await peer.invoke("demo.ping")) == 403
     async with client(network) as peer:
-        await log_in(peer, "hashed", "hashed-password")
+        await log_in(peer, "hashed", HASHED)
         assert status_of(await peer.invoke("test.who")) == 200
         assert status_of(await peer.invoke("test.other")) == 403
     await emea.stop()
@@ -167,7 +170,7 @@ async def test_services_must_be_allowed_by_channel_and_definition(
     emea = await start(nursery, network, "emea", own, [Who])
     await emea.until("listener", "gateway", "listening")
     async with client(network) as peer:
-        await log_in(peer, "hashed", "hashed-password")
+        await log_in(peer, "hashed", HASHED)
         assert status_of(await peer.invoke("test.who")) == 200
     async with client(network) as peer:
         await log_in(peer, "apac", "right")
@@ -180,7 +183,7 @@ async def test_only_an_admin_definition_administrates(network: MemoryNetwork, nu
     own.channels["gateway"] = evolve(own.channels["gateway"], services_allowed=("**",))
     emea = await start(nursery, network, "emea", own, [Who])
     await emea.until("listener", "gateway", "listening")
-    for user, password, status in (("apac", "right", 403), ("operator", "for-operators", 200)):
+    for user, password, status in (("apac", "right", 403), ("operator", OPERATOR, 200)):
         async with client(network) as peer:
             await log_in(peer, user, password)
             assert status_of(await peer.invoke("isthmus.admin.status")) == status
@@ -192,7 +195,7 @@ async def test_too_many_failures_are_told_and_end(network: MemoryNetwork, nurser
     await emea.until("listener", "gateway", "listening")
     for _ in range(3):
         async with client(network) as peer:
-            assert NOT_AUTHORIZED in str(await log_in(peer, "apac", "wrong"))
+            assert NOT_AUTHORIZED in str(await log_in(peer, "apac", WRONG))
     async with client(network) as peer:
         assert gates.TOO_MANY in str(await log_in(peer, "apac", "right"))
     await trio.sleep(61.0)
@@ -206,8 +209,8 @@ async def test_a_session_is_renewed_by_its_own_definition_only(network: MemoryNe
     await emea.until("listener", "gateway", "listening")
     async with client(network) as peer:
         await log_in(peer, "apac", "right")
-        assert status_of(await log_in(peer, "apac", "old")) == 200
-        assert status_of(await log_in(peer, "hashed", "hashed-password")) != 200
+        assert status_of(await log_in(peer, "apac", OLD)) == 200
+        assert status_of(await log_in(peer, "hashed", HASHED)) != 200
         assert (await peer.end())[1] == 1008
 
 
