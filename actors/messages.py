@@ -166,7 +166,7 @@ class Invoke(_Base, frozen=True, array_like=True, tag="invoke"):
     """A request. From a client, `data` is the input of the channel's service; from a server, of on_message.
 
     `timeout` is the time that is left for it, in seconds, where the wire can say it; `cid` the correlation id
-    that the logs of both clusters show.
+    that the logs of both clusters show, `trace` the `traceparent` of W3C Trace Context, where somebody traces it.
     """
 
     id: str
@@ -174,6 +174,7 @@ class Invoke(_Base, frozen=True, array_like=True, tag="invoke"):
     timestamp: str = ""
     timeout: Seconds | None = None
     cid: str = ""
+    trace: str = ""
 
 
 class OpenStream(Invoke, frozen=True, array_like=True, tag="stream"):

@@ -17,7 +17,6 @@ from actors.connections.outgoing import OutgoingConnection
 from actors.mailbox import MailboxLimits
 from actors.meters import Meters
 from actors.services.service import Service
-from actors.services.service_hooks import may_be_deployed, tell_deployed
 from actors.settings import ADMIN_CHANNEL, MIB, ChannelSettings, DeliveryOptions, OutgoingSettings, SubscriptionSettings
 from actors.signals import Signals
 from actors.supervision import ChildSpec
@@ -38,7 +37,7 @@ from runtime.changing import Changing, Outcome
 from runtime.cluster_ports import Ports, Stores
 from runtime.config.names import connection_name
 from runtime.config.schema import ClusterSettings
-from runtime.deployer import Deployer, Deployment
+from runtime.deployer import Deployer, Deployment, is_deployable, tell_all_deployed
 from runtime.dialing import dialers_of, listening_network
 from runtime.listening import listener_of
 from runtime.observe.watched import Watched
@@ -92,7 +91,7 @@ class Cluster:
             *backup_services(stores.path),
             *plan_services(ports.applier, self),
         )
-        self._classes = tuple(cls for cls in classes if _may_be_deployed(cls))
+        self._classes = tuple(cls for cls in classes if is_deployable(cls))
         self._topic_ports = TopicPorts(
             stores.messages, stores.topics, stores.queues, stores.subscriptions, ports.clock, ports.entropy
         )
@@ -103,8 +102,9 @@ class Cluster:
         self._root: Supervisor | None = None
         self._stopped = trio.Event()
         self.phase = "starting"
-        is_watched = settings.monitoring.address is not None
-        self._signals = Signals(Meters(trio.lowlevel.current_clock().current_time)) if is_watched else None
+        is_watched = settings.monitoring.address is not None or ports.tracer is not None
+        now = trio.lowlevel.current_clock().current_time
+        self._signals = Signals(Meters(now), ports.tracer) if is_watched else None
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Start everything, in order, and live until `stop` has ended it or cancellation does."""
@@ -114,7 +114,7 @@ class Cluster:
             inner, doors = self._specs()
             for spec in inner:
                 root.start(spec)
-            _tell_deployed(self._classes)
+            tell_all_deployed(self._classes)
             with trio.move_on_after(SETUP_PATIENCE) as patience:
                 await root.wait_up(("topics", "service", "actor"))
             if patience.cancelled_caught:
@@ -159,7 +159,7 @@ class Cluster:
         after: dict[tuple[str, str], type[Actor]] = {}
         for cls in classes:
             key = (cls.kind, cls.name)
-            if before.get(key) is cls or _may_be_deployed(cls):
+            if before.get(key) is cls or is_deployable(cls):
                 after[key] = cls
             elif key in before:
                 after[key] = before[key]
@@ -170,7 +170,7 @@ class Cluster:
             for kind, name in [key for key in before if key not in after]:
                 nursery.start_soon(root.stop, kind, name)
         self._classes = tuple(after.values())
-        _tell_deployed([cls for key, cls in after.items() if before.get(key) is not cls])
+        tell_all_deployed([cls for key, cls in after.items() if before.get(key) is not cls])
 
     # Changes of the configuration
 
@@ -362,13 +362,3 @@ class Cluster:
 
     def _timestamp(self) -> str:
         return self._ports.clock.utc_now().isoformat(timespec="microseconds")
-
-
-def _may_be_deployed(cls: type[Actor]) -> bool:
-    return not issubclass(cls, Service) or may_be_deployed(cls, structlog.get_logger(kind=cls.kind, actor=cls.name))
-
-
-def _tell_deployed(classes: Sequence[type[Actor]]) -> None:
-    for cls in classes:
-        if issubclass(cls, Service):
-            tell_deployed(cls, structlog.get_logger(kind=cls.kind, actor=cls.name))

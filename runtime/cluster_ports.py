@@ -18,6 +18,7 @@ from actors.ports import (
     TopicList,
     TopicStore,
 )
+from actors.signals import Tracer
 from actors.supervision import ChildSpec
 from actors.topics.catalogue import Catalogue
 from runtime.applying import Applier
@@ -78,6 +79,7 @@ class Ports:
         deployment: What hot deployment needs, where the users' classes come from files.
         applier: Reads clusters.toml anew, where the cluster comes from a file.
         monitor: Makes what answers those who watch the server, where it is to be watched.
+        tracer: Makes spans of calls and messages, where they are to be traced.
         audit: Told who is let in or refused, and who changes what.
         audit_writer: Writes what it was told, where that is kept in a file.
     """
@@ -92,5 +94,6 @@ class Ports:
     deployment: Deployment | None = None
     applier: Applier | None = None
     monitor: MakeMonitor | None = None
+    tracer: Tracer | None = None
     audit: Audit = NO_AUDIT
     audit_writer: ChildSpec | None = None

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
+import structlog
 import trio
 import watchfiles
 from attrs import field, frozen
@@ -18,9 +19,11 @@ from attrs import field, frozen
 from actors.actor import Actor
 from actors.audit import AuditEvent, AuditResult
 from actors.ports import Clock, Threads
+from actors.services.service import Service
+from actors.services.service_hooks import may_be_deployed, tell_deployed
 from runtime.modules import Check, Loaded, Modules
 
-__all__ = ["Deployer", "Deployment", "watch_files"]
+__all__ = ["Deployer", "Deployment", "is_deployable", "tell_all_deployed", "watch_files"]
 
 LOOK_INTERVAL = 5.0
 """Seconds after which files are looked at although nobody told of a change: not every file system tells."""
@@ -160,3 +163,15 @@ class Deployer(Actor):
     def _note(self, loaded: Loaded, result: AuditResult, **facts: str) -> None:
         files = [str(file) for file in loaded.files]
         self.audit.note(AuditEvent.DEPLOYMENT, result, who="whoever changed the files", files=files, **facts)
+
+
+def is_deployable(cls: type[Actor]) -> bool:
+    """Tell whether a version of an actor is to run; services may have a say in it."""
+    return not issubclass(cls, Service) or may_be_deployed(cls, structlog.get_logger(kind=cls.kind, actor=cls.name))
+
+
+def tell_all_deployed(classes: Sequence[type[Actor]]) -> None:
+    """Tell services that they run now."""
+    for cls in classes:
+        if issubclass(cls, Service):
+            tell_deployed(cls, structlog.get_logger(kind=cls.kind, actor=cls.name))

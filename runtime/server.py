@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -17,10 +18,12 @@ import trio
 from actors.actor import Actor
 from actors.builtin import BUILTIN_SERVICES
 from actors.errors import ConfigurationError
+from actors.signals import Tracer
 from actors.topics.catalogue import Catalogue
 from runtime.applying import Applier
 from runtime.cluster import SERVER, Cluster, Ports, Stores
 from runtime.config import Configuration, check_service_names, examine
+from runtime.config.signals import TraceSettings
 from runtime.data_dir import AlreadyRunning
 from runtime.deployer import Deployment
 from runtime.descriptors import raise_limit
@@ -29,7 +32,7 @@ from runtime.modules import Modules
 from runtime.notify import Notifier, Reporting
 from runtime.observe.logs import configure
 from runtime.observe.readiness import Readiness
-from runtime.observe.watched import MakeMonitor
+from runtime.observe.watched import MakeMonitor, Watching
 from runtime.opening import OpenedStore, open_data_dir
 from runtime.opening_audit import OpenedAudit, open_audit
 from runtime.ports import SystemClock, SystemEntropy, SystemThreads
@@ -130,8 +133,10 @@ def serve(path: Path, cluster: str, *, is_launched: bool = False) -> int:
                 data_dir, settings.store, launcher=launcher, wait=settings.shutdown_timeout + KILL_AFTER
             ) as opened,
             open_audit(configuration, cluster, SERVER) as audit,
+            _tracing(configuration.traces, cluster) as tracer,
         ):
-            trio.run(_run, configuration, cluster, loaded[cluster], opened, audit, notifier, is_launched, log_events)
+            watching = Watching(None if settings.monitoring.address is None else _monitor(log_events), tracer)
+            trio.run(_run, configuration, cluster, loaded[cluster], opened, audit, notifier, is_launched, watching)
     except (AlreadyRunning, DamagedStore) as error:
         print(f"cluster {cluster!r}: {error}", file=sys.stderr)  # noqa: T201
         return 1
@@ -148,7 +153,7 @@ async def _run(
     audit: OpenedAudit,
     notifier: Notifier,
     is_launched: bool,
-    log_events: Mapping[str, int],
+    watching: Watching,
 ) -> None:
     settings = configuration.clusters[name]
     clock, entropy, catalogue = SystemClock(), SystemEntropy(), Catalogue(settings.topics)
@@ -185,7 +190,8 @@ async def _run(
             audit=audit.trail,
             audit_writer=audit.writer,
             admin_network=UnixNetwork(socket_path(configuration.data_dir(name))) if opened.has_folder else None,
-            monitor=None if settings.monitoring.address is None else _monitor(log_events),
+            monitor=watching.monitor,
+            tracer=watching.tracer,
         )
         server = Cluster(name, settings, classes, ports)
         readiness = Readiness(lambda: server.settings, server.registry, stores.gauges, lambda: server.phase)
@@ -214,6 +220,15 @@ def _monitor(log_events: Mapping[str, int]) -> MakeMonitor:
     from runtime.observe.monitoring import monitor_spec
 
     return partial(monitor_spec, log_events=log_events)
+
+
+def _tracing(settings: TraceSettings, cluster: str) -> AbstractContextManager[Tracer | None]:
+    """Return what makes spans within its context; OpenTelemetry is loaded only where they are to go somewhere."""
+    if settings.endpoint is None:
+        return nullcontext()
+    from runtime.observe.traces import tracing
+
+    return tracing(settings, cluster, SERVER)
 
 
 def _spare_the_collector() -> None:

@@ -11,6 +11,7 @@ from actors.actor import Actor
 from actors.audit import NO_AUDIT, Audit
 from actors.secret import Secret
 from actors.settings import ChannelSettings, Compat, EndpointSettings, OutgoingSettings, SecuritySettings, TopicSettings
+from actors.signals import Tracer
 from actors.topics.catalogue import Catalogue
 from runtime.cluster import Cluster, Ports, Stores
 from runtime.config.schema import ClusterSettings
@@ -35,6 +36,7 @@ async def start(
     classes: Sequence[type[Actor]] = (),
     *,
     node: str = "",
+    tracer: Tracer | None = None,
 ) -> SimulatedCluster:
     """Start a cluster at a node of a network in memory, which is called as the cluster where nothing else is said."""
     cluster = SimulatedCluster(
@@ -45,6 +47,7 @@ async def start(
         entropy=SeededEntropy(node or name),
         nursery=nursery,
         node=node,
+        tracer=tracer,
     )
     await cluster.start()
     return cluster

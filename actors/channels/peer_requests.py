@@ -81,7 +81,8 @@ class PeerRequests:
         else:
             deadline = float("inf") if invoke.timeout is None else trio.current_time() + invoke.timeout
             self._under_way[invoke.id] = slot
-            call = Call(invoke.data, caller) if type(invoke) is Invoke else self._call_of(invoke, caller)
+            is_plain = type(invoke) is Invoke
+            call = Call(invoke.data, caller, trace=invoke.trace) if is_plain else self._call_of(invoke, caller)
             self._turns.add(Envelope(call, cid=invoke.cid, deadline=deadline, reply=slot))
         return True
 
@@ -89,7 +90,7 @@ class PeerRequests:
         """Return the call that a request means which is no ordinary one."""
         if isinstance(request, OpenStream):
             return self._streams.call_of(request, caller)
-        return TopicCall(request, caller)
+        return TopicCall(request, caller, trace=request.trace)
 
     def _hand_over(self, envelope: Envelope) -> None:
         """Give a request to the channel's service or to a topic, or have it fail where that takes none."""

@@ -30,7 +30,7 @@ class PeerStreams:
         """Return the call that a request for a stream means."""
         outlet = LinkOutlet(request.id, self._link(), request.count, request.bytes)
         self._outlets[request.id] = outlet
-        return StreamCall(request.data, caller, outlet=outlet)
+        return StreamCall(request.data, caller, trace=request.trace, outlet=outlet)
 
     def grant(self, credit: Credit) -> bool:
         """Take note of credit; tell whether it is of a stream that has not ended."""

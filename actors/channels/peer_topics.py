@@ -49,7 +49,7 @@ class PeerTopics:
         if right is None:
             return False
         is_list = len(request.data) != 1
-        publishes = publishes_of(request.data, is_list=is_list, cid=envelope.cid, **right)
+        publishes = publishes_of(request.data, is_list=is_list, cid=envelope.cid, trace=request.trace, **right)
         payload = PublishMany(publishes) if is_list else publishes[0]
         order = Envelope(payload, envelope.cid, envelope.deadline, envelope.reply)
         try:

@@ -27,6 +27,7 @@ from actors.pulse import Pulse
 from actors.ref import ActorRef
 from actors.services.hook_calls import ask_hook
 from actors.settings import OutgoingSettings
+from actors.signals import Signals
 from actors.topics.handling import Handling, Verdict
 from actors.topics.lanes import Lanes
 from actors.topics.settlement import Settlement
@@ -61,6 +62,7 @@ class LinkHooks:
         send: Sends an answer to a delivery, or an `Extend`.
         is_extending: Whether the sender of deliveries understands `Extend`.
         entropy: Correlation ids.
+        signals: What is told of deliveries, where somebody looks.
     """
 
     def __init__(
@@ -76,8 +78,10 @@ class LinkHooks:
         send: Callable[[Message], None],
         is_extending: bool,
         entropy: Entropy,
+        signals: Signals | None,
     ) -> None:
         self._ref = ref
+        self._signals = signals
         self.settings = settings
         self._log = log
         self._after = after
@@ -233,7 +237,13 @@ class LinkHooks:
     ) -> Exception | None:
         request = IncomingRequest(delivery.id, delivery.timestamp, messages)
         event = MessageReceived(self._config, self._conn, request, settlement)
-        settlement.result, error = await self._invoke(str(self.settings.on_message), event, run)
+        service, cid = str(self.settings.on_message), self._entropy.hex_id()
+
+        async def handle(trace: str = "") -> tuple[object, Exception | None]:
+            return await self._invoke(service, event, run, cid=cid, trace=trace)
+
+        signals = self._signals
+        settlement.result, error = await (handle() if signals is None else signals.delivery(delivery, handle, cid))
         return error
 
     def _answer_delivery(self, verdict: Verdict) -> None:
@@ -262,8 +272,16 @@ class LinkHooks:
         self._one_less()
 
     async def _invoke(
-        self, service: str, event: object, run: HandlerRun | None = None
+        self, service: str, event: object, run: HandlerRun | None = None, *, cid: str = "", trace: str = ""
     ) -> tuple[object, Exception | None]:
         """Run one hook; what it raises is logged and never breaks the link."""
-        timeout, cid = self.settings.hook_timeout, self._entropy.hex_id()
-        return await ask_hook(service, event, ref=self._ref, timeout=timeout, cid=cid, log=self._log, run=run)
+        return await ask_hook(
+            service,
+            event,
+            ref=self._ref,
+            timeout=self.settings.hook_timeout,
+            cid=cid or self._entropy.hex_id(),
+            log=self._log,
+            run=run,
+            trace=trace,
+        )

@@ -221,6 +221,7 @@ class OutgoingConnection(Actor):
             send=link.send_nowait,
             is_extending=link.wire == NATIVE,
             entropy=self._entropy,
+            signals=self.signals,
         )
         subscriptions = LinkSubscriptions(
             settings.listed,

@@ -158,7 +158,7 @@ class PendingCalls:
         timeout = None if deadline == inf else max(0.0, deadline - trio.current_time())
         credit, call_data = self.credit, call.data
         data, size = (call_data, 0) if credit is None else encoded(call_data)
-        invoke = Invoke(call_id, data, "", timeout, envelope.cid or call_id)
+        invoke = Invoke(call_id, data, "", timeout, envelope.cid or call_id, call.trace)
         if type(call) is RemoteCall:
             return invoke, size
         try:

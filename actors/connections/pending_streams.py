@@ -25,7 +25,14 @@ def request_of(invoke: Invoke, call: RemoteStream, link: Link, *, is_known: bool
     request_id = invoke.id
     call.inlet.grant = lambda count, size: link.send_nowait(Credit(request_id, count, size))
     return OpenStream(
-        request_id, invoke.data, invoke.timestamp, invoke.timeout, invoke.cid, count=MAX_ITEMS, bytes=MAX_BYTES
+        request_id,
+        invoke.data,
+        invoke.timestamp,
+        invoke.timeout,
+        invoke.cid,
+        count=MAX_ITEMS,
+        bytes=MAX_BYTES,
+        trace=invoke.trace,
     )
 
 

@@ -22,6 +22,11 @@ SUBSCRIBE_SERVICE = "zato.pubsub.subscription.create-wsx-subscription"
 UNSUBSCRIBE_SERVICE = "zato.pubsub.pubapi.unsubscribe"
 
 
+def _said_by(invoke: Invoke, data: Any) -> tuple[str, Any, str, float | None, str, str]:
+    """Return what every request says, in its order, with other data."""
+    return invoke.id, data, invoke.timestamp, invoke.timeout, invoke.cid, invoke.trace
+
+
 class RemoteTopicCall(RemoteCall, kw_only=True, eq=False):
     """A call about a topic; what it asks for in either form has the same result."""
 
@@ -35,7 +40,7 @@ class RemoteTopicCall(RemoteCall, kw_only=True, eq=False):
             raise BadInput(msg)
 
     def message(self, invoke: Invoke, *, is_known: bool) -> Invoke:
-        """Return the request as it is sent, with the id, the time and the cid of an `Invoke`.
+        """Return the request as it is sent, with the id, the time, the cid and the trace of an `Invoke`.
 
         Raises:
             NotSupported: When the peer does not know such messages, and has no service for it either.
@@ -60,7 +65,7 @@ class RemotePublish(RemoteTopicCall, kw_only=True, eq=False):
     is_list: bool = False
 
     def _kind(self, invoke: Invoke) -> PublishTo:
-        return PublishTo(invoke.id, list(self.messages), invoke.timestamp, invoke.timeout, invoke.cid, self.topic)
+        return PublishTo(*_said_by(invoke, list(self.messages)), topic=self.topic)
 
     def _invocation(self) -> dict[str, Any]:
         if self.is_list:
@@ -84,8 +89,7 @@ class RemoteSubscribe(RemoteTopicCall, kw_only=True, eq=False):
     options: Mapping[str, Any]
 
     def _kind(self, invoke: Invoke) -> SubscribeTo:
-        options = dict(self.options)
-        return SubscribeTo(invoke.id, [self.topic], invoke.timestamp, invoke.timeout, invoke.cid, options)
+        return SubscribeTo(*_said_by(invoke, [self.topic]), options=dict(self.options))
 
     def _invocation(self) -> dict[str, Any]:
         return {"service": SUBSCRIBE_SERVICE, "request": {"topic_name": self.topic, **self.options}}
@@ -108,7 +112,7 @@ class RemoteUnsubscribe(RemoteTopicCall, kw_only=True, eq=False):
             raise BadInput(msg)
 
     def _kind(self, invoke: Invoke) -> UnsubscribeFrom:
-        return UnsubscribeFrom(invoke.id, self.topic, invoke.timestamp, invoke.timeout, invoke.cid, self.sub_key)
+        return UnsubscribeFrom(*_said_by(invoke, self.topic), sub_key=self.sub_key)
 
     def _invocation(self) -> dict[str, Any]:
         sub_key = {"sub_key": self.sub_key} if self.sub_key else {}

@@ -146,15 +146,19 @@ _INVOKED = Origin()
 
 
 class Call(msgspec.Struct, frozen=True, eq=False):
-    """A call of a service: its input, the caller where it came over a link, else how it was made."""
+    """A call of a service: its input, the caller where it came over a link, else how it was made.
+
+    `trace` is the traceparent of what it follows, where somebody traces it.
+    """
 
     data: Any = None
     caller: Caller | None = None
     origin: Origin = _INVOKED
+    trace: str = ""
 
     def passed_on(self, data: Any) -> Call:
         """Return the same peer's call with another input."""
-        return Call(data, self.caller)
+        return Call(data, self.caller, trace=self.trace)
 
 
 class StreamCall(Call, kw_only=True, frozen=True, eq=False):
@@ -164,7 +168,7 @@ class StreamCall(Call, kw_only=True, frozen=True, eq=False):
 
     def passed_on(self, data: Any) -> StreamCall:
         """Return the same peer's call with another input, and with the same way back."""
-        return StreamCall(data, self.caller, outlet=self.outlet)
+        return StreamCall(data, self.caller, trace=self.trace, outlet=self.outlet)
 
 
 class TopicCall(Call, frozen=True, eq=False):
@@ -183,6 +187,7 @@ class RemoteCall(msgspec.Struct, eq=False):
     was_sent: bool = False
     obstacle: str = "no link"
     last_error: str = ""
+    trace: str = ""
 
 
 class RemoteStream(RemoteCall, kw_only=True, eq=False):

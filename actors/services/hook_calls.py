@@ -21,6 +21,7 @@ async def ask_hook(
     cid: str,
     log: Any,
     run: HandlerRun | None = None,
+    trace: str = "",
 ) -> tuple[object, Exception | None]:
     """Have a hook service handle an event; return what it returned, or the error that it ended with.
 
@@ -34,6 +35,7 @@ async def ask_hook(
         cid: The correlation id.
         log: The logger of whoever asks.
         run: Told when the handler begins and ends.
+        trace: The traceparent of what happened, where somebody traces it.
     """
 
     async def send(envelope: Envelope) -> None:
@@ -41,7 +43,7 @@ async def ask_hook(
         ref("service", service).send_nowait(envelope)
 
     try:
-        return await ask_by(send, Call({"ctx": event}), timeout=timeout, cid=cid), None
+        return await ask_by(send, Call({"ctx": event}, trace=trace), timeout=timeout, cid=cid), None
     except Exception as error:  # whatever a user's hook raises
         failure = error
     log.error("hook failed", hook=service, cid=cid, error=f"{type(failure).__name__}: {failure}")

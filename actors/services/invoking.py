@@ -157,7 +157,8 @@ class Invoker:
                     self._log.error("callback not invoked", service=callback, in_reply_to=cid, error=str(error))
 
         try:
-            self._reach.ref("service", name).send_nowait(Envelope(call, cid=cid, reply=ReplySlot(settled)))
+            envelope = Envelope(self._reach.followed(call), cid=cid, reply=ReplySlot(settled))
+            self._reach.ref("service", name).send_nowait(envelope)
         except ActorNotFound:
             raise ServiceNotFound(_no_service(name)) from None
         except MailboxFull as error:

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import trio
 from attrs import frozen
+from msgspec.structs import replace
 
 from actors.audit import NO_AUDIT, Audit
 from actors.connections.remote_topics import RemotePublish, RemoteSubscribe, RemoteUnsubscribe
@@ -75,6 +76,15 @@ class Reach:
         """Return a reference to an actor."""
         return ActorRef(actor_name(kind, name), self.directory)
 
+    def trace(self) -> str:
+        """Return the traceparent of what is under way here; empty where nobody traces it."""
+        return "" if self.signals is None else self.signals.trace()
+
+    def followed(self, call: Call) -> Call:
+        """Return a call as what follows from what is under way here, where somebody traces that."""
+        trace = self.trace()
+        return replace(call, trace=trace) if trace else call
+
     def time_left(self, timeout: float) -> float:
         """Return the time-out, or what is left of the invocation's own time where that is less."""
         return max(0.0, min(timeout, self.position()[1] - trio.current_time()))
@@ -103,8 +113,9 @@ async def invoke_service(
         Exception: What its handler raised.
     """
     wait = reach.time_left(timeout)
+    call = reach.followed(call or Call(payload))
     try:
-        return await reach.ref("service", name).ask(call or Call(payload), timeout=wait, cid=cid or reach.position()[0])
+        return await reach.ref("service", name).ask(call, timeout=wait, cid=cid or reach.position()[0])
     except AskTimeout:
         msg = f"service {name!r} gave no answer within {wait:g} s"
         raise InvokeTimeout(msg) from None
@@ -293,7 +304,9 @@ class Client:
         signals = self._reach.signals
         if signals is None:
             return self._reach.bridge(lambda: self._ask(call, timeout))
-        return self._reach.bridge(lambda: signals.call(self.connection, self._ask(call, timeout)))
+        return self._reach.bridge(
+            lambda: signals.call(self.connection, call, self._ask(call, timeout), self._reach.position()[0])
+        )
 
     async def _ask(self, call: RemoteCall, timeout: float) -> CallResponse | None:
         cid, latest = self._reach.position()

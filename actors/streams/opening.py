@@ -39,6 +39,10 @@ class Way(Protocol):
         """Return a reference to an actor."""
         ...
 
+    def trace(self) -> str:
+        """Return the traceparent of what is under way here; empty where nobody traces it."""
+        ...
+
     def time_left(self, timeout: float) -> float:
         """Return the time-out, or what is left of the invocation's own time where that is less."""
         ...
@@ -72,7 +76,7 @@ def remote_stream(
 
     def send(inlet: Inlet, slot: ReplySlot, deadline: float) -> None:
         nonlocal call
-        call = RemoteStream(data, inlet=inlet)
+        call = RemoteStream(data, trace=way.trace(), inlet=inlet)
         envelope = Envelope(call, cid=way.position()[0], deadline=deadline, reply=slot)
         try:
             way.ref("outgoing", connection).send_nowait(envelope)

@@ -37,7 +37,13 @@ def listed(data: object, data_list: Sequence[Mapping[str, Any]], options: dict[s
 
 
 def publishes_of(
-    messages: Sequence[Publication], *, is_list: bool, cid: str = "", publisher: str = "", pattern: str = ""
+    messages: Sequence[Publication],
+    *,
+    is_list: bool,
+    cid: str = "",
+    publisher: str = "",
+    pattern: str = "",
+    trace: str = "",
 ) -> tuple[Publish, ...]:
     """Check messages; see `Publish.of`.
 
@@ -47,7 +53,7 @@ def publishes_of(
     found = []
     for number, one in enumerate(messages, start=1):
         try:
-            found.append(Publish.of(one.data, one.options, cid=cid, publisher=publisher, pattern=pattern))
+            found.append(Publish.of(one.data, one.options, cid=cid, publisher=publisher, pattern=pattern, trace=trace))
         except BadInput as error:
             if not is_list:
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from actors.errors import BadInput
 from actors.messages import Deliver
 from actors.services.call import PeerIdentity
 from actors.settings import Compat
+from actors.topics.publish_options import NEVER, OPTIONS, ORDINARY
 
 __all__ = [
     "NEVER",
@@ -30,95 +31,12 @@ __all__ = [
     "published_of",
 ]
 
-NEVER = 2_147_483_647
-"""The expiration of messages that never expire, in seconds; Zato's value."""
-
-MAX_MSG_ID = 200
-LOWEST, ORDINARY, HIGHEST = 1, 5, 9
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        msg = f"expected text, got {value!r}"
-        raise TypeError(msg)
-    return value
-
-
-def _msg_id(value: object) -> str:
-    text = _text(value)
-    if len(text) > MAX_MSG_ID or not text.isprintable():
-        msg = f"expected up to {MAX_MSG_ID} printable characters, got {text[:40]!r}"
-        raise ValueError(msg)
-    return text
-
-
-def _priority(value: object) -> int:
-    if type(value) is not int or not LOWEST <= value <= HIGHEST:
-        msg = f"expected a whole number from {LOWEST} to {HIGHEST}, got {value!r}"
-        raise ValueError(msg)
-    return value
-
-
-def _expiration(value: object) -> int:
-    if type(value) is not int or value < 0:
-        msg = f"expected seconds, a whole number above zero, got {value!r}"
-        raise ValueError(msg)
-    return min(value, NEVER) or NEVER
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        msg = f"expected true or false, got {value!r}"
-        raise TypeError(msg)
-    return value
-
-
-def _time(value: object) -> str:
-    if isinstance(value, datetime.datetime):
-        return value.isoformat()
-    try:
-        datetime.datetime.fromisoformat(_text(value))
-    except ValueError:
-        msg = f"expected a point in time such as 2026-01-31T12:00:00, got {value!r}"
-        raise ValueError(msg) from None
-    return str(value)
-
-
-def _keys(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return tuple(key for key in (part.strip() for part in value.split(",")) if key)
-    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
-        msg = f"expected a list of sub_keys, got {value!r}"
-        raise ValueError(msg)
-    return tuple(value)
-
-
-def _anything(value: object) -> object:
-    return value
-
-
-_OPTIONS: Mapping[str, Callable[[object], Any]] = {
-    "msg_id": _msg_id,
-    "priority": _priority,
-    "expiration": _expiration,
-    "correl_id": _text,
-    "in_reply_to": _text,
-    "ext_client_id": _text,
-    "ext_pub_time": _time,
-    "mime_type": _text,
-    "has_gd": _flag,
-    "reply_to_sk": _keys,
-    "deliver_to_sk": _keys,
-    "user_ctx": _anything,
-}
-"""What a publisher may say beside the data, and how it is read; the error says what was expected."""
-
 
 class Publish(msgspec.Struct, frozen=True):
     """A message on its way to its topic; `of` checks what a publisher says.
 
     `publisher` names the endpoint that may publish it and `pattern` that of its patterns which says so; both are
-    empty for a cluster's own services without an endpoint.
+    empty for a cluster's own services without an endpoint. `trace` is the traceparent of its publishing.
     """
 
     data: Any
@@ -137,10 +55,18 @@ class Publish(msgspec.Struct, frozen=True):
     user_ctx: Any = None
     publisher: str = ""
     pattern: str = ""
+    trace: str = ""
 
     @classmethod
     def of(
-        cls, data: object, options: Mapping[str, Any], *, cid: str = "", publisher: str = "", pattern: str = ""
+        cls,
+        data: object,
+        options: Mapping[str, Any],
+        *,
+        cid: str = "",
+        publisher: str = "",
+        pattern: str = "",
+        trace: str = "",
     ) -> Publish:
         """Check what a publisher says.
 
@@ -151,18 +77,19 @@ class Publish(msgspec.Struct, frozen=True):
             cid: The correlation id where `correl_id` is not given.
             publisher: The endpoint that may publish it.
             pattern: Which pattern of it says so.
+            trace: The traceparent of its publishing.
 
         Raises:
             BadInput: Naming the option and what was expected.
         """
         given: dict[str, Any] = {}
         for name, value in options.items():
-            if name not in _OPTIONS:
-                msg = f"unknown publish option {name!r}; there are {', '.join(sorted(_OPTIONS))}"
+            if name not in OPTIONS:
+                msg = f"unknown publish option {name!r}; there are {', '.join(sorted(OPTIONS))}"
                 raise BadInput(msg)
             if value is not None:
                 try:
-                    given[name] = _OPTIONS[name](value)
+                    given[name] = OPTIONS[name](value)
                 except (TypeError, ValueError) as error:
                     msg = f"{name}: {error}"
                     raise BadInput(msg) from None
@@ -170,7 +97,7 @@ class Publish(msgspec.Struct, frozen=True):
             given["correl_id"] = cid
         if "user_ctx" in given:
             _size_of(given["user_ctx"], "user_ctx")
-        return cls(data, _size_of(data, "data"), publisher=publisher, pattern=pattern, **given)
+        return cls(data, _size_of(data, "data"), publisher=publisher, pattern=pattern, trace=trace, **given)
 
     def with_data(self, data: object) -> Publish:
         """Return the message with other data.
@@ -218,6 +145,7 @@ class Published(msgspec.Struct, frozen=True, array_like=True):
     user_ctx: Any = None
     original_topic: str = ""
     reason: str = ""
+    trace: str = ""
 
     @classmethod
     def of(
@@ -241,6 +169,7 @@ class Published(msgspec.Struct, frozen=True, array_like=True):
             publish.ext_pub_time,
             publish.reply_to_sk,
             publish.user_ctx,
+            trace=publish.trace,
         )
 
     def buried(self, topic: str, reason: str, now: float) -> Published:

@@ -155,15 +155,18 @@ class Subscriber(Actor):
         """Run the service; what it raises is logged and refuses its messages."""
         request = IncomingRequest(delivery.id, delivery.timestamp, messages)
         event = MessageReceived(self._settings, None, request, settlement)
-        call = Call(messages if self._gives_messages else {"ctx": event}, origin=_PUBLISH)
+        data = messages if self._gives_messages else {"ctx": event}
         cid = self._entropy.hex_id()
 
         async def send(envelope: Envelope) -> None:
             envelope.run = run
             self.ref("service", self._settings.service).send_nowait(envelope)
 
+        async def handle(trace: str = "") -> None:
+            await ask_by(send, Call(data, origin=_PUBLISH, trace=trace), timeout=float("inf"), cid=cid)
+
         try:
-            await ask_by(send, call, timeout=float("inf"), cid=cid)
+            await (handle() if self.signals is None else self.signals.delivery(delivery, handle, cid))
         except Exception as error:  # whatever a user's service raises
             self._log.error("service failed", service=self._settings.service, cid=cid, error=repr(error))
             return error

@@ -7,6 +7,7 @@ endpoint lets it. Whoever may not is told the same whether a topic exists or not
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -153,6 +154,12 @@ async def publish(reach: Reach, topic: str, message: Publish | PublishMany) -> A
         NotFound: When there is no such topic, and may be none.
         CallError: Why the topic did not take it.
     """
+    if reach.signals is None:
+        return await _publish(reach, topic, message)
+    return await reach.signals.publish(topic, message, partial(_publish, reach, topic), reach.position()[0])
+
+
+async def _publish(reach: Reach, topic: str, message: Publish | PublishMany) -> Any:
     try:
         return await _ask(reach, "topic", topic, message)
     except ActorNotFound:

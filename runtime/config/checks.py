@@ -9,7 +9,6 @@ import attrs
 
 from actors.channels.session_context import STORE_CONTEXT
 from actors.errors import BadInput
-from actors.secret import Secret
 from actors.settings import ADMIN_CHANNEL, OnFull, TopicSettings
 from actors.topics.catalogue import name_problem
 from actors.topics.subscribing import subscription_options
@@ -18,6 +17,7 @@ from runtime.config.addresses import BoundAddresses, is_loopback
 from runtime.config.problems import KeyPath, Problems, nearest
 from runtime.config.remotes import check_remote
 from runtime.config.schema import ClusterSettings, Configuration
+from runtime.config.secret_checks import check_secret, check_secrets_within
 from runtime.config.shown import shown
 from runtime.config.signal_checks import check_audit, check_monitoring
 from runtime.config.tls import check_channel_tls, check_outgoing_tls, check_tls_files
@@ -79,42 +79,17 @@ def check_clusters(clusters: dict[str, ClusterSettings], problems: Problems, sta
             check_tls_files(cluster, where, problems)
             for key, definition in cluster.security.items():
                 for one in ("password", "token", "key"):
-                    _check_secrets_within(getattr(definition, one), (*where, "security", key, one), problems)
+                    check_secrets_within(getattr(definition, one), (*where, "security", key, one), problems)
                 check_definition_secrets(definition, (*where, "security", key), problems)
             for key, outgoing in cluster.outgoing.items():
                 for secret in ("password", "bearer_token", "proxy_password"):
-                    _check_secret(getattr(outgoing, secret), (*where, "outgoing", key, secret), problems)
-                _check_secrets_within(outgoing.headers, (*where, "outgoing", key, "headers"), problems)
+                    check_secret(getattr(outgoing, secret), (*where, "outgoing", key, secret), problems)
+                check_secrets_within(outgoing.headers, (*where, "outgoing", key, "headers"), problems)
             for key, value in cluster.config.items():
-                _check_secrets_within(value, (*where, "config", key), problems)
+                check_secrets_within(value, (*where, "config", key), problems)
             for key in cluster.channels:
                 extra = cluster.channels[key].extra_properties
-                _check_secrets_within(extra, (*where, "channels", key, "extra_properties"), problems)
-
-
-def _check_secrets_within(value: Any, where: KeyPath, problems: Problems) -> None:
-    if isinstance(value, Secret):
-        _check_secret(value, where, problems)
-    elif isinstance(value, dict):
-        for key, one in value.items():
-            _check_secrets_within(one, (*where, key), problems)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            _check_secrets_within(one, where, problems)
-
-
-def _check_secret(secret: Secret | None, where: KeyPath, problems: Problems) -> None:
-    """Check that there is a secret, and that it is not empty: an empty one would let anybody in."""
-    if secret is None:
-        return
-    try:
-        is_empty = not secret.reveal()
-    except (OSError, LookupError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or (error.args[0] if error.args else error)
-        problems.add(where, f"the secret {secret.source!r} cannot be read: {reason}")
-    else:
-        if is_empty:
-            problems.add(where, f"the secret {secret.source!r} is empty")
+                check_secrets_within(extra, (*where, "channels", key, "extra_properties"), problems)
 
 
 def _address(text: str | None, where: KeyPath, problems: Problems) -> Address | None:

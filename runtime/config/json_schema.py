@@ -17,7 +17,7 @@ from runtime.config.meanings import meanings_of, purpose_of
 from runtime.config.reference import Key, alternatives, keys_of
 from runtime.config.schema import ClusterSettings
 from runtime.config.secrets import FORMS
-from runtime.config.signals import LogSettings
+from runtime.config.signals import LogSettings, TraceSettings
 
 __all__ = ["json_schema"]
 
@@ -46,6 +46,7 @@ def json_schema() -> Schema:
         "properties": {
             "clusters": {"description": "The clusters, by name.", **clusters},
             "log": _of(LogSettings, definitions),
+            "traces": _of(TraceSettings, definitions),
         },
         "definitions": dict(sorted(definitions.items())),
     }

@@ -18,8 +18,8 @@ from runtime.config.problems import KeyPath, Problem, Problems, nearest
 from runtime.config.schema import ClusterSettings, Configuration
 from runtime.config.secrets import is_reference, secret_from
 from runtime.config.shown import shown
-from runtime.config.signal_checks import check_log
-from runtime.config.signals import LogSettings
+from runtime.config.signal_checks import check_log, check_traces
+from runtime.config.signals import LogSettings, TraceSettings
 from runtime.config.syntax import parse
 
 __all__ = ["examine", "load", "read_text"]
@@ -56,7 +56,7 @@ class _Reader:
         if isinstance(kind, type) and issubclass(kind, Enum):
             return self._choice(value, kind, where)
         if kind is float and type(value) is int:
-            return float(value)
+            value = float(value)
         if type(value) is not kind:
             return self._problems.add(where, f"expected {_words(kind)}, got {shown(value, where)}")
         if kind in (int, float) and value < 0:
@@ -190,11 +190,13 @@ def examine(
     if document is None:
         raise ConfigurationError(problems.sentences())
     reader = _Reader(problems, path.resolve().parent)
-    known = ("clusters", "log")
+    known = ("clusters", "log", "traces")
     for key in document.keys() - set(known):
         problems.add((key,), f"unknown key{nearest(key, known)}")
     log = reader.read(document.get("log", {}), LogSettings, ("log",)) or LogSettings()
     check_log(log, problems)
+    traces = reader.read(document.get("traces", {}), TraceSettings, ("traces",)) or TraceSettings()
+    check_traces(traces, problems, are_sent=clusters is None or bool(clusters))
     tables = document.get("clusters", {})
     if not tables:
         problems.add((), "there are no clusters: describe one under [clusters.NAME]")
@@ -203,4 +205,4 @@ def examine(
         if name not in read:
             problems.add((), f"there is no cluster {name!r}{nearest(name, read)}")
     check_clusters(read, problems, set(read if clusters is None else clusters))
-    return Configuration(path, read, tuple(problems.warnings), text, log), problems.sentences()
+    return Configuration(path, read, tuple(problems.warnings), text, log, traces), problems.sentences()

@@ -13,7 +13,7 @@ from attrs import frozen
 from actors.settings import DeliveryOptions, TopicSettings
 from runtime.config.meanings import meanings_of, purpose_of
 from runtime.config.schema import ClusterSettings
-from runtime.config.signals import LogSettings
+from runtime.config.signals import LogSettings, TraceSettings
 
 __all__ = ["Key", "Section", "alternatives", "keys_of", "sections"]
 
@@ -76,6 +76,7 @@ def sections() -> Iterator[Section]:
     """Give every section of the file, each before those below it, in the order of the schema."""
     yield from _from(ClusterSettings, ("clusters", "CLUSTER"))
     yield from _from(LogSettings, ("log",))
+    yield from _from(TraceSettings, ("traces",))
 
 
 def _from(kind: type, path: tuple[str, ...]) -> Iterator[Section]:

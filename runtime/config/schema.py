@@ -16,7 +16,7 @@ from actors.settings import (
     SubscriptionSettings,
     TopicSettings,
 )
-from runtime.config.signals import AuditSettings, LogSettings, MonitoringSettings
+from runtime.config.signals import AuditSettings, LogSettings, MonitoringSettings, TraceSettings
 
 __all__ = ["ClusterSettings", "Configuration", "StoreKind", "StoreSettings", "Synchronous"]
 
@@ -77,6 +77,7 @@ class Configuration:
     warnings: tuple[str, ...] = ()
     text: str = field(default="", repr=False)
     log: LogSettings = field(factory=LogSettings)
+    traces: TraceSettings = field(factory=TraceSettings)
 
     @property
     def folder(self) -> Path:

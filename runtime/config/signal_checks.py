@@ -1,17 +1,20 @@
-"""Checks of what clusters.toml says of logs, and of what is told over HTTP."""
+"""Checks of what clusters.toml says of logs, of what is told over HTTP, and of traces."""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
-from actors.secret import masked_address
+from actors.secret import Secret, masked_address
 from actors.settings import SecurityKind
 from runtime.config.addresses import BoundAddresses, is_loopback
 from runtime.config.problems import KeyPath, Problems, nearest
 from runtime.config.schema import ClusterSettings
-from runtime.config.signals import KINDS, AuditSettings, LogSettings
+from runtime.config.secret_checks import check_secrets_within
+from runtime.config.shown import shown
+from runtime.config.signals import KINDS, AuditSettings, LogSettings, TraceSettings
 
-__all__ = ["check_audit", "check_log", "check_monitoring", "host_and_port"]
+__all__ = ["check_audit", "check_log", "check_monitoring", "check_traces", "host_and_port"]
 
 _LEAST_AUDIT_SIZE = 64 * 1024
 
@@ -73,3 +76,27 @@ def check_audit(settings: AuditSettings, where: KeyPath, problems: Problems) -> 
     """Note files that would be put aside all the time."""
     if settings.max_size < _LEAST_AUDIT_SIZE:
         problems.add((*where, "max_size"), f"expected {_LEAST_AUDIT_SIZE} or more, got {settings.max_size}")
+
+
+def check_traces(settings: TraceSettings, problems: Problems, *, are_sent: bool) -> None:
+    """Note an endpoint that is none, or that nobody here could send to, and a ratio that cannot be.
+
+    `are_sent` says whether a server is to be started, whose secrets must be there.
+    """
+    if not 0 <= settings.ratio <= 1:
+        problems.add(("traces", "ratio"), f"expected a number from 0 to 1, got {settings.ratio:g}")
+    for name, value in settings.headers.items():
+        where = ("traces", "headers", name)
+        if not isinstance(value, str | Secret):
+            problems.add(where, f"expected a text or a secret, got {shown(value, where)}")
+    if are_sent:
+        check_secrets_within(settings.headers, ("traces", "headers"), problems)
+    if settings.endpoint is None:
+        return
+    parts = urlsplit(settings.endpoint)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        problems.add(
+            ("traces", "endpoint"), f"expected http://HOST:PORT/v1/traces, got {masked_address(settings.endpoint)!r}"
+        )
+    elif find_spec("opentelemetry") is None:
+        problems.add(("traces", "endpoint"), "traces need OpenTelemetry: pip install 'isthmus[traces]'")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from attrs import field, frozen
 
 from actors.settings import MIB
 
-__all__ = ["KINDS", "AuditSettings", "LogFormat", "LogLevel", "LogSettings", "MonitoringSettings"]
+__all__ = ["KINDS", "AuditSettings", "LogFormat", "LogLevel", "LogSettings", "MonitoringSettings", "TraceSettings"]
 
 KINDS = (
     "actor",
@@ -31,6 +32,7 @@ KINDS = (
     "subscription",
     "topic",
     "topics",
+    "traces",
     "watchdog",
     "wsx",
 )
@@ -84,3 +86,14 @@ class AuditSettings:
     file: Path | None = None  # where it is written; unset: `audit.log` in the data_dir
     max_size: int = 10 * MIB  # bytes of the file; then it is kept as `audit.log.1`, and the one of that name as `.2`
     keep: int = 10  # how many older files are kept
+
+
+@frozen
+class TraceSettings:
+    """Where the servers of this file send spans of calls and messages, by OpenTelemetry; see docs/metrics.md."""
+
+    # a collector that takes OTLP over HTTP: `"http://HOST:4318/v1/traces"`; unset: nowhere, and nothing is traced
+    endpoint: str | None = None
+    headers: dict[str, Any] = field(factory=dict, repr=False)  # what is sent along; texts or secrets
+    # how many of the traces that begin here are kept, from 0 to 1; of others whoever began them decides
+    ratio: float = 1.0

@@ -9,13 +9,14 @@ from attrs import frozen
 
 from actors.meters import Meters
 from actors.ports import Clock, Threads
+from actors.signals import Tracer
 from actors.supervision import ChildSpec
 from actors.topics.catalogue import Catalogue
 from runtime.config.schema import ClusterSettings
 from runtime.registry import Registry
 from runtime.store.gauges import StoreGauges
 
-__all__ = ["MakeMonitor", "Watched"]
+__all__ = ["MakeMonitor", "Watched", "Watching"]
 
 
 @frozen
@@ -51,3 +52,11 @@ class Watched:
 
 MakeMonitor = Callable[[Watched], ChildSpec]
 """Makes the actor that answers those who watch."""
+
+
+@frozen
+class Watching:
+    """What a server is watched with: over HTTP, and by traces; None for what is not wanted."""
+
+    monitor: MakeMonitor | None = None
+    tracer: Tracer | None = None

@@ -14,6 +14,7 @@ from actors.actor import Actor
 from actors.ref import ActorRef, actor_name
 from actors.services.call import Call
 from actors.services.service import Service
+from actors.signals import Tracer
 from actors.topics.catalogue import Catalogue
 from actors.topics.publication import Publish
 from runtime.cluster import Cluster, Ports, Stores
@@ -44,12 +45,14 @@ class SimulatedCluster:
         nursery: trio.Nursery,
         max_thread_delay: float = 0.0,
         node: str = "",
+        tracer: Tracer | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
         self.hooks: list[Any] = []
         self.audit: list[dict[str, Any]] = []
         self._node = node or name
+        self._tracer = tracer
         self._classes = classes
         self._network = network
         self._entropy = entropy
@@ -102,6 +105,7 @@ class SimulatedCluster:
             threads=self._threads,
             processes=self._threads,
             stores=Stores.of(store, catalogue),
+            tracer=self._tracer,
             audit=RecordedAudit(self.audit),
         )
         self.cluster = Cluster(self.name, self.settings, classes, ports)

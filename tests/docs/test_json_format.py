@@ -28,7 +28,8 @@ from actors.messages import (
 )
 from actors.settings import ChannelSettings, Compat, DeliverySettings, OutgoingSettings
 from actors.streams import flow, outlet
-from actors.topics.publication import _OPTIONS, MAX_MSG_ID, NEVER, Published, delivered
+from actors.topics.publication import NEVER, Published, delivered
+from actors.topics.publish_options import MAX_MSG_ID, OPTIONS
 from actors.topics.topic_access import MAX_HANDED_OUT
 from runtime.listening import _COMPAT_PING, _NATIVE_PING
 from runtime.transport.options import CLOSE_TIMEOUT, GOODBYE_TIMEOUT
@@ -180,7 +181,7 @@ def test_the_services_of_a_gateway() -> None:
     """What is always allowed is named, and so is each option of publishing and subscribing."""
     assert set(codes(section("## Invoking").partition("always these:")[2].partition("\n\n")[0])) == ALWAYS_ALLOWED
     rows = {codes(row[0])[0]: codes(row[1]) for row in table(section("## Publish and subscribe"), "service")}
-    assert set(rows["zato.pubsub.pubapi.publish-message"]) == {"topic_name", "data", *_OPTIONS}
+    assert set(rows["zato.pubsub.pubapi.publish-message"]) == {"topic_name", "data", *OPTIONS}
     assert set(rows["zato.pubsub.subscription.create-wsx-subscription"]) == {
         "topic_name",
         "topic_name_list",
