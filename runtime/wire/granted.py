@@ -82,15 +82,13 @@ def whole(request: _SizedInvoke | _SizedStream | _SizedPublish) -> Invoke:
     Raises:
         UNREADABLE: When that cannot be decoded.
     """
+    rest = request.timestamp, request.timeout, request.cid, request.trace
     if isinstance(request, _SizedPublish):
-        publications = _publications(request.data)
-        return PublishTo(request.id, publications, request.timestamp, request.timeout, request.cid, request.topic)
+        return PublishTo(request.id, _publications(request.data), *rest, request.topic)
     data = _decode(request.data)
     if isinstance(request, _SizedStream):
-        return OpenStream(
-            request.id, data, request.timestamp, request.timeout, request.cid, request.count, request.bytes
-        )
-    return Invoke(request.id, data, request.timestamp, request.timeout, request.cid)
+        return OpenStream(request.id, data, *rest, request.count, request.bytes)
+    return Invoke(request.id, data, *rest)
 
 
 class Granted:

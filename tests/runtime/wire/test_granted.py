@@ -209,8 +209,8 @@ def test_requests_arrive_as_they_were_sent(data: Any) -> None:
     client, server = pair()
     requests: list[Message] = [
         Invoke("a", data, NOW, 5.0, "c"),
-        OpenStream("b", data, NOW, None, "", 1, 2),
-        PublishTo("c", [Publication(data, {"priority": 3})], NOW, 1.0, "", "/t"),
+        OpenStream("b", data, NOW, None, "", "t1", 1, 2),
+        PublishTo("c", [Publication(data, {"priority": 3})], NOW, 1.0, "", "t2", "/t"),
     ]
     [frame] = client.send([msgspec.structs.replace(one, data=encoded(one.data)[0]) for one in requests])  # type: ignore[type-var]
     assert server.receive(frame) == requests
