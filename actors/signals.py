@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 from attrs import evolve
+from msgspec.structs import replace
 
 from actors.connections.remote_topics import RemoteTopicCall
 from actors.envelope import Envelope
@@ -22,7 +23,7 @@ from actors.services.call import Call, RemoteCall
 from actors.topics.delivery import PublishMany
 from actors.topics.publication import Publish, published_of
 
-__all__ = ["Part", "Signals", "Tracer"]
+__all__ = ["Part", "Signals", "Tracer", "traced"]
 
 T = TypeVar("T")
 
@@ -100,9 +101,7 @@ class Signals:
         if self.tracer is None:
             return await send(message)
         with self.tracer.span(Part.PUBLISH, "publish", topic=topic, cid=cid) as trace:
-            if isinstance(message, PublishMany):
-                return await send(PublishMany(tuple(evolve(one, trace=trace) for one in message.messages)))
-            return await send(evolve(message, trace=trace))
+            return await send(traced(message, trace))
 
     async def delivery(self, delivery: Deliver, handle: Callable[[str], Awaitable[T]], cid: str) -> T:
         """Have messages handled, as what follows their publishing; `handle` is given the traceparent of that."""
@@ -112,6 +111,13 @@ class Signals:
             Part.DELIVERY, "deliver", _traces_of(delivery), messages=len(delivery.messages), cid=cid
         ) as trace:
             return await handle(trace)
+
+
+def traced(message: Publish | PublishMany, trace: str) -> Publish | PublishMany:
+    """Return a message, or several, as what a trace goes on with."""
+    if isinstance(message, PublishMany):
+        return evolve(message, messages=tuple(replace(one, trace=trace) for one in message.messages))
+    return replace(message, trace=trace)
 
 
 async def _timed(work: Work, answer: Awaitable[T]) -> T:

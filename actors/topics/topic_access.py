@@ -20,6 +20,7 @@ from actors.ref import actor_name
 from actors.services.call import Caller, who_calls
 from actors.services.reach import LOCAL_TIMEOUT, Reach
 from actors.settings import Compat, TopicSettings
+from actors.signals import traced
 from actors.topics.delivery import (
     TOPICS,
     FindTopic,
@@ -181,6 +182,8 @@ async def hand_over(reach: Reach, topic: str, message: Publish | PublishMany) ->
         mailbox = reach.directory.find_mailbox(name)
     if mailbox is None:
         raise _no_topic(topic)
+    if trace := reach.trace():
+        message = traced(message, trace)
     size = message.size if isinstance(message, Publish) else sum(one.size for one in message.messages)
     envelope = Envelope(message, reach.position()[0], size=size)
     if mailbox.put_if_room(envelope):
