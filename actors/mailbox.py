@@ -51,6 +51,8 @@ class Mailbox:
         self.limits = limits
         self.is_closed = False
         self.dropped = 0
+        self.answer_timeout = 30.0
+        """Seconds that callers wait for an answer who ask how long that should be; the actor sets them."""
         self._waiting: deque[Envelope] = deque()
         self._lent: deque[Envelope] = deque()
         self._bytes = 0

@@ -96,6 +96,7 @@ class OutgoingConnection(Actor):
         self._pending = PendingCalls(self.actor, self._entropy)
         self._frames = FrameSender(self.actor, self.settings.max_message_size, self._entropy)
         self._config = config_of(self.settings, self.actor)
+        self.mailbox.answer_timeout = self.settings.timeout
         self.progress.measure("pending", lambda: len(self._pending))
         self._show("connecting" if self.settings.active else "stopped")
 
@@ -104,6 +105,7 @@ class OutgoingConnection(Actor):
         settings = self.settings = newer.settings
         self._dialers = newer._dialers
         self._config = config_of(settings, self.actor)
+        self.mailbox.answer_timeout = settings.timeout
         self._frames = FrameSender(self.actor, settings.max_message_size, self._entropy)
         self._adopted.notify()
         if self._live is not None:

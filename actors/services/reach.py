@@ -28,6 +28,7 @@ from actors.errors import (
     Overloaded,
     ServiceNotFound,
 )
+from actors.mailbox import Mailbox
 from actors.messages import Publication
 from actors.ports import Entropy, Threads
 from actors.ref import ActorRef, Directory, actor_name
@@ -42,6 +43,7 @@ __all__ = ["Client", "Connection", "Out", "Reach", "invoke_service", "not_taken"
 
 LOCAL_TIMEOUT = 30.0
 CALL_TIMEOUT = 5.0
+"""Seconds that a call may take over a connection that does not exist yet."""
 
 
 @frozen
@@ -170,7 +172,7 @@ class Connection:
         """Return a client, to use with `async with` or, in a blocking service, `with`."""
         return Client(self._reach, self.name)
 
-    def invoke(self, message: object, request: object = None, *, timeout: float = CALL_TIMEOUT) -> Any:
+    def invoke(self, message: object, request: object = None, *, timeout: float | None = None) -> Any:
         """Invoke without asking for a client first; see `Client.invoke`."""
         return self.client().invoke(message, request, timeout=timeout)
 
@@ -200,7 +202,7 @@ class Client:
     ) -> None:
         return None
 
-    def invoke(self, message: object, request: object = None, *, timeout: float = CALL_TIMEOUT) -> Any:
+    def invoke(self, message: object, request: object = None, *, timeout: float | None = None) -> Any:
         """Invoke a remote service and return its `CallResponse`; or send a frame and return None.
 
         With `remote = "websocket"`, `message` is one frame: text, bytes, or a dict or list to be sent as JSON. It is
@@ -210,8 +212,8 @@ class Client:
             message: `{"service": name, "request": data}`, the name of a service, or, for a channel mounted
                 straight on a service, that service's input.
             request: The input, where `message` is a name.
-            timeout: Seconds to wait for the answer, the wait for a link included; less where the invocation that
-                calls has less left.
+            timeout: Seconds to wait for the answer, the wait for a link included; else those of the connection's own
+                `timeout`; less where the invocation that calls has less left.
 
         Raises:
             InvokeTimeout: It was sent, and no answer came in time.
@@ -225,7 +227,7 @@ class Client:
 
     send = invoke
 
-    def invoke_service(self, name: str, request: object = None, *, timeout: float = CALL_TIMEOUT) -> Any:
+    def invoke_service(self, name: str, request: object = None, *, timeout: float | None = None) -> Any:
         """Invoke a remote service by name; see `invoke`."""
         return self._call(RemoteCall({"service": name, "request": request}), timeout)
 
@@ -234,7 +236,7 @@ class Client:
         message: object,
         request: object = None,
         *,
-        timeout: float = CALL_TIMEOUT,
+        timeout: float | None = None,
         total_timeout: float = float("inf"),
     ) -> Stream:
         """Iterate over what a remote service yields: `async for item in client.stream(name, data)`.
@@ -245,30 +247,32 @@ class Client:
         Args:
             message: As for `invoke`.
             request: The input, where `message` is a name.
-            timeout: Seconds to wait for each item, for the first one the wait for a link included.
+            timeout: Seconds to wait for each item, for the first one the wait for a link included; else those of the
+                connection's own `timeout`.
             total_timeout: Seconds for all of them; never more than the invocation that iterates has left.
         """
-        return remote_stream(self._reach, self.connection, message, request, timeout, total_timeout)
+        patience = _patience(self._mailbox(), timeout)
+        return remote_stream(self._reach, self.connection, message, request, patience, total_timeout)
 
-    def subscribe(self, topic: str, *, timeout: float = CALL_TIMEOUT, **options: Any) -> Any:
+    def subscribe(self, topic: str, *, timeout: float | None = None, **options: Any) -> Any:
         """Subscribe over this connection; messages go to its on_message, the response's data has the `sub_key`.
 
         The subscription is not kept where the remote does not keep it beyond a link: list topics under `subscribe`.
 
         Args:
             topic: A topic of the remote cluster.
-            timeout: Seconds to wait for the answer.
+            timeout: Seconds to wait for the answer; else those of the connection's own `timeout`.
             options: What may be set of a subscription, by the names of clusters.toml.
         """
         return self._call(RemoteSubscribe(topic=topic, options=options), timeout)
 
-    def unsubscribe(self, topic: str, sub_key: str = "", *, timeout: float = CALL_TIMEOUT) -> Any:
+    def unsubscribe(self, topic: str, sub_key: str = "", *, timeout: float | None = None) -> Any:
         """End a subscription of this connection, all of them to the topic without a sub_key.
 
         Args:
             topic: A topic of the remote cluster.
             sub_key: Which subscription.
-            timeout: Seconds to wait for the answer.
+            timeout: Seconds to wait for the answer; else those of the connection's own `timeout`.
         """
         return self._call(RemoteUnsubscribe(topic=topic, sub_key=sub_key), timeout)
 
@@ -278,7 +282,7 @@ class Client:
         data: object = "",
         *,
         data_list: Sequence[Mapping[str, Any]] | None = None,
-        timeout: float = CALL_TIMEOUT,
+        timeout: float | None = None,
         **options: Any,
     ) -> Any:
         """Publish to a topic of the remote cluster; the response's data has the `msg_id`.
@@ -288,7 +292,7 @@ class Client:
             data: What is published. Zato turns what is not text into Python's own notation of it.
             data_list: Instead of `data`: dicts, each with `data` and options of its own. They are stored together, and
                 the response's data has their `msg_ids`. Only clusters of Isthmus of this release or a newer one can.
-            timeout: Seconds to wait for the answer.
+            timeout: Seconds to wait for the answer; else those of the connection's own `timeout`.
             options: `priority`, `expiration`, `correl_id` and what else the remote takes; with `data_list`, what holds
                 for those that say nothing else.
 
@@ -300,7 +304,7 @@ class Client:
         messages = [Publication(data, options)] if data_list is None else listed(data, data_list, options)
         return self._call(RemotePublish(topic=topic, messages=messages, is_list=is_list), timeout)
 
-    def _call(self, call: RemoteCall, timeout: float) -> Any:
+    def _call(self, call: RemoteCall, timeout: float | None) -> Any:
         signals = self._reach.signals
         if signals is None:
             return self._reach.bridge(lambda: self._ask(call, timeout))
@@ -308,11 +312,14 @@ class Client:
             lambda: signals.call(self.connection, call, self._ask(call, timeout), self._reach.position()[0])
         )
 
-    async def _ask(self, call: RemoteCall, timeout: float) -> CallResponse | None:
+    def _mailbox(self) -> Mailbox | None:
+        return self._reach.directory.find_mailbox(actor_name("outgoing", self.connection))
+
+    async def _ask(self, call: RemoteCall, timeout: float | None) -> CallResponse | None:
         cid, latest = self._reach.position()
-        mailbox = self._reach.directory.find_mailbox(actor_name("outgoing", self.connection))
+        mailbox = self._mailbox()
         slot, now = AwaitedReply(), trio.current_time()
-        deadline = min(now + timeout, latest)
+        deadline = min(now + _patience(mailbox, timeout), latest)
         wait = max(0.0, deadline - now)
         try:
             if mailbox is None:
@@ -326,3 +333,10 @@ class Client:
         except ActorError as error:
             raise not_carried(error, self.connection) from None
         return response
+
+
+def _patience(mailbox: Mailbox | None, timeout: float | None) -> float:
+    """Return how long a call may take, as whoever makes it says, or else the connection."""
+    if timeout is not None:
+        return timeout
+    return CALL_TIMEOUT if mailbox is None else mailbox.answer_timeout

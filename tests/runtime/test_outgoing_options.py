@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import trio
 
-from actors import Backoff, Forbidden, LinkLost, NotFound, Service, Subscribing
+from actors import Backoff, Forbidden, InvokeTimeout, LinkLost, NotFound, Service, Subscribing
 from actors.secret import masked_address
 from runtime.config.schema import ClusterSettings
 from runtime.testing import MemoryNetwork, SimulatedCluster
@@ -123,6 +124,49 @@ async def test_what_a_service_listed_before_is_kept_while_it_cannot_be_asked(
     entry = await apac.until("outgoing", CONNECTION, "ready")
     assert entry["detail"]["subscribed"] == [NEW]
     assert topics_of(emea) == {NEW}
+
+
+async def test_a_call_that_says_no_timeout_has_that_of_its_connection(
+    network: MemoryNetwork, nursery: trio.Nursery
+) -> None:
+    """Calls, publishing and each item of a stream; what a call says itself goes before it."""
+
+    class Never(Service):
+        name = "test.never"
+
+        async def handle(self) -> None:
+            await trio.sleep_forever()
+
+    class Streams(Service):
+        name = "test.streams"
+
+        async def handle(self) -> AsyncIterator[int]:
+            await trio.sleep_forever()
+            yield 1
+
+    class Asks(Service):
+        name = "test.asks"
+
+        async def handle(self, timeout: float | None) -> list[float]:
+            said = {} if timeout is None else {"timeout": timeout}
+            conn = self.out.wsx.get(CONNECTION).conn
+            took = []
+            for call in (
+                lambda: conn.invoke("test.never", **said),
+                lambda: conn.client().invoke_service("test.never", **said),
+                lambda: anext(aiter(conn.client().stream("test.streams", **said))),
+            ):
+                began = trio.current_time()
+                with pytest.raises(InvokeTimeout):
+                    await call()
+                took.append(round(trio.current_time() - began, 1))
+            return took
+
+    await start(nursery, network, "emea", emea_settings(), [Never, Streams])
+    apac = await start(nursery, network, "apac", apac_settings(hooks=False, timeout=17.0), [Asks])
+    await apac.until("outgoing", CONNECTION, "ready")
+    assert await apac.invoke("test.asks", None, timeout=100.0) == [17.0, 17.0, 17.0]
+    assert await apac.invoke("test.asks", 3.0, timeout=100.0) == [3.0, 3.0, 3.0]
 
 
 async def test_a_silent_peer_ends_the_link_after_socket_read_timeout(
