@@ -59,7 +59,7 @@ class _Reader:
             value = float(value)
         if type(value) is not kind:
             return self._problems.add(where, f"expected {_words(kind)}, got {shown(value, where)}")
-        if kind in (int, float) and value < 0:
+        if kind in (int, float) and not value >= 0:  # nan is none, either
             return self._problems.add(where, f"expected a number that is not negative, got {shown(value, where)}")
         return value
 

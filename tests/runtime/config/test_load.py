@@ -76,6 +76,7 @@ def test_all_problems_come_at_once_with_their_lines(tmp_path: Path) -> None:
         ('security = "apac"', 'security = "apac"\nextra_properties = {StoreCtx = 1}', "StoreCtx: expected true or"),
         ('security = "apac"', 'security = "apac"\nextra_properties = {a = "$ISTHMUS_NOT_SET"}', "is not set"),
         ('security = "apac"', 'security = "apac"\nmax_len_messages_sent = -1', "not negative"),
+        ('security = "apac"', 'security = "apac"\nhandshake_timeout = nan', "not negative, got nan"),
         ('security = "apac"', 'security = "apac"\nsequential = "yes"', "expected true or false"),
         ('security = "apac"', 'security = "apac"\ntoken_ttl = 0', "token_ttl: expected more than 0"),
         ('security = "apac"', 'security = "apac"\npings_missed_threshold = 0', "threshold: expected more than 0"),

@@ -18,7 +18,7 @@ ENDPOINT = 'endpoint = "http://127.0.0.1:4318/v1/traces"\n'
         ('endpoint = "127.0.0.1:4318"\n', "traces.endpoint: expected http://HOST:PORT/v1/traces, got '127.0.0.1:4318'"),
         ('endpoint = "http://me:pw@127.0.0.1:4318"\n', "traces.endpoint: expected http://HOST:PORT/v1/traces"),
         (f"{ENDPOINT}ratio = 1.5\n", "traces.ratio: expected a number from 0 to 1, got 1.5"),
-        (f"{ENDPOINT}ratio = nan\n", "traces.ratio: expected a number from 0 to 1, got nan"),
+        (f"{ENDPOINT}ratio = nan\n", "traces.ratio: expected a number that is not negative, got nan"),
         (f"{ENDPOINT}ratio = -1\n", "traces.ratio: expected a number that is not negative"),
         (f'{ENDPOINT}headers = {{ key = "$NO_SUCH_SECRET" }}\n', "traces.headers.key: the secret '$NO_SUCH_SECRET'"),
         (f"{ENDPOINT}headers = {{ key = 7 }}\n", "traces.headers.key: expected a text or a secret, got a whole number"),
