@@ -63,7 +63,7 @@ def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
             else:
                 confirmed += 1
         assert confirmed > 0
-        assert refused.stderr == "the store cannot write: database or disk is full (status 503)\n"
+        assert refused.stderr == "message 1: the store cannot write: database or disk is full\n"
         assert launched.run("publish", "one", "/fleeting", "x").returncode == 0
         assert launched.run("invoke", "one", "helpers.echo", "1").stdout == "1\n"
 
