@@ -3,7 +3,8 @@
 A planted secret has a mark in it that stands in nothing else. What is searched is what each test put out, the tracebacks
 of those that failed, and every file that a test left behind (logs, audit logs, stores, status) but those that hold
 secrets: files named `*.secret`, and what is below a folder `secrets`. The secrets that clusters made by themselves
-(`local:NAME`) are in such a folder, and are searched for, too. One that is found fails the run.
+(`local:NAME`) are in such a folder, and are searched for, too. One that is found fails the run. Where several processes
+share the tests, each searches what its own put out.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,6 +65,13 @@ class PlantedSecrets:
                 self._search(str(path), path.read_bytes(), secrets)
         if self.found:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if (told := getattr(self._config, "workeroutput", None)) is not None:
+            told["planted"] = self.found
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what one of several processes has found."""
+        self.found += getattr(node, "workeroutput", {}).get("planted", [])
 
     def _made(self, files: dict[Path, bool]) -> Iterator[bytes]:
         for path, is_kept in files.items():

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.planted import MARK, planted
 from tests.processes import ROOT
 
@@ -50,19 +52,20 @@ def test_kept(tmp_path):
 """
 
 
-def run(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, text: str, *more: str) -> subprocess.CompletedProcess[str]:
     """Run a suite of its own, with the plugin, below a folder whose files this run does not search."""
     kept = folder / "secrets"
     kept.mkdir()
     (kept / "test_inner.py").write_text(SECRET + text)
-    options = ["-p", "tests.planted", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", str(kept)]
+    options = ["-p", "tests.planted", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", str(kept), *more]
     command = [sys.executable, "-m", "pytest", *options, f"--basetemp={kept / 'base'}", str(kept / "test_inner.py")]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_a_secret_that_gets_out_fails_the_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [[], ["-n", "2"]], ids=["alone", "among two"])
+def test_a_secret_that_gets_out_fails_the_run(processes: list[str], tmp_path: Path) -> None:
     """Whichever way it goes: the run says where it was found."""
-    done = run(tmp_path, LEAKS)
+    done = run(tmp_path, LEAKS, *processes)
     found = [line.partition(": ")[2] for line in done.stdout.splitlines() if line.startswith("A SECRET WAS PUT OUT")]
     tests = {line.rpartition("::")[2] for line in found if "::" in line}
     ways = ("printed", "on_stderr", "logged", "in_a_traceback", "by_a_child", "made_by_a_cluster")
