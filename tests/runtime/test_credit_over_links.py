@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -44,6 +45,17 @@ class Gate:
                 return len(str(data))
 
         self.service = Holds
+
+
+class Streams(Service):
+    """Yields nothing, and does not end."""
+
+    name = "test.gate"
+    concurrency = 1000
+
+    async def handle(self, data: Any) -> AsyncIterator[Any]:
+        await trio.sleep_forever()
+        yield data
 
 
 class Asks(Service):
@@ -270,8 +282,9 @@ async def test_a_delivery_that_was_given_up_waiting_for_counts_until_it_is_answe
 async def end_of(peer: Peer) -> str:
     """Return why a link ended."""
     try:
-        while True:
-            await peer._link.receive()
+        with trio.fail_after(3600):
+            while True:
+                await peer._link.receive()
     except LinkClosed as closed:
         return f"{closed.code} {closed.reason}"
 
@@ -281,7 +294,8 @@ async def test_a_client_that_goes_beyond_its_credit_loses_its_link(
     stream: bool, network: MemoryNetwork, nursery: trio.Nursery, gate: Gate
 ) -> None:
     """It is told what it broke."""
-    emea = await start(nursery, network, "emea", emea_settings(max_in_flight=2), [gate.service])
+    service = Streams if stream else gate.service
+    emea = await start(nursery, network, "emea", emea_settings(max_in_flight=2), [service])
     await emea.until("listener", "gateway", "listening")
     limits = {"features": list(FEATURES), "requests": CreditLimit(9, 9999), "deliveries": CreditLimit(9, 9999)}
     async with peer_of(network, "isthmus.1", "one", **limits) as peer:
