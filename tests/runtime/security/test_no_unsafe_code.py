@@ -19,6 +19,7 @@ CALLS = {"eval", "exec", "compile", "__import__", "execfile"}
 """Builtins that run text."""
 
 SHELLS = {"system", "popen", "getoutput", "getstatusoutput", "create_subprocess_shell"}
+STARTS = {"run", "call", "check_call", "check_output", "Popen", "run_process", "open_process"}
 UNSAFE_YAML = {"load", "load_all", "unsafe_load", "unsafe_load_all", "full_load", "full_load_all"}
 SAFE_LOADERS = ("SafeLoader", "CSafeLoader")
 
@@ -37,7 +38,10 @@ def _of_call(node: ast.Call, safe: set[str]) -> Iterator[str]:
     if name in SHELLS and owner in ("", "os", "subprocess", "asyncio"):
         yield f"runs a shell by {name}"
     for keyword in node.keywords:
-        if keyword.arg == "shell" and not (isinstance(keyword.value, ast.Constant) and keyword.value.value is False):
+        if keyword.arg != "shell":
+            continue
+        is_known = isinstance(keyword.value, ast.Constant)
+        if ast.unparse(keyword.value) == "True" or (name in STARTS and not is_known):
             yield "runs a shell"
     if name in UNSAFE_YAML and owner.endswith("yaml"):
         loader = [ast.unparse(one) for one in (*node.args[1:], *(one.value for one in node.keywords))]
