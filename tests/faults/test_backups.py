@@ -83,8 +83,11 @@ async def give_up_a_backup(folder: Path) -> None:
     assert list(target.parent.iterdir()) == []
 
 
-async def test_what_was_confirmed_before_a_backup_is_in_it_when_it_is_restored_elsewhere(tmp_path: Path) -> None:
-    """Publishing goes on during the backup; then the server is killed, and another starts from the backup."""
+async def test_a_backup_is_whole(tmp_path: Path) -> None:  # its name is in the path of a socket, which is to be short
+    """What was confirmed before it is in it when it is restored elsewhere.
+
+    Publishing goes on during the backup; then the server is killed, and another starts from the backup.
+    """
     first = launched_emea(tmp_path / "first")
     second: Launched | None = None
     try:
