@@ -24,6 +24,9 @@ def planted(name: str) -> str:
     return f"{MARK}-{name}-7Qx2"
 
 
+PASSWORD = planted("password")
+"""What tests log in with that need just any password."""
+
 _MADE = re.compile(rb"[0-9a-f]{64}")
 """What a secret is like that a cluster made."""
 

@@ -23,6 +23,7 @@ from runtime.store.schema import open_database
 from runtime.store.sqlite import SqliteStore
 from runtime.testing import InlineThreads, MemoryNetwork, SeededEntropy, SimulatedCluster
 from runtime.transport.tcp import TcpNetwork
+from tests.planted import PASSWORD
 
 ADDRESS = "ws://127.0.0.1:47043/zato.wsx.gateway"
 CONNECTION = "My WSX Outconn"
@@ -93,7 +94,7 @@ async def start_real(
 def emea_settings(
     *,
     compat: Compat = Compat.ZATO_3_2,
-    password: str = "right",
+    password: str = PASSWORD,
     topics: Sequence[str] = ("/customer/new",),
     address: str = ADDRESS,
     **channel: Any,
@@ -116,7 +117,7 @@ def emea_settings(
 
 
 def apac_settings(
-    *, password: str = "right", hooks: bool = True, address: str = ADDRESS, **outgoing: Any
+    *, password: str = PASSWORD, hooks: bool = True, address: str = ADDRESS, **outgoing: Any
 ) -> ClusterSettings:
     names = {"on_connect": "hooks.all", "on_message": "hooks.all", "on_close": "hooks.all"} if hooks else {}
     return ClusterSettings(

@@ -40,6 +40,7 @@ from actors.messages import (
 )
 from runtime.wire import Frame
 from runtime.wire.compression import Compressed, zstd
+from tests.planted import PASSWORD
 
 __all__ = ["FORMATS", "ROLES", "Inputs"]
 
@@ -208,7 +209,7 @@ class Inputs:
         if role == "server":
             action = self._random.choice(("create-session", "invoke-service", "client-response", "other"))
             meta |= {"action": action, "token": token, "client_id": "c", "client_name": {"a": 1}, "attrs": "a=1"}
-            meta |= {"username": "apac", "secret": "right"} if action == "create-session" else {}
+            meta |= {"username": "apac", "secret": PASSWORD} if action == "create-session" else {}
             return {"meta": meta, "data": {**self._request(), "response": 1}}
         kind = self._random.choice(("zwsx.rspa", "zwsx.rspok", "zwsx.rsperr", "zwsx.rqc", "zwsx.psrq", "other"))
         if kind in ("zwsx.rqc", "zwsx.psrq"):
@@ -230,7 +231,7 @@ class Inputs:
             Credit("", self._random.choice((0, 1, 2**53 - 1)), 1000),
         ]
         if role == "server":
-            hello = Hello(number, username="apac", secret="right", cluster="x", connection="y", incarnation="z")
+            hello = Hello(number, username="apac", secret=PASSWORD, cluster="x", connection="y", incarnation="z")
             if self.chance(0.5):
                 few = CreditLimit(self._random.choice((0, 1, 2**53 - 1)), self._random.choice((0, 1000)))
                 hello = msgspec.structs.replace(hello, features=[CREDIT], requests=few, deliveries=few)

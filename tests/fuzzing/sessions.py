@@ -26,6 +26,7 @@ from runtime.transport import Address
 from runtime.wire import Frame
 from tests.fuzzing.inputs import FORMATS, NOW, Inputs
 from tests.fuzzing.report import Report
+from tests.planted import PASSWORD
 from tests.runtime.transport.support import websocket
 from tests.support import ADDRESS, apac_settings, emea_settings, start
 
@@ -137,12 +138,12 @@ class SessionFuzzer:
                 has_session = self._inputs.chance(0.7)
                 with contextlib.suppress(ConnectionClosed):
                     if has_session:
-                        await peer.say(Hello("h1", username="apac", secret="right"))
+                        await peer.say(Hello("h1", username="apac", secret=PASSWORD))
                         await peer.hear("h1")
                     await self._feed(peer, f"session {format_} server {'open' if has_session else 'new'}", "server")
                     await self._probe(peer)
         async with self._connected(network, "native") as good:
-            await good.say(Hello("h1", username="apac", secret="right"))
+            await good.say(Hello("h1", username="apac", secret=PASSWORD))
             await good.hear("h1")
             await self._probe(good)
 

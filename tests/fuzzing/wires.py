@@ -9,6 +9,7 @@ from actors.messages import CREDIT, CreditLimit, Deliver, Denied, Goodbye, Hello
 from runtime.wire import Frame, NativeWire, Role, Violation, ZatoClientWire, ZatoServerWire
 from tests.fuzzing.inputs import FORMATS, ROLES, Inputs
 from tests.fuzzing.report import Report
+from tests.planted import PASSWORD
 
 __all__ = ["STATES", "check", "fuzz_wires", "make_wire"]
 
@@ -32,7 +33,7 @@ def make_wire(format_: str, role: str, state: str) -> Any:
             receiver.receive(frame)
 
     if state != "new":
-        hello = Hello("h1", username="apac", secret="right", features=[CREDIT], requests=TAKEN, deliveries=TAKEN)
+        hello = Hello("h1", username="apac", secret=PASSWORD, features=[CREDIT], requests=TAKEN, deliveries=TAKEN)
         carry("client", hello)
     if state in ("open", "closed"):
         carry("server", Welcome("w1", "h1", token=TOKEN, features=[CREDIT], requests=TAKEN))

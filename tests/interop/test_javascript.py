@@ -14,6 +14,7 @@ from actors.settings import DeliverySettings, TopicSettings
 from runtime.config.schema import ClusterSettings
 from tests.faults.proxy import Proxy
 from tests.interop.javascript import JavaScriptClient, JavaScriptError, find_node, javascript_client
+from tests.planted import PASSWORD
 from tests.processes import free_port
 from tests.support import emea_settings, start_real
 
@@ -87,7 +88,7 @@ async def running(address: str, **channel: Any) -> AsyncIterator[None]:
 async def connected(address: str, **options: Any) -> AsyncIterator[JavaScriptClient]:
     """Run the client, logged in."""
     async with javascript_client(NODE) as client:
-        await client.do("connect", address=address, username="apac", password="right", firstPause=0.05, **options)
+        await client.do("connect", address=address, username="apac", password=PASSWORD, firstPause=0.05, **options)
         yield client
 
 
@@ -117,7 +118,7 @@ async def test_wrong_credentials_are_refused(address: str) -> None:
 async def test_nobody_listens(address: str) -> None:
     """Without a server the first connect fails at once, by name."""
     async with javascript_client(NODE) as client:
-        kind, status, text = await failure(client, "connect", address=address, username="apac", password="right")
+        kind, status, text = await failure(client, "connect", address=address, username="apac", password=PASSWORD)
         assert (kind, status) == ("LinkDown", 503)
         assert address in text
 
@@ -202,7 +203,7 @@ async def test_it_reconnects_and_subscribes_anew(address: str) -> None:
     """After a restart of the cluster the link comes back by itself; calls made meanwhile wait for it."""
     async with javascript_client(NODE) as client:
         async with running(address):
-            await client.do("connect", address=address, username="apac", password="right", firstPause=0.05)
+            await client.do("connect", address=address, username="apac", password=PASSWORD, firstPause=0.05)
             await client.do("subscribe", topic=TOPIC)
             await client.state("ready")
         await client.state("backoff")

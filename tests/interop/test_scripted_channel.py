@@ -15,6 +15,7 @@ from runtime.testing import MemoryNetwork
 from runtime.transport import Address
 from tests.interop.zato_channel import ZatoChannel
 from tests.interop.zato_frames import FORBIDDEN, Release
+from tests.planted import PASSWORD
 from tests.runtime.transport.support import websocket
 from tests.support import ADDRESS
 
@@ -25,7 +26,7 @@ def message(action: str, **meta: Any) -> str:
     return json.dumps({"meta": {key: value for key, value in parts.items() if value is not None}, "data": {}})
 
 
-HELLO = message("create-session", username="apac", secret="right")
+HELLO = message("create-session", username="apac", secret=PASSWORD)
 
 
 @pytest.fixture

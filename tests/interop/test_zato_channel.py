@@ -24,6 +24,7 @@ from runtime.testing import MemoryNetwork, SimulatedCluster
 from runtime.transport import Address
 from tests.interop.zato_channel import SUBSCRIBE, Connection, ZatoChannel, ZatoFailure
 from tests.interop.zato_frames import ABSENT, Release, Shape
+from tests.planted import PASSWORD
 from tests.runtime.test_two_clusters import Relay, until
 from tests.support import ADDRESS, CONNECTION, apac_settings, start
 
@@ -186,7 +187,7 @@ async def test_bad_credentials_reject_the_connection(world: World, release: Rele
     entry = world.apac.entry("outgoing", CONNECTION)
     assert "You are not authorized to access this resource" in entry["detail"]["reason"]
     assert world.channel.refusals == ["bad credentials of 'apac'"]
-    world.channel.credentials = ("apac", "right")
+    world.channel.credentials = ("apac", PASSWORD)
     await world.until_links(2)
 
 

@@ -29,6 +29,7 @@ from wsproto.utilities import LocalProtocolError
 
 from runtime.transport import Address, Network
 from tests.interop.zato_frames import ABSENT, Frames, Release, Shape
+from tests.planted import PASSWORD
 
 __all__ = ["Connection", "ZatoChannel", "ZatoFailure"]
 
@@ -62,7 +63,7 @@ class ZatoChannel:
     release: Release = Release.NEW
     shape: Shape = Shape.BOTH
     is_gateway: bool = True
-    credentials: tuple[str, str] | None = ("apac", "right")
+    credentials: tuple[str, str] | None = ("apac", PASSWORD)
     token_ttl: float = 3600.0
     ping_interval: float = 45.0
     ping_wait: float = 5.0

@@ -15,6 +15,7 @@ from actors.topics.publication import messages_of
 from runtime.testing import MemoryNetwork, SeededEntropy
 from runtime.transport import Address, LinkOptions, WebSocketDialer
 from runtime.wire import NativeWire, Role, ZatoClientWire
+from tests.planted import PASSWORD
 from tests.support import ADDRESS
 
 
@@ -86,5 +87,5 @@ async def peer_of(
     )
     async with dialer.dial() as link:
         peer = Peer(link, entropy)
-        await peer.say(Hello(entropy.hex_id(), username=username, secret="right", **hello))
+        await peer.say(Hello(entropy.hex_id(), username=username, secret=PASSWORD, **hello))
         yield peer

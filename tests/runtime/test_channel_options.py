@@ -12,6 +12,7 @@ from actors import BadInput, NotFound, Service
 from actors.messages import Cancel, Invoke, Reply
 from actors.settings import EndpointSettings, TopicSettings
 from runtime.testing import MemoryNetwork
+from tests.planted import PASSWORD
 from tests.runtime.peers import peer_of
 from tests.runtime.test_pubsub import SUBSCRIBE, settings_with, started
 from tests.runtime.zato_peer import serve, zato_peer
@@ -139,7 +140,7 @@ async def test_the_last_messages_of_a_session_can_be_looked_at(
             assert kinds == [("received", "Hello"), ("sent", "Welcome"), ("received", "Invoke"), ("sent", "Reply")]
         text = repr(found)
         assert "hidden" not in text
-        assert "right" not in text
+        assert PASSWORD not in text
         assert "token" not in text
         assert found["messages"][3]["in_reply_to"] == found["messages"][2]["id"]
         for _ in range(5):

@@ -15,6 +15,7 @@ from actors.secret import masked_address
 from runtime.config.schema import ClusterSettings
 from runtime.testing import MemoryNetwork, SimulatedCluster
 from runtime.transport import Address
+from tests.planted import PASSWORD
 from tests.runtime.test_two_clusters import Relay, recorder, until
 from tests.runtime.test_websocket_remote import FEED, running
 from tests.support import CONNECTION, apac_settings, emea_settings, start
@@ -268,13 +269,13 @@ async def test_hooks_see_the_settings_without_secrets(network: MemoryNetwork, nu
     """ctx.config has each setting by its name, as attribute and as key."""
     events: list[Any] = []
     await start(nursery, network, "emea", emea_settings())
-    apac = await start(nursery, network, "apac", apac_settings(password="right"), [recorder(events)])
+    apac = await start(nursery, network, "apac", apac_settings(password=PASSWORD), [recorder(events)])
     await apac.until("outgoing", CONNECTION, "ready")
     await until(lambda: events)
     config = events[0].config
     assert (config.name, config["username"], config.remote, config.password) == (CONNECTION, "apac", "cluster", "***")
     assert config.backoff.longest == 30.0
-    assert "right" not in str(config)
+    assert PASSWORD not in str(config)
 
 
 @pytest.mark.parametrize("address", ["10.1.2.3", None])

@@ -18,6 +18,7 @@ from actors.topics.publication import published_of
 from runtime.config import ClusterSettings
 from runtime.testing import MemoryNetwork, SimulatedCluster
 from runtime.transport import WebSocketDialer
+from tests.planted import PASSWORD
 from tests.runtime.peers import Peer, peer_of
 from tests.runtime.test_two_clusters import until
 from tests.support import CONNECTION, apac_settings, emea_settings, start
@@ -453,7 +454,7 @@ async def test_both_ends_say_what_they_know(network: MemoryNetwork, nursery: tri
         channel.Channel._admit = admit  # type: ignore[method-assign]
     assert {"streams", "pubsub", "parts"} <= set(hellos[0].features)
     async with peer_of(network, "isthmus.1", "one") as peer:
-        welcome = await peer.say(Hello("again", username="apac", secret="right"))
+        welcome = await peer.say(Hello("again", username="apac", secret=PASSWORD))
         assert isinstance(welcome, Welcome)
         assert {"streams", "pubsub", "parts"} <= set(welcome.features)
 

@@ -15,6 +15,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 from actors.actor import Actor
 from runtime.testing import MemoryNetwork, SimulatedCluster
 from runtime.transport import Address
+from tests.planted import PASSWORD
 from tests.runtime.transport.support import TIMESTAMP, websocket
 from tests.support import ADDRESS, emea_settings, start
 
@@ -49,7 +50,7 @@ class ZatoPeer:
                 return frame
             self.pushes.append(frame)
 
-    async def log_in(self, *, secret: str = "right", **meta: Any) -> dict[str, Any]:
+    async def log_in(self, *, secret: str = PASSWORD, **meta: Any) -> dict[str, Any]:
         """Create a session and return the answer."""
         asked = await self.send("create-session", {}, username="apac", secret=secret, **meta)
         answer = await self.answer_to(asked)

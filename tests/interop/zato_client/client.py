@@ -16,6 +16,7 @@ import outcome
 import trio
 
 from tests.interop.zato_client.environment import INSIDE
+from tests.planted import PASSWORD
 
 __all__ = ["ClientError", "ZatoClient", "zato_client"]
 
@@ -48,7 +49,7 @@ class ZatoClient:
             await done.wait()
         return result[0].unwrap()
 
-    async def log_in(self, address: str, *, secret: str = "right", **options: Any) -> dict[str, bool]:
+    async def log_in(self, address: str, *, secret: str = PASSWORD, **options: Any) -> dict[str, bool]:
         """Connect, and return whether it is connected and whether it has logged in."""
         known = {"address": address, "username": "apac", "secret": secret, "client_id": "c1", "client_name": "tests"}
         state: dict[str, bool] = await self.do("connect", **{**known, **options})

@@ -17,6 +17,7 @@ from runtime.transport import Address
 from runtime.transport.tcp import TcpNetwork
 from tests.certificates import HOST, Authority
 from tests.interop.zato_channel import Connection, ZatoChannel
+from tests.planted import PASSWORD
 from tests.processes import COMMAND, HANGS_AFTER, free_port
 from tests.runtime.cli.running_sample import Command, RunningSample
 from tests.runtime.cli.terminal import Terminal
@@ -179,7 +180,7 @@ async def say(address: str, lines: str, *arguments: str) -> subprocess.Completed
         capture_stdout=True,
         capture_stderr=True,
         check=False,
-        env={**os.environ, "PASSWORD": "right"},
+        env={**os.environ, "PASSWORD": PASSWORD},
     )
 
 

@@ -21,6 +21,7 @@ from runtime.config.signals import MonitoringSettings
 from runtime.observe.definitions import METRICS
 from runtime.observe.monitoring import monitor_spec
 from tests.http_client import Answer, get
+from tests.planted import PASSWORD
 from tests.processes import free_port
 from tests.support import CONNECTION, apac_settings, emea_settings, start_real
 
@@ -156,12 +157,12 @@ def basic(username: str, password: str) -> str:
 
 
 DEFINITIONS: Mapping[str, tuple[SecuritySettings, Mapping[str, str]]] = {
-    "basic": (SecuritySettings("prometheus", Secret.of("right")), {"authorization": basic("prometheus", "right")}),
+    "basic": (SecuritySettings("prometheus", Secret.of(PASSWORD)), {"authorization": basic("prometheus", PASSWORD)}),
     "bearer": (
-        SecuritySettings(type=SecurityKind.BEARER, token=Secret.of("right")),
-        {"authorization": "Bearer right"},
+        SecuritySettings(type=SecurityKind.BEARER, token=Secret.of(PASSWORD)),
+        {"authorization": f"Bearer {PASSWORD}"},
     ),
-    "apikey": (SecuritySettings(type=SecurityKind.API_KEY, key=Secret.of("right")), {"x_api_key": "right"}),
+    "apikey": (SecuritySettings(type=SecurityKind.API_KEY, key=Secret.of(PASSWORD)), {"x_api_key": PASSWORD}),
 }
 
 
@@ -176,7 +177,7 @@ async def test_metrics_are_for_those_who_show_credentials(kind: str, nursery: tr
     assert refused.status == 401
     assert "isthmus_" not in refused.text
     assert "Basic" in refused.headers["www-authenticate"]
-    wrong = {name: value.replace("right", "wrong") for name, value in headers.items()}
+    wrong = {name: value.replace(PASSWORD, "wrong") for name, value in headers.items()}
     if kind == "basic":
         wrong = {"authorization": basic("prometheus", "wrong")}
     assert (await apac.get("/metrics", **wrong)).status == 401

@@ -16,6 +16,7 @@ from actors.secret import Secret
 from actors.signals import Part
 from runtime.config.signals import TraceSettings
 from runtime.observe.traces import tracing
+from tests.planted import PASSWORD
 from tests.processes import free_port
 
 
@@ -62,14 +63,14 @@ def collecting() -> Iterator[Collector]:
 def test_a_collector_is_sent_what_is_left_at_the_end() -> None:
     """With the server's name, and with the headers that the settings give, secrets among them."""
     with collecting() as collector:
-        settings = TraceSettings(collector.endpoint, {"x-plain": "text", "x-key": Secret.of("right")})
+        settings = TraceSettings(collector.endpoint, {"x-plain": "text", "x-key": Secret.of(PASSWORD)})
         with (
             tracing(settings, "emea", "server1") as tracer,
             tracer.span(Part.REQUEST, "demo.echo", service="demo.echo", messages=3) as trace,
         ):
             pass
         [(headers, request)] = collector.requests
-    assert (headers["x-plain"], headers["x-key"]) == ("text", "right")
+    assert (headers["x-plain"], headers["x-key"]) == ("text", PASSWORD)
     [of_server] = request.resource_spans
     resource = {one.key: one.value.string_value for one in of_server.resource.attributes}
     assert (resource["service.name"], resource["service.instance.id"]) == ("emea", "server1")

@@ -20,6 +20,7 @@ from actors.errors import Forbidden
 from actors.settings import EndpointSettings
 from runtime.admin.change import Change
 from runtime.testing import MemoryNetwork, SimulatedCluster
+from tests.planted import PASSWORD
 from tests.processes import Launched, free_port, write_sample
 from tests.runtime.zato_peer import serve, zato_peer
 from tests.support import emea_settings, start
@@ -57,7 +58,7 @@ async def test_log_ins_are_granted_and_refused(network: MemoryNetwork, nursery: 
         "no session was created in time",
     ]
     assert "guessed" not in json.dumps(emea.audit)
-    assert "right" not in json.dumps(emea.audit)
+    assert PASSWORD not in json.dumps(emea.audit)
 
 
 class Particular(Service):

@@ -22,7 +22,7 @@ from runtime.security.passwords import hash_of
 from runtime.testing import MemoryNetwork
 from runtime.testing.ports import EPOCH
 from runtime.transport import Address
-from tests.planted import planted
+from tests.planted import PASSWORD, planted
 from tests.runtime.transport.support import websocket
 from tests.runtime.zato_peer import ZatoPeer
 from tests.support import ADDRESS, emea_settings, start
@@ -31,7 +31,7 @@ JWT_KEY = planted("jwt-key") * 2
 TOKEN, KEY, HASHED = planted("token"), planted("key"), planted("hashed")
 OPERATOR, OLD, WRONG = planted("operator"), planted("old"), planted("wrong")
 DEFINITIONS = {
-    "apac": SecuritySettings("apac", (Secret.of(OLD), Secret.of("right"))),
+    "apac": SecuritySettings("apac", (Secret.of(OLD), Secret.of(PASSWORD))),
     "hashed": SecuritySettings("hashed", Secret.of(hash_of(HASHED)), services_allowed=("test.who",)),
     "bearer": SecuritySettings(type=SecurityKind.BEARER, token=Secret.of(TOKEN), services_allowed=("demo.*",)),
     "partner": SecuritySettings("partner-name", type=SecurityKind.API_KEY, key=Secret.of(KEY), header="X-Partner"),
@@ -90,9 +90,9 @@ def signed() -> str:
 @pytest.mark.parametrize(
     ("headers", "said", "security", "username"),
     [
-        ({}, ("apac", "right"), "apac", "apac"),
+        ({}, ("apac", PASSWORD), "apac", "apac"),
         ({}, ("apac", OLD), "apac", "apac"),
-        (basic("apac", "right"), (None, None), "apac", "apac"),
+        (basic("apac", PASSWORD), (None, None), "apac", "apac"),
         ({}, ("hashed", HASHED), "hashed", "hashed"),
         ({"X-Partner": KEY}, (None, None), "partner", "partner-name"),
         ({}, (None, KEY), "partner", "partner-name"),
@@ -121,11 +121,11 @@ async def test_each_kind_of_credentials_lets_in(
     ("headers", "said"),
     [
         ({}, ("apac", WRONG)),
-        ({}, ("nobody", "right")),
+        ({}, ("nobody", PASSWORD)),
         ({}, ("apac", None)),
         ({}, (None, None)),
-        ({}, (None, "right")),
-        ({}, ("hashed", "right")),
+        ({}, (None, PASSWORD)),
+        ({}, ("hashed", PASSWORD)),
         ({}, ("hashed", DEFINITIONS["hashed"].secrets[0].reveal())),
         ({}, ("", "")),
         (basic("apac", WRONG), (None, None)),
@@ -173,7 +173,7 @@ async def test_services_must_be_allowed_by_channel_and_definition(
         await log_in(peer, "hashed", HASHED)
         assert status_of(await peer.invoke("test.who")) == 200
     async with client(network) as peer:
-        await log_in(peer, "apac", "right")
+        await log_in(peer, "apac", PASSWORD)
         assert status_of(await peer.invoke("test.who")) == 403
 
 
@@ -183,7 +183,7 @@ async def test_only_an_admin_definition_administrates(network: MemoryNetwork, nu
     own.channels["gateway"] = evolve(own.channels["gateway"], services_allowed=("**",))
     emea = await start(nursery, network, "emea", own, [Who])
     await emea.until("listener", "gateway", "listening")
-    for user, password, status in (("apac", "right", 403), ("operator", OPERATOR, 200)):
+    for user, password, status in (("apac", PASSWORD, 403), ("operator", OPERATOR, 200)):
         async with client(network) as peer:
             await log_in(peer, user, password)
             assert status_of(await peer.invoke("isthmus.admin.status")) == status
@@ -197,10 +197,10 @@ async def test_too_many_failures_are_told_and_end(network: MemoryNetwork, nurser
         async with client(network) as peer:
             assert NOT_AUTHORIZED in str(await log_in(peer, "apac", WRONG))
     async with client(network) as peer:
-        assert gates.TOO_MANY in str(await log_in(peer, "apac", "right"))
+        assert gates.TOO_MANY in str(await log_in(peer, "apac", PASSWORD))
     await trio.sleep(61.0)
     async with client(network) as peer:
-        assert status_of(await log_in(peer, "apac", "right")) == 200
+        assert status_of(await log_in(peer, "apac", PASSWORD)) == 200
 
 
 async def test_a_session_is_renewed_by_its_own_definition_only(network: MemoryNetwork, nursery: trio.Nursery) -> None:
@@ -208,7 +208,7 @@ async def test_a_session_is_renewed_by_its_own_definition_only(network: MemoryNe
     emea = await start(nursery, network, "emea", settings(), [Who])
     await emea.until("listener", "gateway", "listening")
     async with client(network) as peer:
-        await log_in(peer, "apac", "right")
+        await log_in(peer, "apac", PASSWORD)
         assert status_of(await log_in(peer, "apac", OLD)) == 200
         assert status_of(await log_in(peer, "hashed", HASHED)) != 200
         assert (await peer.end())[1] == 1008

@@ -17,6 +17,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from runtime.cluster import Cluster
 from runtime.transport import Address
+from tests.planted import PASSWORD
 from tests.runtime.test_processes import free_port
 from tests.runtime.transport.support import TIMESTAMP, websocket
 from tests.support import emea_settings, start_real
@@ -46,7 +47,7 @@ class ZatoPeer:
         return json.loads(await self.socket.get_message())
 
     async def log_in(self) -> None:
-        answer = await self.exchange(self.message("create-session", username="apac", secret="right"))
+        answer = await self.exchange(self.message("create-session", username="apac", secret=PASSWORD))
         self._token = answer["data"]["token"]
 
     async def check(self) -> None:
