@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import termios
+import threading
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 
@@ -22,12 +23,17 @@ __all__ = ["PipedLines", "TypedLines"]
 
 PROMPT = "> "
 
+_LONGEST_SETTING_UP = 1.0
+"""Seconds that readline may take to set up the terminal for a line."""
+
 
 class TypedLines:
     """Lines that somebody types, with a history and completion of the words that a line begins with."""
 
     def __init__(self) -> None:
         self._is_asking = False
+        self._is_set_up = threading.Event()
+        """Set once readline has changed the terminal for a line: what is restored before that is changed again."""
 
     @contextmanager
     def set_up(self) -> Iterator[None]:
@@ -36,9 +42,12 @@ class TypedLines:
         if readline is not None:
             readline.set_completer(_completed)
             readline.parse_and_bind("tab: complete")
+            readline.set_startup_hook(self._is_set_up.set)
         try:
             yield
         finally:
+            if self._is_asking and readline is not None:
+                self._is_set_up.wait(_LONGEST_SETTING_UP)
             termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, before)
             if self._is_asking:
                 sys.stdout.write("\n")
@@ -52,6 +61,7 @@ class TypedLines:
     async def lines(self) -> AsyncGenerator[str, None]:
         """Give each line, until the end of the input."""
         while True:
+            self._is_set_up.clear()
             self._is_asking = True
             try:
                 line = await trio.to_thread.run_sync(input, PROMPT, abandon_on_cancel=True)
