@@ -153,8 +153,7 @@ class Actor:
         while True:
             await mailbox.drain()
             while (envelope := mailbox.take_lent()) is not None:
-                reply = envelope.reply
-                if reply is None or not reply.is_settled:
+                if envelope.is_wanted:
                     await self.handle_envelope(envelope)
 
     async def handle_envelope(self, envelope: Envelope) -> None:

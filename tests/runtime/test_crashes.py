@@ -14,18 +14,13 @@ from tests.runtime.test_two_clusters import Relay
 from tests.support import CONNECTION, apac_settings, emea_settings, start
 
 
-class Poison:
-    """The slot of an answer that no actor survives looking at."""
+class Poison(Envelope):
+    """A message that no actor survives."""
 
     @property
-    def is_settled(self) -> bool:
+    def is_wanted(self) -> bool:
         msg = "on purpose"
         raise RuntimeError(msg)
-
-
-def poison() -> Envelope:
-    """Return a message that no actor survives."""
-    return Envelope(None, reply=Poison())
 
 
 class Counter(Actor):
@@ -80,7 +75,7 @@ async def test_a_crash_restarts_that_actor_only(
     emea, apac = await two_clusters(nursery, network)
     crashed = emea if where == "emea" else apac
     name = name or name_of(crashed, kind)
-    crashed.ref(kind, name).send_nowait(poison())
+    crashed.ref(kind, name).send_nowait(Poison(None))
     with trio.fail_after(60):
         while not restarts(crashed):
             await trio.sleep(0.05)
@@ -99,7 +94,7 @@ async def test_a_crash_of_a_session_costs_its_own_link_only(network: MemoryNetwo
     await other.until("outgoing", CONNECTION, "ready")
     since = other.entry("outgoing", CONNECTION)["since"]
     first = name_of(emea, "session")
-    emea.ref("session", first).send_nowait(poison())
+    emea.ref("session", first).send_nowait(Poison(None))
     with trio.fail_after(60):
         while any(entry["name"] == first for entry in emea.actors()):
             await trio.sleep(0.05)
