@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from actors.messages import CreditLimit, Delivered
+from actors.messages import Credit, CreditLimit, Delivered
 
-__all__ = ["CreditAccount", "encoded", "size_of"]
+__all__ = ["CreditAccount", "RequestsGranted", "encoded", "size_of"]
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -93,3 +93,24 @@ class CreditAccount:
         waiting, self._waiting = self._waiting, []
         for tell in waiting:
             tell()
+
+
+class RequestsGranted:
+    """How many requests a peer has been told that this end takes.
+
+    Args:
+        count: How many it was told at first.
+    """
+
+    __slots__ = ("_count",)
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def raised_to(self, count: int) -> Credit | None:
+        """Return what tells the peer that it is more by now; what was granted is not taken back."""
+        more = count - self._count
+        if more <= 0:
+            return None
+        self._count = count
+        return Credit("", more, 0)

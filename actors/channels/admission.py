@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from actors.audit import Audit, AuditEvent, AuditResult
 from actors.channels.credentials import Presented
 from actors.messages import CreditLimit, Hello, Welcome
-from actors.services.call import Caller, PeerIdentity
+from actors.services.call import Caller, PeerIdentity, who_calls
 
-__all__ = ["Admit", "Admitted", "CloseSession", "ListSubscriptions", "Older", "Probe", "Renew"]
+__all__ = ["Admit", "Admitted", "CloseSession", "ListSubscriptions", "Older", "Probe", "Renew", "note_refusal"]
 
 
 @frozen
@@ -73,3 +74,9 @@ class ListSubscriptions:
     """From a service to the channel of its caller: which subscriptions has this identity? Answered with records."""
 
     identity: PeerIdentity
+
+
+def note_refusal(audit: Audit, peer: Caller, reason: str, hello: Hello | None) -> None:
+    """Note in the audit log that a peer, which may have said nothing at all, got no session."""
+    username, cid = ("", "") if hello is None else (hello.username or "", hello.id)
+    audit.note(AuditEvent.LOG_IN, AuditResult.REFUSED, cid=cid, reason=reason, **who_calls(peer) | {"who": username})

@@ -15,7 +15,7 @@ from attrs import define, evolve, field
 
 from actors.actor import Actor
 from actors.audit import AuditEvent, AuditResult
-from actors.channels.admission import Admit, Admitted, CloseSession, ListSubscriptions, Older, Renew
+from actors.channels.admission import Admit, Admitted, CloseSession, ListSubscriptions, Older, Renew, note_refusal
 from actors.channels.clients import ConnectedClient, FindClients
 from actors.channels.credentials import Grant, Presented, Refusal
 from actors.channels.message_log import MessageLogs
@@ -169,8 +169,9 @@ class Channel(Actor):
             case Renew(caller=caller):
                 grant = await self._check(message.hello, message.presented, caller)
                 if grant.security != caller.identity.security:
-                    self._note_refusal(caller, message.hello, "the session belongs to another security definition")
-                    raise Forbidden("the session belongs to another security definition")
+                    msg = "the session belongs to another security definition"
+                    note_refusal(self.audit, caller, msg, message.hello)
+                    raise Forbidden(msg)
                 return self._welcome(message.hello)
             case ListSubscriptions(identity=identity):
                 return await self._subscriptions.owned(identity)
@@ -187,12 +188,8 @@ class Channel(Actor):
             return found
         self.progress.count("refused")
         self._log.warning(f"log-in refused: {found.reason}", peer=peer.peer, username=hello.username)
-        self._note_refusal(peer, hello, found.reason)
+        note_refusal(self.audit, peer, found.reason, hello)
         raise Forbidden(found.told)
-
-    def _note_refusal(self, peer: Caller, hello: Hello, reason: str) -> None:
-        who = who_calls(peer) | {"who": hello.username or ""}
-        self.audit.note(AuditEvent.LOG_IN, AuditResult.REFUSED, cid=hello.id, reason=reason, **who)
 
     async def _admit(self, admit: Admit, grant: Grant) -> Admitted | Older:
         hello = admit.hello

@@ -8,14 +8,14 @@ from typing import Any
 import trio
 from attrs import evolve, frozen
 
-from actors.audit import Audit, AuditEvent, AuditResult
-from actors.channels.admission import Admit, Admitted, CloseSession, Older, Probe
+from actors.audit import Audit
+from actors.channels.admission import Admit, Admitted, CloseSession, Older, Probe, note_refusal
 from actors.channels.credentials import NOT_AUTHORIZED, Presented
 from actors.errors import ActorError, Forbidden
 from actors.messages import Denied, Hello
 from actors.ports import Link
 from actors.ref import ActorRef
-from actors.services.call import Caller, who_calls
+from actors.services.call import Caller
 
 __all__ = ["Entrance"]
 
@@ -49,7 +49,7 @@ class Entrance:
         hello = await self._hello(link)
         if hello is None:
             self._log.warning("no session was created in time", peer=link.peer, seconds=self.wait_time)
-            self._note_refusal("no session was created in time")
+            note_refusal(self._audit, self.newcomer, "no session was created in time", None)
             return _deny(link, NOT_AUTHORIZED)
         try:
             return await self._ask_channel(link, hello)
@@ -57,7 +57,7 @@ class Entrance:
             return _deny(link, str(error))
         except ActorError as error:
             self._log.error("the peer could not be admitted", peer=link.peer, error=str(error))
-            self._note_refusal("the channel could not decide", hello)
+            note_refusal(self._audit, self.newcomer, "the channel could not decide", hello)
             return CloseSession(1013, "Try again later")
 
     async def _hello(self, link: Link) -> Hello | None:
@@ -76,19 +76,14 @@ class Entrance:
             if await self._is_alive(answer.session):
                 self._log.warning("identity in use", peer=link.peer, session=answer.session)
                 msg = f"identity in use: {hello.cluster}/{hello.connection} has a live session from another process"
-                self._note_refusal(msg, hello)
+                note_refusal(self._audit, self.newcomer, msg, hello)
                 raise Forbidden(msg)
             answer = await channel.ask(evolve(admit, replaces=answer.session))
         if not isinstance(answer, Admitted):
             msg = "identity in use: another process was faster"
-            self._note_refusal(msg, hello)
+            note_refusal(self._audit, self.newcomer, msg, hello)
             raise Forbidden(msg)
         return answer
-
-    def _note_refusal(self, reason: str, hello: Hello | None = None) -> None:
-        who = who_calls(self.newcomer) | {"who": (hello and hello.username) or ""}
-        cid = "" if hello is None else hello.id
-        self._audit.note(AuditEvent.LOG_IN, AuditResult.REFUSED, cid=cid, reason=reason, **who)
 
     async def _is_alive(self, session: str) -> bool:
         try:

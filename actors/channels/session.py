@@ -27,7 +27,7 @@ from actors.channels.peer_requests import PeerRequests
 from actors.channels.peer_streams import PeerStreams
 from actors.channels.session_context import log_context
 from actors.channels.session_hooks import SessionHooks
-from actors.credit import CreditAccount
+from actors.credit import CreditAccount, RequestsGranted
 from actors.envelope import Envelope, ReplySlot
 from actors.errors import ActorError, DialFailed, Forbidden, LinkClosed
 from actors.lazy import Lazy
@@ -98,7 +98,7 @@ class Session(Actor):
         self._origin = "local"
         self._has_link = False
         self._has_credit = False
-        self._granted = settings.max_in_flight
+        self._granted = RequestsGranted(settings.max_in_flight)
         self._to_send: deque[Envelope] = deque()
         self._sendings = Pulse()
         self._sender = Lazy(self._send_in_order)
@@ -155,9 +155,8 @@ class Session(Actor):
         self._settings = self._hooks.settings = settings
         self._calls.limit = settings.max_in_flight
         self._requests.adopt(settings)
-        if (more := settings.max_in_flight - self._granted) > 0 and self._has_credit:
-            self._granted += more
-            self._link.send_nowait(Credit("", more, 0))
+        if self._has_credit and (more := self._granted.raised_to(settings.max_in_flight)) is not None:
+            self._link.send_nowait(more)
         self._caller = terms_of(self._caller)
 
     async def _see_through(self, scope: trio.CancelScope) -> None:

@@ -18,6 +18,7 @@ from actors.connections.hooks import IncomingRequest
 from actors.connections.link_hooks import LinkHooks
 from actors.connections.link_subscriptions import LinkSubscriptions
 from actors.connections.pending import PendingCalls
+from actors.credit import RequestsGranted
 from actors.errors import BadInput, LinkClosed, Overloaded
 from actors.failures import failure_of
 from actors.messages import (
@@ -81,14 +82,13 @@ class LiveLink:
         self._requests: set[str] = set()
         self._has_frames = settings.remote is Remote.WEBSOCKET
         self._has_credit = pending.credit is not None
-        self._granted = settings.max_in_flight
+        self._granted = RequestsGranted(settings.max_in_flight)
 
     def adopt(self, settings: OutgoingSettings) -> None:
         """Go on with changed settings, as far as they concern an open link."""
         self.settings = self.hooks.settings = settings
-        if (more := settings.max_in_flight - self._granted) > 0 and self._has_credit:
-            self._granted += more
-            self.link.send_nowait(Credit("", more, 0))
+        if self._has_credit and (more := self._granted.raised_to(settings.max_in_flight)) is not None:
+            self.link.send_nowait(more)
 
     async def receive(self, first: Sequence[Message]) -> LinkClosed:
         """Take what comes until the link ends, `first` before it; return how it ended."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 from math import inf
+from typing import Any
 
 import msgspec
 import trio
@@ -156,25 +157,26 @@ class PendingCalls:
         call: RemoteCall = envelope.payload
         deadline = envelope.deadline
         timeout = None if deadline == inf else max(0.0, deadline - trio.current_time())
-        credit, call_data = self.credit, call.data
-        data, size = (call_data, 0) if credit is None else encoded(call_data)
+        is_plain = type(call) is RemoteCall
+        data, size = self._counted(call.data) if is_plain else (call.data, 0)
         invoke = Invoke(call_id, data, "", timeout, envelope.cid or call_id, call.trace)
-        if type(call) is RemoteCall:
+        if is_plain:
             return invoke, size
         try:
             if isinstance(call, RemoteTopicCall):
                 invoke = call.message(invoke, is_known=PUBSUB in self.features)
-                if credit is None:
-                    return invoke, 0
-                data, size = encoded(invoke.data)
-                return replace(invoke, data=data), size
-            if isinstance(call, RemoteStream):
-                return request_of(invoke, call, link, is_known=STREAMS in self.features), size
+            elif isinstance(call, RemoteStream):
+                invoke = request_of(invoke, call, link, is_known=STREAMS in self.features)
         except NotSupported as error:
             if envelope.reply is not None:
                 envelope.reply.fail(NotSupported(f"{self._connection!r}: {error}"))
             return None, 0
-        return invoke, size
+        data, size = self._counted(invoke.data)
+        return replace(invoke, data=data), size
+
+    def _counted(self, data: object) -> tuple[Any, int]:
+        """Return data as it is sent, and the bytes of credit that it takes."""
+        return (data, 0) if self.credit is None else encoded(data)
 
     def _add(self, call_id: str, envelope: Envelope, link: Link, size: int) -> None:
         """Have a call in the table; it is withdrawn or cancelled when nobody waits any more."""

@@ -147,31 +147,34 @@ def host_of(transport: trio.abc.Stream) -> str:
 
 def peer_of(transport: trio.abc.Stream) -> str:
     """Return the address at the other end, to print."""
-    stream = _under(transport)
-    if not isinstance(stream, trio.SocketStream):
+    if not isinstance(_under(transport), trio.SocketStream):
         return "memory"
-    try:
-        name = stream.socket.getpeername()
-    except OSError:
+    name = _peer_name(transport)
+    if name is None:
         return "unknown"
     return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "a local user"
 
 
 def _is_local(transport: trio.abc.Stream) -> bool:
     """Tell whether the other end is on this machine; a proxy or a tunnel on it is."""
-    stream = _under(transport)
-    if not isinstance(stream, trio.SocketStream):
-        return False
-    try:
-        name = stream.socket.getpeername()
-    except OSError:
-        return False
-    return is_this_machine(name)
+    name = _peer_name(transport)
+    return name is not None and is_this_machine(name)
 
 
 def is_this_machine(name: object) -> bool:
     """Tell whether the name of a socket, as the operating system gives it, is one of this machine alone."""
     return not isinstance(name, tuple) or ipaddress.ip_address(str(name[0]).partition("%")[0]).is_loopback
+
+
+def _peer_name(transport: trio.abc.Stream) -> Any:
+    """Return the name of the socket at the other end; None where there is none, or none any more."""
+    stream = _under(transport)
+    if not isinstance(stream, trio.SocketStream):
+        return None
+    try:
+        return stream.socket.getpeername()
+    except OSError:
+        return None
 
 
 def _under(transport: trio.abc.Stream) -> object:
