@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+
 import pytest
 
 from runtime.transport import WebSocketDialer
@@ -15,3 +18,12 @@ def wire(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     if request.param == "zato":
         monkeypatch.setitem(WebSocketDialer.__init__.__kwdefaults__, "subprotocols", ())
     return str(request.param)
+
+
+@pytest.fixture
+def forgets_modules() -> Iterator[None]:
+    """What a test imports is imported anew by the next one."""
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        del sys.modules[name]

@@ -22,6 +22,23 @@ COMMAND = [sys.executable, "-P", "-m", "runtime.cli"]
 HANGS_AFTER = 60.0
 """Seconds without the line waited for, after which a test ends instead of hanging."""
 
+HOLDS = """
+from pathlib import Path
+
+from actors import Service
+import trio
+
+class Holds(Service):
+    name = "demo.holds"
+
+    async def handle(self):
+        self.logger.info("holding")
+        while not Path("let-go").exists():
+            await trio.sleep(0.05)
+        return "held"
+"""
+"""A module with a service that holds its callers until there is a file `let-go`."""
+
 
 def free_port() -> int:
     with socket.socket() as sock:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -25,6 +24,8 @@ from runtime.server import check_classes, load_all
 from runtime.testing import InlineThreads, SeededEntropy
 from tests.support import start_real
 
+pytestmark = pytest.mark.usefixtures("forgets_modules")
+
 CONFIGURATION = """
 [clusters.one]
 services = ["services"]
@@ -45,14 +46,6 @@ class Version(Service):
 """
 
 TOPIC = '\n[clusters.one.topics."/b"]\n'
-
-
-@pytest.fixture(autouse=True)
-def _forget_modules() -> Iterator[None]:
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
 
 
 class Gate:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,8 @@ from runtime.modules import Modules
 from runtime.server import check_classes, load_all
 from tests.processes import Launched
 from tests.support import start_real
+
+pytestmark = pytest.mark.usefixtures("forgets_modules")
 
 CONFIGURATION = """
 [clusters.one]
@@ -55,14 +56,6 @@ class Version(Service):
     async def handle(self):
         return {answer!r}
 """
-
-
-@pytest.fixture(autouse=True)
-def _forget_modules() -> Iterator[None]:
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
 
 
 class Deployed:

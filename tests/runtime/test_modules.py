@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,19 +17,13 @@ from actors.actor import Actor
 from runtime.loading import load_classes
 from runtime.modules import Modules, dependants, relative_imports
 
+pytestmark = pytest.mark.usefixtures("forgets_modules")
+
 HEAD = "from actors import Service\n"
 
 
 def service(name: str, more: str = "") -> str:
     return f"{HEAD}{more}class One(Service):\n    name = {name!r}\n    async def handle(self): ...\n"
-
-
-@pytest.fixture(autouse=True)
-def _forget_modules() -> Iterator[None]:
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
 
 
 class Disk:

@@ -12,23 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes import Sample, free_port
-
-HOLDS = """
-from pathlib import Path
-
-from actors import Service
-import trio
-
-class Holds(Service):
-    name = "demo.holds"
-
-    async def handle(self):
-        self.logger.info("holding")
-        while not Path("let-go").exists():
-            await trio.sleep(0.05)
-        return "held"
-"""
+from tests.processes import HOLDS, Sample, free_port
 
 
 @pytest.fixture

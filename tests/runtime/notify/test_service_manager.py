@@ -14,25 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import COMMAND, HANGS_AFTER, Launched, free_port, half_of_the_sample, write_sample
+from tests.processes import COMMAND, HANGS_AFTER, HOLDS, Launched, free_port, half_of_the_sample, write_sample
 
-HOLDS = """
-from pathlib import Path
+BLOCKS = """
 import time
-
-from actors import Service
-import trio
-
-
-class Holds(Service):
-    name = "demo.holds"
-
-    async def handle(self):
-        self.logger.info("holding")
-        while not Path("let-go").exists():
-            await trio.sleep(0.05)
-        return "held"
-
 
 class Blocks(Service):
     name = "demo.blocks"
@@ -99,7 +84,7 @@ class One(Launched):
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = half_of_the_sample("emea", tmp_path / "emea", free_port(), "local:emea-apac")
-    (folder / "holds.py").write_text(HOLDS)
+    (folder / "holds.py").write_text(HOLDS + BLOCKS)
     file = folder / "clusters.toml"
     file.write_text(file.read_text().replace('["examples/emea.py"]', '["examples/emea.py", "holds.py"]'))
     return folder
@@ -185,7 +170,7 @@ def test_a_launcher_speaks_for_its_servers(tmp_path: Path, manager: Manager) -> 
     """READY when all are, silence while one of them does not turn, a status that names one that died, one STOPPING."""
     folder = tmp_path / "sample"
     folder.mkdir()
-    write_sample(folder, free_port(), {"holds.py": HOLDS})
+    write_sample(folder, free_port(), {"holds.py": HOLDS + BLOCKS})
     sample = Launched(folder, manager.environment)
     call = threading.Thread(target=lambda: sample.run("invoke", "apac", "demo.blocks"))
     try:
