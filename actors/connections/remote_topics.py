@@ -15,7 +15,15 @@ from actors.errors import BadInput, NotSupported
 from actors.messages import PUBSUB, Invoke, Publication, PublishTo, SubscribeTo, UnsubscribeFrom
 from actors.services.call import RemoteCall
 
-__all__ = ["RemotePublish", "RemoteSubscribe", "RemoteTopicCall", "RemoteUnsubscribe"]
+__all__ = [
+    "PUBLISH_SERVICE",
+    "SUBSCRIBE_SERVICE",
+    "UNSUBSCRIBE_SERVICE",
+    "RemotePublish",
+    "RemoteSubscribe",
+    "RemoteTopicCall",
+    "RemoteUnsubscribe",
+]
 
 PUBLISH_SERVICE = "zato.pubsub.pubapi.publish-message"
 SUBSCRIBE_SERVICE = "zato.pubsub.subscription.create-wsx-subscription"

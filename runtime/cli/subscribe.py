@@ -16,6 +16,7 @@ import trio
 from attrs import define, field
 from cyclopts import Parameter
 
+from actors.connections.remote_topics import SUBSCRIBE_SERVICE
 from actors.errors import CallError, NotFound
 from runtime.admin.client import AdminClient, NotRunning, connect
 from runtime.cli.failure import Failed
@@ -28,8 +29,6 @@ from runtime.cli.tables import printable
 from runtime.ports import SystemClock
 
 __all__ = ["subscribe"]
-
-SUBSCRIBE_SERVICE = "zato.pubsub.subscription.create-wsx-subscription"
 
 SHOWN = ("msg_id", "received", "priority", "size", "guaranteed", "data")
 """What is printed as JSON of a message, beside its topic."""

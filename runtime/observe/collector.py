@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import trio
-from attrs import frozen
 
 from actors.meters import Meters, Work
 from actors.topics.catalogue import Catalogue
 from runtime.observe.families import Families
+from runtime.observe.watched import Watched
 from runtime.registry import Entry, Registry
-from runtime.store.gauges import QueueDepth, StoreGauges
+from runtime.store.gauges import QueueDepth
 
-__all__ = ["LINK_STATES", "Sources", "collect"]
+__all__ = ["LINK_STATES", "collect"]
+
+_VERSION = version("isthmus")
 
 LINK_STATES = (
     "connecting",
@@ -48,46 +51,25 @@ _OF_SUBSCRIPTIONS = {
 }
 
 
-@frozen
-class Sources:
-    """Where a server's metrics come from.
+def collect(watched: Watched, log_events: Mapping[str, int], depths: Collection[QueueDepth]) -> Families:
+    """Return the samples of all metrics as they are now.
 
     Args:
-        cluster: The cluster's name.
-        server: The server's.
-        version: That of Isthmus.
-        registry: All actors.
-        meters: What is counted and timed where it happens.
-        catalogue: Which topics are configured.
-        gauges: How the store is.
-        store: The store's file, or None where it is in memory.
+        watched: The server.
         log_events: How many lines of the log there were, by level.
+        depths: What the store told just before.
     """
-
-    cluster: str
-    server: str
-    version: str
-    registry: Registry
-    meters: Meters
-    catalogue: Catalogue
-    gauges: StoreGauges
-    store: Path | None
-    log_events: Mapping[str, int]
-
-
-def collect(sources: Sources, depths: Collection[QueueDepth]) -> Families:
-    """Return the samples of all metrics as they are now; `depths` is what the store told just before."""
     families = Families()
-    families.add("isthmus_info", 1, sources.cluster, sources.server, sources.version)
-    _actors(families, sources.registry)
-    _links(families, sources.registry)
-    _channels(families, sources.registry)
-    _topics(families, sources)
-    _queues(families, sources.catalogue, depths)
-    _meters(families, sources.meters)
-    _store(families, sources)
+    families.add("isthmus_info", 1, watched.cluster, watched.server, _VERSION)
+    _actors(families, watched.registry)
+    _links(families, watched.registry)
+    _channels(families, watched.registry)
+    _topics(families, watched)
+    _queues(families, watched.catalogue, depths)
+    _meters(families, watched.meters)
+    _store(families, watched)
     families.add("isthmus_event_loop_tasks", trio.lowlevel.current_statistics().tasks_living)
-    for level, count in sources.log_events.items():
+    for level, count in log_events.items():
         families.add("isthmus_log_events_total", count, level)
     return families
 
@@ -134,8 +116,8 @@ def _channels(families: Families, registry: Registry) -> None:
         families.add("isthmus_sessions_opened_total", counts["opened"], _name(parent))
 
 
-def _topics(families: Families, sources: Sources) -> None:
-    registry, group_of = sources.registry, sources.catalogue.group_of
+def _topics(families: Families, watched: Watched) -> None:
+    registry, group_of = watched.registry, watched.catalogue.group_of
     for entry in registry.entries("topic"):
         group = group_of(entry.name)
         for what, metric in _OF_TOPICS.items():
@@ -153,7 +135,7 @@ def _topics(families: Families, sources: Sources) -> None:
     for parent, counts in registry.totals("subscription").items():
         for what, metric in _OF_SUBSCRIPTIONS.items():
             families.add(metric, counts[what], group_of(_name(parent)))
-    for topic, count in sources.gauges.dead_lettered.items():
+    for topic, count in watched.gauges.dead_lettered.items():
         families.add("isthmus_messages_dead_lettered_total", count, group_of(topic))
 
 
@@ -181,11 +163,11 @@ def _works(families: Families, works: Mapping[str, Work], ended: str, duration: 
         families.time(duration, work.timing, name)
 
 
-def _store(families: Families, sources: Sources) -> None:
-    families.time("isthmus_store_commit_duration_seconds", sources.meters.commits)
-    families.add("isthmus_store_operations_total", sources.meters.operations)
-    families.add("isthmus_store_failures_total", sources.gauges.failures)
-    for file, size in _sizes(sources.store):
+def _store(families: Families, watched: Watched) -> None:
+    families.time("isthmus_store_commit_duration_seconds", watched.meters.commits)
+    families.add("isthmus_store_operations_total", watched.meters.operations)
+    families.add("isthmus_store_failures_total", watched.gauges.failures)
+    for file, size in _sizes(watched.store):
         families.add("isthmus_store_size_bytes", size, file)
 
 

@@ -6,33 +6,16 @@ Only servers that are watched import this, and with it all that serves HTTP.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import version
 
 from actors.supervision import ChildSpec
 from runtime.config.signal_checks import host_and_port
-from runtime.observe.collector import Sources
 from runtime.observe.guard import Guard
 from runtime.observe.monitor import Monitor
 from runtime.observe.readiness import Readiness
 from runtime.observe.watched import Watched
 from runtime.observe.web import make_app
 
-__all__ = ["monitor_spec", "sources_of"]
-
-
-def sources_of(watched: Watched, log_events: Mapping[str, int]) -> Sources:
-    """Return what a server's metrics are read off."""
-    return Sources(
-        watched.cluster,
-        watched.server,
-        version("isthmus"),
-        watched.registry,
-        watched.meters,
-        watched.catalogue,
-        watched.gauges,
-        watched.store,
-        log_events,
-    )
+__all__ = ["monitor_spec"]
 
 
 def monitor_spec(watched: Watched, log_events: Mapping[str, int]) -> ChildSpec:
@@ -44,7 +27,7 @@ def monitor_spec(watched: Watched, log_events: Mapping[str, int]) -> ChildSpec:
     """
     readiness = Readiness(watched.settings, watched.registry, watched.gauges, watched.phase)
     guard = Guard(watched.settings, threads=watched.threads, clock=watched.clock)
-    app = make_app(sources_of(watched, log_events), readiness, guard)
+    app = make_app(watched, log_events, readiness, guard)
     host, port = host_and_port(watched.settings().monitoring.address or "")
     watched.gauges.measure_with(watched.meters)
     return ChildSpec.of(Monitor, name="http", make=lambda: Monitor(app, host, port, watched.meters))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 import structlog
@@ -19,10 +19,11 @@ from starlette.routing import Route
 
 from actors.channels.credentials import NOT_AUTHORIZED
 from actors.errors import StoreFailed
-from runtime.observe.collector import Sources, collect
+from runtime.observe.collector import collect
 from runtime.observe.families import Families
 from runtime.observe.guard import Guard
 from runtime.observe.readiness import Readiness
+from runtime.observe.watched import Watched
 from runtime.store.gauges import QueueDepth
 
 __all__ = ["make_app"]
@@ -51,8 +52,9 @@ class _Answer:
 class _Pages:
     """The pages; see `make_app`."""
 
-    def __init__(self, sources: Sources, readiness: Readiness, guard: Guard) -> None:
-        self._sources = sources
+    def __init__(self, watched: Watched, log_events: Mapping[str, int], readiness: Readiness, guard: Guard) -> None:
+        self._watched = watched
+        self._log_events = log_events
         self._readiness = readiness
         self._guard = guard
         self._process = CollectorRegistry()
@@ -62,13 +64,13 @@ class _Pages:
 
     @property
     def _names(self) -> dict[str, object]:
-        return {"cluster": self._sources.cluster, "server": self._sources.server}
+        return {"cluster": self._watched.cluster, "server": self._watched.server}
 
     async def metrics(self, request: Request) -> Response:
         """Tell all metrics, in the format that is asked for."""
         if not await self._may_look(request):
             return PlainTextResponse(f"{NOT_AUTHORIZED}\n", 401, _CHALLENGES)
-        families = collect(self._sources, await self._depths())
+        families = collect(self._watched, self._log_events, await self._depths())
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         body = encode(_Answer(families, self._process))
         return Response(body, headers={**_NOT_KEPT, "content-type": content_type})
@@ -88,7 +90,7 @@ class _Pages:
     async def _depths(self) -> Sequence[QueueDepth]:
         try:
             with trio.fail_after(STORE_TIMEOUT):
-                return await self._sources.gauges.depths()
+                return await self._watched.gauges.depths()
         except (StoreFailed, trio.TooSlowError) as error:
             _log.warning("metrics go without the depths of queues", error=str(error) or "the store is busy")
             return ()
@@ -98,15 +100,16 @@ class _Pages:
         return await self._guard.lets_in(dict(request.headers), host)
 
 
-def make_app(sources: Sources, readiness: Readiness, guard: Guard) -> Starlette:
+def make_app(watched: Watched, log_events: Mapping[str, int], readiness: Readiness, guard: Guard) -> Starlette:
     """Return the application.
 
     Args:
-        sources: What metrics are read off.
+        watched: The server.
+        log_events: How many lines of the log there were, by level.
         readiness: Whether the server is ready.
         guard: Who may read everything.
     """
-    pages = _Pages(sources, readiness, guard)
+    pages = _Pages(watched, log_events, readiness, guard)
     routes = [
         Route("/metrics", pages.metrics),
         Route("/healthz", pages.healthz),

@@ -8,6 +8,7 @@ from typing import Any
 import trio
 from attrs import define, field, frozen
 
+from actors.connections.remote_topics import PUBLISH_SERVICE, SUBSCRIBE_SERVICE, UNSUBSCRIBE_SERVICE
 from actors.errors import CallError, InvokeTimeout, LinkClosed
 from actors.failures import error_of
 from actors.messages import (
@@ -26,10 +27,6 @@ from actors.pulse import Pulse
 from actors.topics.publication import messages_of
 
 __all__ = ["Conversation", "Event", "MessageCame", "RequestCame"]
-
-SUBSCRIBE_SERVICE = "zato.pubsub.subscription.create-wsx-subscription"
-UNSUBSCRIBE_SERVICE = "zato.pubsub.pubapi.unsubscribe"
-PUBLISH_SERVICE = "zato.pubsub.pubapi.publish-message"
 
 
 @frozen

@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
+from actors.connections.remote_topics import SUBSCRIBE_SERVICE
 from actors.settings import SecurityKind, SecuritySettings, WireFormat
 from runtime.config.peer.facts import NoSuchPeer, PeerFacts
 
@@ -50,7 +51,7 @@ def client_steps(facts: PeerFacts) -> ClientSteps:
     subscribe = None
     if facts.topics and facts.has_gateway:
         request = {"topic_name": facts.topics[0]}
-        invocation = {"service": "zato.pubsub.subscription.create-wsx-subscription", "request": request}
+        invocation = {"service": SUBSCRIBE_SERVICE, "request": request}
         subscribe = _message("invoke-service", "3", token=TOKEN) | {"data": invocation}
     return ClientSteps(log_in, _message("invoke-service", "2", token=TOKEN) | {"data": ping}, subscribe, _header(facts))
 

@@ -14,7 +14,6 @@ from runtime.config.schema import ClusterSettings
 from runtime.config.signals import MonitoringSettings
 from runtime.observe.collector import collect
 from runtime.observe.definitions import METRICS
-from runtime.observe.monitoring import sources_of
 from runtime.testing import MemoryNetwork, SimulatedCluster
 from tests.runtime.test_two_clusters import Fails, Relay, hanging, recorder
 from tests.support import CONNECTION, apac_settings, emea_settings, start
@@ -30,7 +29,7 @@ async def samples(cluster: SimulatedCluster) -> Samples:
     """Return each sample by its name and the values of its labels, in the order of the definition."""
     seen = cluster.cluster.watched
     assert seen is not None
-    families = collect(sources_of(seen, {}), await seen.gauges.depths())
+    families = collect(seen, {}, await seen.gauges.depths())
     found: Samples = {}
     for family in families.collect():
         for sample in family.samples:
@@ -214,7 +213,7 @@ async def test_every_metric_is_given_with_its_labels(network: MemoryNetwork, nur
     emea = await start(nursery, network, "emea", watched(emea_settings()))
     seen = emea.cluster.watched
     assert seen is not None
-    families = {one.name: one for one in collect(sources_of(seen, {"info": 3}), ()).collect()}
+    families = {one.name: one for one in collect(seen, {"info": 3}, ()).collect()}
     assert families.keys() == {name.removesuffix("_total") for name in METRICS}
     for name, definition in METRICS.items():
         family = families[name.removesuffix("_total")]
