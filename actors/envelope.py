@@ -37,11 +37,6 @@ class ReplySlot:
         self.value: Any = None
         self.error: Exception | None = None
 
-    @property
-    def is_begun(self) -> bool:
-        """Tell whether somebody handles the message, or has."""
-        return self.is_settled or self._on_abandoned is not None
-
     def answer(self, value: object) -> None:
         """Settle with a value; ignored where the slot is settled already."""
         if not self.is_settled:

@@ -18,7 +18,7 @@ from actors.messages import Deliver, Denied, Extend, Failure, Goodbye, Hello, Me
 from actors.ports import Link
 from actors.redaction import shown
 from actors.settings import ChannelSettings
-from actors.topics.publication import messages_of
+from actors.topics.received import messages_of
 
 __all__ = ["Direction", "LoggedMessage", "MessageLog", "MessageLogs"]
 

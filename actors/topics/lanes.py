@@ -20,7 +20,7 @@ from actors.messages import Deliver
 from actors.pulse import Pulse
 from actors.topics.handling import Handling, Verdict
 from actors.topics.held import Held
-from actors.topics.publication import messages_of
+from actors.topics.received import messages_of
 from actors.topics.settlement import Settlement
 
 __all__ = ["Lanes", "RunService"]

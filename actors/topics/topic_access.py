@@ -32,7 +32,8 @@ from actors.topics.delivery import (
     Unsubscribe,
 )
 from actors.topics.endpoint import Endpoint
-from actors.topics.publication import Publish, SubscriptionRecord, delivered, published_of
+from actors.topics.publication import Publish, SubscriptionRecord, published_of
+from actors.topics.received import delivered
 from actors.topics.subscribing import subscription_options
 
 __all__ = [

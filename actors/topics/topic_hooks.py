@@ -12,7 +12,7 @@ from actors.envelope import Envelope
 from actors.errors import ActorError, AskTimeout, CallError, RemoteError
 from actors.ref import ActorRef
 from actors.services.call import Call
-from actors.topics.publication import Publish, Stored, SubscriptionRecord, delivered, published_of
+from actors.topics.publication import Publish, Stored, SubscriptionRecord, published_of
 from actors.topics.pubsub_hook import (
     DeliveryContext,
     Draft,
@@ -22,6 +22,7 @@ from actors.topics.pubsub_hook import (
     PublishContext,
     SubscriptionContext,
 )
+from actors.topics.received import delivered
 
 __all__ = ["TopicHooks"]
 

@@ -13,7 +13,7 @@ from actors.errors import DialFailed, InvokeTimeout, LinkClosed
 from actors.failures import error_of
 from actors.messages import Acknowledge, Deliver, Denied, Failure, Hello, Invoke, Message, Reply, Welcome
 from actors.ports import Link
-from actors.topics.publication import messages_of
+from actors.topics.received import messages_of
 from runtime.ports import SystemClock, SystemEntropy
 from runtime.transport import Address, LinkOptions, WebSocketDialer
 from runtime.transport.unix import UnixNetwork, socket_path

@@ -12,7 +12,8 @@ import msgspec
 
 from actors.errors import BadInput, Conflict, NotFound
 from actors.settings import MIB
-from actors.topics.publication import NEVER, Publish, Published, Stored, iso_time, published_of
+from actors.topics.publication import NEVER, Publish, Published, Stored, published_of
+from actors.topics.received import iso_time
 from runtime.store.ledger import Ledger
 from runtime.store.schema import MAX_PLACE, key_of
 from runtime.store.sqlite import SqliteStore

@@ -28,8 +28,9 @@ from actors.messages import (
 )
 from actors.settings import ChannelSettings, Compat, DeliverySettings, OutgoingSettings
 from actors.streams import flow, outlet
-from actors.topics.publication import NEVER, Published, delivered
+from actors.topics.publication import NEVER, Published
 from actors.topics.publish_options import MAX_MSG_ID, OPTIONS
+from actors.topics.received import delivered
 from actors.topics.topic_access import MAX_HANDED_OUT
 from runtime.listening import _COMPAT_PING, _NATIVE_PING
 from runtime.transport.options import CLOSE_TIMEOUT, GOODBYE_TIMEOUT

@@ -11,7 +11,7 @@ import trio
 from actors.failures import error_of
 from actors.messages import Acknowledge, Deliver, Failure, Hello, Invoke, Message, Reply, Welcome
 from actors.ports import Link
-from actors.topics.publication import messages_of
+from actors.topics.received import messages_of
 from runtime.testing import MemoryNetwork, SeededEntropy
 from runtime.transport import Address, LinkOptions, WebSocketDialer
 from runtime.wire import NativeWire, Role, ZatoClientWire

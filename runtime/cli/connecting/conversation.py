@@ -24,7 +24,7 @@ from actors.messages import (
 )
 from actors.ports import Entropy, Link
 from actors.pulse import Pulse
-from actors.topics.publication import messages_of
+from actors.topics.received import messages_of
 
 __all__ = ["Conversation", "Event", "MessageCame", "RequestCame"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from actors.messages import Acknowledge, Deliver, Denied, Failure, Hello, Invoke, Message, Reply, Welcome
 from actors.settings import Compat
-from actors.topics.publication import messages_of
+from actors.topics.received import messages_of
 from runtime.wire.protocol import Frame, Role, Violation
 from runtime.wire.session import SessionState
 from runtime.wire.zato.cids import cid_of, own_id_of, with_cid

@@ -1,0 +1,95 @@
+"""What subscribers receive of published messages, as their hooks see it."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+from typing import Any
+
+from actors.messages import Deliver
+from actors.settings import Compat
+from actors.topics.publication import Published, published_of
+
+__all__ = ["delivered", "iso_time", "messages_of"]
+
+
+@functools.lru_cache(maxsize=256)
+def iso_time(unix: float) -> str:
+    """Return a point in time as messages carry it: naive UTC in ISO 8601 with microseconds.
+
+    What is stored together has the same.
+    """
+    second, micro = divmod(round(unix * 1_000_000), 1_000_000)
+    return f"{_iso_second(second)}.{micro:06d}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _iso_second(unix: int) -> str:
+    """Return a second; messages come many to a second."""
+    try:
+        moment = datetime.datetime.fromtimestamp(unix, datetime.UTC)
+    except (OverflowError, ValueError, OSError):
+        moment = datetime.datetime.max
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+_OLD = Compat.ZATO_3_0.value
+
+
+def delivered(message: Published, sub_key: str, delivery_count: int, compat: str) -> dict[str, Any]:
+    """Return the message as an on_message hook receives it.
+
+    On a 3.0 channel these are just the twelve keys that Zato 3.0 sent, with milliseconds and a delivery count
+    from zero; otherwise seconds, a count from one, and the keys that 3.2 added.
+    """
+    is_old = compat == _OLD
+    pub_time, expiration = message.pub_time, message.expiration
+    result: dict[str, Any] = {
+        "delivery_count": delivery_count - 1 if is_old else delivery_count,
+        "msg_id": message.msg_id,
+        "expiration_time_iso": iso_time(pub_time + expiration),
+        "topic_name": message.topic,
+        "pub_time_iso": iso_time(pub_time),
+        "priority": message.priority,
+        "expiration": expiration * 1000 if is_old else expiration,
+        "has_gd": message.has_gd,
+        "data": message.data,
+        "sub_key": sub_key,
+        "mime_type": message.mime_type,
+        "size": message.size,
+    }
+    if is_old:
+        return result
+    result["recv_time_iso"] = iso_time(message.recv_time)
+    if message.correl_id:
+        result["correl_id"] = message.correl_id
+    if message.in_reply_to:
+        result["in_reply_to"] = message.in_reply_to
+    if message.ext_client_id:
+        result["ext_client_id"] = message.ext_client_id
+    if message.user_ctx:
+        result["user_ctx"] = message.user_ctx
+    if message.original_topic:
+        result["original_topic"] = message.original_topic
+    if message.reason:
+        result["reason"] = message.reason
+    if message.ext_pub_time:
+        result["ext_pub_time_iso"] = message.ext_pub_time
+    if message.reply_to_sk:
+        result["ctx"] = {"reply_to_sk": list(message.reply_to_sk)}
+    return result
+
+
+def messages_of(delivery: Deliver) -> Any:
+    """Return what on_message receives of a delivery: a list of message dicts, or a single one that is to be bare.
+
+    Raises:
+        msgspec.MsgspecError: When a message cannot be read.
+    """
+    messages = [
+        one
+        if isinstance(one, dict)
+        else delivered(published_of(one.body), delivery.sub_key, one.delivery_count, delivery.compat)
+        for one in delivery.messages
+    ]
+    return messages[0] if delivery.is_bare and len(messages) == 1 else messages
