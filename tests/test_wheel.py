@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -60,9 +61,10 @@ def python_for_everybody() -> str | None:
 
 
 def open_to_everybody(folder: Path) -> None:
-    """Let others in that have no business in a folder of pytest's otherwise."""
-    for one in (folder, *folder.parents):
-        if "pytest" in str(one):
+    """Let others in that have no business in a test's folder otherwise, nor in those above it."""
+    temporary = Path(tempfile.gettempdir()).resolve()
+    for one in (folder.resolve(), *folder.resolve().parents):
+        if temporary in one.parents:
             one.chmod(one.stat().st_mode | 0o055)
 
 
