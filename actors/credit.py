@@ -31,7 +31,7 @@ def encoded(data: object) -> tuple[Any, int]:
 
 def size_of(messages: Iterable[Delivered | dict[str, Any]]) -> int:
     """Return the bytes of credit that messages of a delivery take: those that they were published as."""
-    return sum(len(one.body) for one in messages if isinstance(one, Delivered))
+    return sum([len(one.body) for one in messages if isinstance(one, Delivered)])
 
 
 class CreditAccount:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from actors.credit import size_of
 from actors.errors import LinkClosed
 from actors.ports import Link
 from actors.topics.attachment import Window
@@ -44,9 +43,7 @@ class PeerDeliveries:
     async def send(self, link: Link, order: SendDelivery) -> None:
         """Send a delivery as soon as there is room on the link; one that has ended takes none."""
         delivery = order.delivery
-        self._unanswered[delivery.id] = _Unanswered(
-            order.subscription, len(delivery.messages), size_of(delivery.messages)
-        )
+        self._unanswered[delivery.id] = _Unanswered(order.subscription, len(delivery.messages), order.size)
         try:
             await link.send(delivery)
         except LinkClosed:

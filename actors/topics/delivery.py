@@ -224,7 +224,14 @@ class Attached:
 
 @frozen
 class SendDelivery:
-    """To a session: send this; `Settled` comes back to the subscription."""
+    """To a session: send this; `Settled` comes back to the subscription.
+
+    Args:
+        subscription: Which subscription sends it.
+        delivery: What is sent.
+        size: The bytes that its messages were published as.
+    """
 
     subscription: str
     delivery: Deliver
+    size: int

@@ -45,6 +45,6 @@ async def hand_out(
     except CallError:
         hand.again(found)
         raise
-    counts = hand.count(found)
+    counts = hand.count([stored.place for stored in found])
     hand.done(found)
     return list(zip(found, counts, strict=True))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from actors.topics.attachment import Attachment
 from actors.topics.in_order import InOrder
@@ -30,11 +30,10 @@ class UnderWay:
     attachment: Attachment
     messages: tuple[Stored, ...]
     size: int
-
-    @property
-    def places(self) -> list[int]:
-        """Where its messages stand."""
-        return [stored.place for stored in self.messages]
+    places: list[int] = field(
+        init=False, default=Factory(lambda self: [stored.place for stored in self.messages], takes_self=True)
+    )
+    """Where its messages stand."""
 
 
 @define(eq=False)
@@ -52,6 +51,7 @@ class InHand:
     _sent: dict[int, int] = field(factory=dict)
     _failures: dict[int, int] = field(factory=dict)
     _late: dict[str, UnderWay] = field(factory=dict)
+    _may_have_gone: bool = False
 
     @property
     def ready(self) -> int:
@@ -78,16 +78,16 @@ class InHand:
 
     def add(self, taken: Iterable[Taken]) -> None:
         """Have what was taken ready."""
-        for one in taken:
-            stored = one.stored
-            place = stored.place
-            self._messages[place] = stored
+        found = list(taken)
+        messages = [one.stored for one in found]
+        for one in found:
             if one.deliveries:
-                self._sent[place] = one.deliveries
+                self._sent[one.stored.place] = one.deliveries
             if one.failures:
-                self._failures[place] = one.failures
-                self._alone.add(place)
-            self._ready.add(stored)
+                self._failures[one.stored.place] = one.failures
+                self._alone.add(one.stored.place)
+        self._messages.update(zip([stored.place for stored in messages], messages, strict=True))
+        self._ready.add_all(messages)
 
     def release_due(self, now: float) -> None:
         """Have ready what was put off until now."""
@@ -109,8 +109,10 @@ class InHand:
 
     def next_batch(self, max_count: int, max_bytes: int) -> list[Stored]:
         """Return the first ready messages that may go out together, and have them ready no more."""
-        found: list[Stored] = []
         ready, alone, messages, left = self._ready, self._alone, self._messages, max_bytes
+        if not (alone or self._may_have_gone):
+            return ready.take(max_count, max_bytes)
+        found: list[Stored] = []
         while ready and len(found) < max_count:
             stored = ready.first
             if stored.place not in messages:
@@ -123,21 +125,23 @@ class InHand:
             found.append(stored)
             if stored.place in alone:
                 break
+        self._may_have_gone = self._may_have_gone and bool(ready)
         return found
 
     def start(self, delivery: UnderWay, deadline: float) -> list[int]:
         """Note a delivery of messages that `next_batch` gave; return for each how often it has been sent now."""
         self.under_way[delivery.id] = delivery
         self.deadlines[delivery.id] = deadline
-        return self.count(delivery.messages)
+        return self.count(delivery.places)
 
-    def count(self, messages: Iterable[Stored]) -> list[int]:
-        """Note that messages are sent; return for each how often it has been now."""
+    def count(self, places: Sequence[int]) -> list[int]:
+        """Note that messages at places are sent; return for each how often it has been now."""
         sent = self._sent
-        counts = []
-        for stored in messages:
-            counts.append(count := sent.get(stored.place, 0) + 1)
-            sent[stored.place] = count
+        if sent.keys().isdisjoint(places):
+            sent.update(dict.fromkeys(places, 1))
+            return [1] * len(places)
+        counts = [sent.get(place, 0) + 1 for place in places]
+        sent.update(zip(places, counts, strict=True))
         return counts
 
     def extend(self, delivery_id: str, deadline: float) -> None:
@@ -166,6 +170,7 @@ class InHand:
         late = self._late.pop(delivery_id, None)
         if late is None:
             return []
+        self._may_have_gone = True
         busy = {place for one in self.under_way.values() for place in one.places}
         return [one for one in late.messages if one.place in self._messages and one.place not in busy]
 
@@ -194,16 +199,17 @@ class InHand:
 
     def done(self, messages: Iterable[Stored]) -> None:
         """Forget messages, wherever they are but under way."""
+        sent, known, has_failed = self._sent, self._messages, self._put_off or self._alone or self._failures
         for stored in messages:
             place = stored.place
-            if self._messages.pop(place, None) is None:
+            if known.pop(place, None) is None:
                 continue
-            if place in self._put_off:
-                del self._put_off[place]
-                self._put_off_bytes -= len(stored.body)
-            self._alone.discard(place)
-            self._sent.pop(place, None)
-            self._failures.pop(place, None)
+            sent.pop(place, None)
+            if has_failed:
+                if self._put_off.pop(place, None) is not None:
+                    self._put_off_bytes -= len(stored.body)
+                self._alone.discard(place)
+                self._failures.pop(place, None)
 
 
 @define

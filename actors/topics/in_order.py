@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
 
 from actors.topics.publication import Stored
 
@@ -41,6 +42,37 @@ class InOrder:
             heapq.heappush(self._strays, (stored.order, stored))
         self.bytes += len(stored.body)
 
+    def add_all(self, messages: Sequence[Stored]) -> None:
+        """Put messages where they belong; such as are of one urgency and come by place, as most do, just line up."""
+        line = self._line
+        if messages and _is_even(messages) and (not line or _is_before(line[-1], messages[0])):
+            line.extend(messages)
+            self.bytes += sum([len(stored.body) for stored in messages])
+        else:
+            for stored in messages:
+                self.add(stored)
+
+    def take(self, max_count: int, max_bytes: int) -> list[Stored]:
+        """Take the first messages out: so many, of so many bytes, but at least one where there is any."""
+        found: list[Stored] = []
+        left = max_bytes
+        if self._strays:
+            while self and len(found) < max_count and (not found or len(self.first.body) <= left):
+                found.append(self.pop())
+                left -= len(found[-1].body)
+            return found
+        line = self._line
+        for stored in islice(line, max_count):
+            size = len(stored.body)
+            if size > left and found:
+                break
+            left -= size
+            found.append(stored)
+        for _ in found:
+            line.popleft()
+        self.bytes -= max_bytes - left
+        return found
+
     @property
     def first(self) -> Stored:
         """The first message; there must be one."""
@@ -63,9 +95,17 @@ class InOrder:
         self.bytes -= len(stored.body)
         return stored
 
-    def discard(self, place: int) -> None:
-        """Take a message out, wherever it stands."""
-        self.replace(stored for stored in self if stored.place != place)
+    def discard(self, places: Collection[int]) -> list[Stored]:
+        """Take messages out, wherever they stand, and return those that are here."""
+        found: list[Stored] = []
+        while self._line and not self._strays and self._line[0].place in places:
+            found.append(self.pop())  # what waits longest is what most often goes
+        if len(found) < len(places):
+            gone = [stored for stored in self if stored.place in places]
+            if gone:
+                self.replace([stored for stored in self if stored.place not in places])
+            found += gone
+        return found
 
     def replace(self, messages: Iterable[Stored]) -> None:
         """Hold these instead, which are given in order."""
@@ -76,6 +116,12 @@ class InOrder:
 
 def _order(stored: Stored) -> tuple[int, int]:
     return stored.order
+
+
+def _is_even(messages: Sequence[Stored]) -> bool:
+    """Tell whether messages are of one urgency, and come by place."""
+    places = [stored.place for stored in messages]
+    return len({stored.priority for stored in messages}) == 1 and places == sorted(places)
 
 
 def _is_before(one: Stored, other: Stored) -> bool:

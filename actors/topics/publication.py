@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,11 +21,12 @@ __all__ = [
     "Stored",
     "SubscriptionRecord",
     "Taken",
+    "all_published",
     "published_of",
 ]
 
 
-class Publish(msgspec.Struct, frozen=True):
+class Publish(msgspec.Struct, frozen=True, gc=False):
     """A message on its way to its topic; `of` checks what a publisher says.
 
     `publisher` names the endpoint that may publish it and `pattern` that of its patterns which says so; both are
@@ -75,6 +76,8 @@ class Publish(msgspec.Struct, frozen=True):
         Raises:
             BadInput: Naming the option and what was expected.
         """
+        if not options:
+            return cls(data, _size_of(data, "data"), correl_id=cid, publisher=publisher, pattern=pattern, trace=trace)
         given: dict[str, Any] = {}
         for name, value in options.items():
             if name not in OPTIONS:
@@ -100,7 +103,7 @@ def _size_of(data: object, what: str) -> int:
         raise BadInput(msg)
     try:
         if isinstance(data, str):
-            return len(data.encode())
+            return len(data) if data.isascii() else len(data.encode())
         size = len(msgspec.json.encode(data))
         msgspec.msgpack.encode(data)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
@@ -109,7 +112,7 @@ def _size_of(data: object, what: str) -> int:
     return size
 
 
-class Published(msgspec.Struct, frozen=True, array_like=True):
+class Published(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What subscribers are told of a message; encoded once and stored and sent as it is. Times are Unix times."""
 
     topic: str
@@ -137,25 +140,48 @@ class Published(msgspec.Struct, frozen=True, array_like=True):
         cls, publish: Publish, *, topic: str, msg_id: str, now: float, guaranteed: bool, max_expiration: float
     ) -> Published:
         """Make of a publish what subscribers get; `max_expiration` is the topic's limit in seconds, 0 for none."""
-        return cls(
-            topic,
-            msg_id,
-            publish.data,
-            publish.size,
-            publish.priority,
-            min(publish.expiration, math.ceil(max_expiration)) if max_expiration else publish.expiration,
-            guaranteed,
-            publish.mime_type or ("text/plain" if isinstance(publish.data, str) else "application/json"),
-            now,
-            now,
-            publish.correl_id,
-            publish.in_reply_to,
-            publish.ext_client_id,
-            publish.ext_pub_time,
-            publish.reply_to_sk,
-            publish.user_ctx,
-            trace=publish.trace,
+        [one] = cls.all_of(
+            [publish], [msg_id], topic=topic, now=now, guaranteed=guaranteed, max_expiration=max_expiration
         )
+        return one
+
+    @classmethod
+    def all_of(
+        cls,
+        publishes: Sequence[Publish],
+        ids: Sequence[str],
+        *,
+        topic: str,
+        now: float,
+        guaranteed: bool,
+        max_expiration: float,
+    ) -> list[Published]:
+        """Make of what is published together what subscribers get."""
+        longest = math.ceil(max_expiration) if max_expiration else NEVER
+        return [
+            cls(
+                topic,
+                msg_id,
+                publish.data,
+                publish.size,
+                publish.priority,
+                publish.expiration if publish.expiration < longest or not max_expiration else longest,
+                guaranteed,
+                publish.mime_type or ("text/plain" if isinstance(publish.data, str) else "application/json"),
+                now,
+                now,
+                publish.correl_id,
+                publish.in_reply_to,
+                publish.ext_client_id,
+                publish.ext_pub_time,
+                publish.reply_to_sk,
+                publish.user_ctx,
+                "",
+                "",
+                publish.trace,
+            )
+            for publish, msg_id in zip(publishes, ids, strict=True)
+        ]
 
     def buried(self, topic: str, reason: str, now: float) -> Published:
         """Return the message as it goes to a dead-letter topic, where it does not expire."""
@@ -175,6 +201,7 @@ class Published(msgspec.Struct, frozen=True, array_like=True):
 
 
 _decode = msgspec.msgpack.Decoder(Published).decode
+_decode_all = msgspec.msgpack.Decoder(list[Published]).decode
 
 
 def published_of(body: bytes | memoryview | msgspec.Raw) -> Published:
@@ -184,6 +211,15 @@ def published_of(body: bytes | memoryview | msgspec.Raw) -> Published:
         msgspec.MsgspecError: When it is no published message.
     """
     return _decode(body)
+
+
+def all_published(bodies: Sequence[bytes | msgspec.Raw]) -> list[Published]:
+    """Decode several in one go, as the items of a MessagePack array; see the specification's "array format family".
+
+    Raises:
+        msgspec.MsgspecError: When one of them is no published message.
+    """
+    return _decode_all(b"".join([b"\xdd", len(bodies).to_bytes(4, "big"), *bodies]))
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):

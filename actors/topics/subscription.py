@@ -11,8 +11,9 @@ kept in `actors.topics.in_hand`; the queue, the attached sessions and what is ac
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ import trio
 
 from actors.actor import Actor
 from actors.errors import ActorError, CallError
-from actors.messages import Deliver, Delivered
+from actors.messages import Deliver, Delivered, Refusal
 from actors.ports import Clock, Entropy, QueueStore
 from actors.settings import DeliverySettings, TopicSettings
 from actors.topics.attachment import Attachment, next_free
@@ -175,24 +176,23 @@ class Subscription(Actor):
         if delivery is None:
             late = self._in_hand.answered_late(answer.delivery_id) if answer.refused is None else []
             self.progress.count("late" if late else "ignored")
-            self._acknowledge(one for one in late if one.msg_id not in {refusal.msg_id for refusal in answer.refusals})
+            self._acknowledge(_without(late, answer.refusals))
             return
         self._give_room_back(delivery)
         if answer.refused is not None:
             await self._failed(delivery, answer.refused)
             return
-        refused = {refusal.msg_id: refusal for refusal in answer.refusals}
         self.progress.count("acknowledged")
-        self._acknowledge(one for one in delivery.messages if one.msg_id not in refused)
-        for stored in delivery.messages:
+        self._acknowledge(_without(delivery.messages, answer.refusals))
+        refused = {refusal.msg_id: refusal for refusal in answer.refusals}
+        for stored in delivery.messages if refused else ():
             if (refusal := refused.get(stored.msg_id)) is not None:
                 await self._failed_alone(stored, refusal.reason or "refused", after=refusal.redeliver_after)
 
-    def _acknowledge(self, messages: Iterable[Stored]) -> None:
-        done = list(messages)
-        self._in_hand.done(done)
-        self.progress.count("messages_acknowledged", len(done))
-        self._plan.acknowledged += [stored.place for stored in done]
+    def _acknowledge(self, messages: Sequence[Stored]) -> None:
+        self._in_hand.done(messages)
+        self.progress.count("messages_acknowledged", len(messages))
+        self._plan.acknowledged += [stored.place for stored in messages]
         self._to_settle.set()
 
     async def _failed(self, delivery: UnderWay, reason: str) -> None:
@@ -334,7 +334,7 @@ class Subscription(Actor):
 
     async def _without_expired(self, batch: list[Stored]) -> list[Stored]:
         """Return what has not expired; guaranteed messages that have go to the dead-letter topic."""
-        if all(stored.expires_at == float("inf") for stored in batch):
+        if min([stored.expires_at for stored in batch], default=inf) == inf:
             return batch
         now = self._clock.utc_now().replace(tzinfo=datetime.UTC).timestamp()
         expired = [stored for stored in batch if stored.expires_at <= now]
@@ -361,7 +361,7 @@ class Subscription(Actor):
         return found[HookAction.DELIVER]
 
     def _send(self, attachment: Attachment, batch: list[Stored], settings: DeliverySettings) -> None:
-        size = sum(len(stored.body) for stored in batch)
+        size = sum([len(stored.body) for stored in batch])
         delivery = UnderWay(self._entropy.hex_id(), attachment, tuple(batch), size)
         counts = self._in_hand.start(delivery, trio.current_time() + settings.ack_timeout)
         attachment.window.take(self._sub_key, len(batch), size)
@@ -377,7 +377,7 @@ class Subscription(Actor):
             is_bare=len(batch) == 1 and not settings.wrap_one_msg_in_list,
         )
         try:
-            self.ref(attachment.kind, attachment.session).tell_nowait(SendDelivery(self.actor, message))
+            self.ref(attachment.kind, attachment.session).tell_nowait(SendDelivery(self.actor, message, size))
         except ActorError as error:
             self._log.info("session gone", session=attachment.session, error=str(error))
             attachment.window.answered(self._sub_key, len(batch), size)
@@ -391,3 +391,8 @@ class Subscription(Actor):
             owner=str(plan.record.owner),
             sessions=[one.session for one in plan.attached],
         )
+
+
+def _without(messages: Sequence[Stored], refusals: Sequence[Refusal]) -> Sequence[Stored]:
+    refused = {refusal.msg_id for refusal in refusals}
+    return [stored for stored in messages if stored.msg_id not in refused] if refused else messages

@@ -42,9 +42,10 @@ CLEAN_INTERVAL = 10.0
 CLEAN_PAUSE = 0.02
 """Seconds between two steps of a round, so that publishing is not held up."""
 
-
 WARN_AFTER = 3600.0
 """Seconds that a message may wait before its topic warns, and between two warnings."""
+
+_PUBLISHED = (Publish, PublishMany)
 
 
 @define
@@ -117,13 +118,14 @@ class Topic(Actor):
 
     async def handle_messages(self) -> None:
         """Take messages in batches; those to be published that follow one another are stored together."""
+        take = self.mailbox.take_lent
         while True:
             await self.mailbox.drain()
             batch: list[Envelope] = []
-            while (envelope := self.mailbox.take_lent()) is not None:
-                if not envelope.is_wanted:
+            while (envelope := take()) is not None:
+                if envelope.reply is not None and not envelope.is_wanted:
                     continue
-                if isinstance(envelope.payload, Publish | PublishMany):
+                if isinstance(envelope.payload, _PUBLISHED):
                     batch.append(envelope)
                     continue
                 await self._publish(batch)
@@ -155,7 +157,12 @@ class Topic(Actor):
         """Store messages and answer those who publish them."""
         if not batch:
             return
-        publishes = [one for envelope in batch for one in _messages_of(envelope.payload)]
+        publishes: list[Publish] = []
+        for envelope in batch:
+            if isinstance(payload := envelope.payload, Publish):
+                publishes.append(payload)
+            else:
+                publishes.extend(payload.messages)
         try:
             results = await self._store(publishes)
         except CallError as error:
@@ -166,13 +173,17 @@ class Topic(Actor):
                     envelope.reply.fail(self.ended_over(error))
             raise
         self._wake_subscriptions()
-        refused = sum(isinstance(one, CallError) for one in results)
+        refused = sum([isinstance(one, CallError) for one in results])
         self.progress.count("published", len(results) - refused)
         self.progress.count("refused", refused)
         self.progress.count("handled", len(batch))
+        if refused or any(envelope.reply is not None for envelope in batch):
+            self._answer(batch, results)
+
+    def _answer(self, batch: Sequence[Envelope], results: Sequence[str | CallError | None]) -> None:
         rest = iter(results)
         for envelope in batch:
-            result = _result_of(envelope.payload, rest)
+            result = next(rest) if isinstance(envelope.payload, Publish) else _result_of(envelope.payload, rest)
             if envelope.reply is None:
                 if isinstance(result, CallError):
                     self._log.warning("message not published", error=str(result), cid=envelope.cid)
@@ -356,16 +367,10 @@ def _age(seconds: float) -> str:
     return f"{hour}h {minute}m" if hour else f"{minute}m {second}s"
 
 
-def _messages_of(payload: Publish | PublishMany) -> tuple[Publish, ...]:
-    return payload.messages if isinstance(payload, PublishMany) else (payload,)
-
-
 def _result_of(
-    payload: Publish | PublishMany, results: Iterator[str | CallError | None]
+    payload: PublishMany, results: Iterator[str | CallError | None]
 ) -> str | CallError | Sequence[str | CallError | None] | None:
-    """Return what a publisher is answered with, of what is left of the results."""
-    if isinstance(payload, Publish):
-        return next(results)
+    """Return what a publisher of several is answered with, of what is left of the results."""
     found = list(islice(results, len(payload.messages)))
     if isinstance(payload, PublishEach):
         return found

@@ -222,7 +222,7 @@ class Ledger:
                 ),
             )
         else:
-            topic.hold(stored)
+            topic.hold([stored])
         self._offer(topic, stored)
         return stored
 
@@ -245,30 +245,11 @@ class Ledger:
             stored = one.head.taken.get(place) or self.message_at(one.topic, place)
             if stored is not None:
                 one.count(stored, -1)
-            one.head.remove(place)
             if one.failures.pop(place, None) is not None:
                 sql = "DELETE FROM failures WHERE sub_key = ? AND place = ?"
                 self.database.execute(sql, (one.record.sub_key, place))
+        one.head.remove(fresh)
         self.be_done(one, fresh)
-
-    def settle_held(self, one: SubscriptionState, places: Iterable[int]) -> bool:
-        """Be done with messages that are held in memory only, without the database; tell whether they all are.
-
-        What the database has to be told of the subscription's position it learns with the next change there.
-        """
-        volatile, taken = one.topic.volatile, one.head.taken
-        fresh = {place for place in places if not one.is_done_with(place)}
-        if any(place not in volatile or place not in taken or place in one.failures for place in fresh):
-            return False
-        for place in fresh:
-            del taken[place]
-        one.depth_memory -= len(fresh)
-        one.note_done(fresh)
-        end = one.done.end_of_run(one.acked_upto + 1)
-        if end is not None:
-            one.move_on(end)
-            one.topic.let_go()
-        return True
 
     def be_done(self, one: SubscriptionState, places: Collection[int]) -> None:
         """Note that places are none of a subscription's business any more, and move its position on."""
@@ -358,7 +339,7 @@ class Ledger:
             topic.volatile[place] = stored
         for one in topic.subscriptions.values():
             if not one.is_done_with(place):
-                one.head.remove(place)
+                one.head.remove([place])
                 one.head.offer(stored)
 
     def clear(self, one: SubscriptionState) -> int:

@@ -10,6 +10,8 @@ __all__ = ["Places", "runs_of"]
 
 def runs_of(places: Iterable[int]) -> list[tuple[int, int]]:
     """Return places as runs, first and last included, in order."""
+    if isinstance(places, range) and places.step == 1:
+        return [(places.start, places.stop - 1)] if places else []
     runs: list[tuple[int, int]] = []
     first = last = -1
     for place in sorted(places):
@@ -62,6 +64,11 @@ class Places:
         self._firsts[begin:end] = [first]
         self._lasts[begin:end] = [last]
         return (first, last), absorbed
+
+    def meets(self, first: int, last: int) -> bool:
+        """Tell whether a place of a run is in it."""
+        at = bisect_right(self._firsts, last) - 1
+        return at >= 0 and self._lasts[at] >= first
 
     def end_of_run(self, place: int) -> int | None:
         """Return the last place of the run that a place is in, or None."""

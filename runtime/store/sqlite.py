@@ -23,7 +23,7 @@ from actors.settings import TopicSettings
 from actors.topics.catalogue import Catalogue
 from actors.topics.handled import HANDLED_WINDOW
 from actors.topics.publication import Publish, SubscriptionRecord, Taken
-from runtime.store import cleaning, consuming, publishing, subscribing
+from runtime.store import cleaning, consuming, in_memory, publishing, subscribing
 from runtime.store.group import GroupCommit, StoreThread
 from runtime.store.ledger import Ledger
 from runtime.store.state import SubscriptionState
@@ -96,7 +96,7 @@ class SqliteStore:
         """Give messages the next places of a topic; see `TopicStore.append`."""
         if self._group.is_idle:
             self._ledger.now = self._now()
-            held = publishing.append_to_memory(self._ledger, topic, publishes)
+            held = in_memory.append(self._ledger, topic, publishes)
             if held is not None:
                 return held
         return await self.do(lambda: publishing.append(self._ledger, topic, publishes))
@@ -198,7 +198,7 @@ class SqliteStore:
         """Be done with messages; see `QueueStore.settle`."""
         if self._group.is_idle:
             known = self._ledger.subscriptions.get(sub_key)
-            if known is None or not known.is_live or self._ledger.settle_held(known, places):
+            if known is None or not known.is_live or in_memory.settle(known, places):
                 return
 
         def settle(one: SubscriptionState) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 
 from attrs import Factory, define, field
@@ -129,11 +129,11 @@ class TopicState:
     volatile_ids: OrderedDict[str, tuple[bytes, float]] = field(factory=OrderedDict)
     subscriptions: dict[str, SubscriptionState] = field(factory=dict)
 
-    def hold(self, stored: Stored) -> None:
-        """Hold a message in memory."""
+    def hold(self, messages: Sequence[Stored]) -> None:
+        """Hold messages in memory, which are given in the order of their places."""
         if not self.volatile:
-            self.held_from = stored.place
-        self.volatile[stored.place] = stored
+            self.held_from = messages[0].place
+        self.volatile.update(zip([stored.place for stored in messages], messages, strict=True))
 
     def let_go(self) -> None:
         """Hold no more, in memory, what all subscriptions are done with in order."""

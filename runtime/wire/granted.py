@@ -137,7 +137,7 @@ class Granted:
         sub_key, messages = delivery.sub_key, delivery.messages
         count, size = max(1, len(messages)), size_of(messages)
         account = self._accounts.setdefault(sub_key, CreditAccount(limit))
-        if count > account.room or (count > 1 and size_of(messages[:-1]) >= account.room_bytes):
+        if count > account.room or (count > 1 and size - size_of(messages[-1:]) >= account.room_bytes):
             return (
                 f"more messages of subscription {sub_key!r} than were granted: {account.count} are not answered, "
                 f"with {account.bytes} bytes"

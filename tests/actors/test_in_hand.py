@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,8 +39,42 @@ def test_messages_come_in_order(found: list[tuple[int, int]]) -> None:
     assert (len(line), line.bytes) == (len(ordered), len(ordered))
     if ordered:
         assert (line.first, line.last) == (ordered[0], ordered[-1])
-        line.discard(ordered[0].place)
+        assert line.discard([ordered[0].place]) == ordered[:1]
     assert [line.pop() for _ in range(len(line))] == ordered[1:]
+
+
+BATCHES = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.lists(st.tuples(st.sampled_from([5, 5, 5, 9]), st.integers(0, 4)), max_size=6)),
+        st.tuples(st.just("take"), st.tuples(st.integers(0, 5), st.integers(0, 12))),
+        st.tuples(st.just("discard"), st.sets(st.integers(1, 20), max_size=4)),
+    )
+)
+
+
+@given(BATCHES)
+def test_messages_that_come_together_stand_as_if_they_came_alone(steps: list[tuple[str, Any]]) -> None:
+    """Many are added, taken and discarded at once: in order, and within bounds."""
+    line, waiting, place = InOrder(), list[Stored](), 0
+    for what, value in steps:
+        if what == "add":
+            found = [message(place + number, *one) for number, one in enumerate(value, start=1)]
+            place += len(found)
+            line.add_all(found)
+            waiting = sorted(waiting + found, key=lambda one: one.order)
+        elif what == "take":
+            max_count, max_bytes = value
+            expected = waiting[:max_count]
+            while len(expected) > 1 and sum(len(one.body) for one in expected) > max_bytes:
+                expected.pop()
+            assert line.take(max_count, max_bytes) == expected
+            waiting = waiting[len(expected) :]
+        else:
+            gone = [one for one in waiting if one.place in value]
+            assert sorted(line.discard(value), key=lambda one: one.order) == gone
+            waiting = [one for one in waiting if one not in gone]
+        assert list(line) == waiting
+        assert line.bytes == sum(len(one.body) for one in waiting)
 
 
 def test_failed_messages_go_out_alone_and_the_others_together() -> None:
@@ -89,6 +125,19 @@ def test_a_late_answer_counts_unless_its_messages_are_under_way_again() -> None:
     assert hand.next_batch(9, 9) == []
     assert hand.answered_late("d1") == []
     assert hand.answered("d1") is None
+
+
+def test_what_is_answered_late_does_not_go_out_again() -> None:
+    """Also where it waits together with others that do."""
+    hand = InHand()
+    hand.add(taken(1, 2, 3))
+    send(hand, "d1", hand.next_batch(2, 100), deadline=5.0)
+    [late] = hand.overdue(5.0)
+    hand.again(late.messages)
+    hand.done(hand.answered_late("d1")[:1])
+    assert [one.place for one in hand.next_batch(9, 9)] == [2, 3]
+    hand.add(taken(4))
+    assert [one.place for one in hand.next_batch(9, 9)] == [4]
 
 
 def test_a_lost_session_gives_back_what_was_on_its_way() -> None:

@@ -37,6 +37,7 @@ def test_places_are_a_set(runs: list[tuple[int, int]], others: list[tuple[int, i
     for place in range(75):
         end = one.end_of_run(place)
         assert (end is None) == (place not in model)
+        assert one.meets(place, place + 3) == any(there in model for there in range(place, place + 4))
         assert end is None or (set(range(place, end + 1)) <= model and end + 1 not in model)
     one.discard_upto(upto)
     assert members(one) == {place for place in model if place > upto}
@@ -56,6 +57,7 @@ def test_adding_tells_what_became_one(runs: list[tuple[int, int]], added: tuple[
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("offer"), st.sampled_from([5, 5, 5, 9, 1])),
+        st.tuples(st.just("offer to memory"), st.integers(1, 3)),
         st.tuples(st.just("take"), st.integers(1, 5)),
         st.tuples(st.just("anew"), st.just(0)),
         st.tuples(st.just("remove"), st.integers(1, 40)),
@@ -79,6 +81,11 @@ def test_a_head_gives_what_comes_first(steps: list[tuple[str, int]], held: int) 
                 place += 1
                 waiting[place] = Stored(place, value, f"m{place}", b"x")
                 head.offer(waiting[place])
+            elif what == "offer to memory":
+                found = [Stored(place + n, 5, f"m{place + n}", b"x", is_guaranteed=False) for n in range(1, value + 1)]
+                place += value
+                waiting.update((one.place, one) for one in found)
+                head.offer_all(found)
             elif what == "take":
                 if head.is_low:
                     read_on(head, waiting, held)
@@ -93,10 +100,11 @@ def test_a_head_gives_what_comes_first(steps: list[tuple[str, int]], held: int) 
                 head.begin_anew()
                 taken.clear()
             elif value in waiting:
-                head.remove(value)
+                head.remove([value])
                 del waiting[value]
                 taken.discard(value)
-            assert len(head) <= 2 * held + len(steps)
+            in_memory = sum(not one.is_guaranteed for one in waiting.values())
+            assert len(head) <= 2 * held + len(steps) + in_memory
             assert set(head.taken) == taken
     finally:
         queue_module.MAX_HELD, queue_module.LOW = before

@@ -1,0 +1,92 @@
+"""Messages that are held in memory only: published and done with without the database, all that comes together at once.
+
+What the database has to be told of a subscription's position it learns with the next change there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from actors.errors import CallError
+from actors.settings import TopicSettings
+from actors.topics.publication import NEVER, Publish, Published, Stored
+from runtime.store import publishing
+from runtime.store.ledger import Ledger
+from runtime.store.state import SubscriptionState
+
+__all__ = ["append", "settle"]
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def append(ledger: Ledger, name: str, publishes: Sequence[Publish]) -> Sequence[str | CallError] | None:
+    """Give messages the next places of a topic; None where the database is needed for that.
+
+    Ordinary ones are made, held and offered to subscriptions in one go.
+    """
+    topic, settings = ledger.topics.get(name), ledger.settings(name)
+    if topic is None or not _are_ordinary(publishes, settings):
+        return publishing.append_to_memory(ledger, name, publishes)
+    live, count, limit = topic.live, len(publishes), settings.max_depth_non_gd
+    is_full = limit and count + max([topic.depth_memory, *(one.depth_memory for one in live)]) > limit
+    if is_full or not all(one.is_taking for one in live):
+        return publishing.append_to_memory(ledger, name, publishes)
+    hex_id, now = ledger.entropy.hex_id, ledger.now
+    ids = [f"zpsm{hex_id()}" for _ in publishes]
+    made = Published.all_of(
+        publishes, ids, topic=name, now=now, guaranteed=False, max_expiration=settings.limit_message_expiry
+    )
+    messages = [
+        Stored(
+            place,
+            one.priority,
+            one.msg_id,
+            _encode(one),
+            math.inf if one.expiration >= NEVER else now + one.expiration,
+            is_guaranteed=False,
+        )
+        for place, one in enumerate(made, start=topic.place + 1)
+    ]
+    topic.place += count
+    topic.hold(messages)
+    for subscription in live:
+        subscription.depth_memory += count
+        subscription.head.offer_all(messages)
+    if topic.is_waiting:
+        topic.depth_memory += count
+    return ids
+
+
+def _are_ordinary(publishes: Sequence[Publish], settings: TopicSettings) -> bool:
+    """Tell whether nothing is to be looked up, kept or refused for any of the messages."""
+    kinds = {publish.has_gd for publish in publishes}
+    if True in kinds or (settings.guaranteed and None in kinds):
+        return False
+    if {publish.msg_id for publish in publishes} != {""} or {publish.deliver_to_sk for publish in publishes} != {()}:
+        return False
+    return not settings.max_message_size or max(publish.size for publish in publishes) <= settings.max_message_size
+
+
+def settle(one: SubscriptionState, places: Sequence[int]) -> bool:
+    """Be done with messages of a subscription, where all of them are held in memory only; tell whether they are."""
+    fresh = set(places)
+    if not fresh:
+        return True
+    first, last = min(fresh), max(fresh)
+    if first <= one.acked_upto or one.done.meets(first, last):
+        fresh = {place for place in fresh if not one.is_done_with(place)}
+    topic, taken = one.topic, one.head.taken
+    if not (taken.keys() >= fresh and topic.volatile.keys() >= fresh and one.failures.keys().isdisjoint(fresh)):
+        return False
+    for place in fresh:
+        del taken[place]
+    one.depth_memory -= len(fresh)
+    one.note_done(range(first, last + 1) if last - first < len(fresh) else fresh)
+    end = one.done.end_of_run(one.acked_upto + 1)
+    if end is not None:
+        one.move_on(end)
+        topic.let_go()
+    return True
