@@ -57,7 +57,7 @@ class _Subscription:
     used_at: float = 0.0
     is_busy: bool = False
     run: HandlerRun = field(factory=HandlerRun)
-    _messages: list[tuple[str, Any]] = field(factory=list)
+    _given: dict[str, Any] = field(factory=dict)
     _settlement: Settlement = field(factory=Settlement)
 
     @property
@@ -65,36 +65,40 @@ class _Subscription:
         """Tell whether nothing goes on."""
         return not (self.is_busy or self.run.is_running)
 
-    def fresh(self, messages: list[tuple[str, Any]], ids: list[str]) -> list[tuple[str, Any]]:
-        """Return the messages, each with its id, that were not handled, each once."""
-        different = set(ids)
-        if len(different) == len(ids) and "" not in different and not self.window.knows_any(different):
-            return messages
+    def fresh(self, messages: list[Any], ids: list[str]) -> tuple[list[Any], list[str]]:
+        """Return the messages that were not handled, each once, and their ids."""
+        self._given = dict(zip(ids, messages, strict=True))
+        if len(self._given) == len(ids) and "" not in self._given and not self.window.knows_any(ids):
+            return messages, ids
         found: dict[object, tuple[str, Any]] = {}
-        for number, (msg_id, one) in enumerate(messages):
+        for number, (msg_id, one) in enumerate(zip(ids, messages, strict=True)):
             if msg_id not in self.window:
                 found.setdefault(msg_id or number, (msg_id, one))
-        return list(found.values())
+        self._given = dict(found.values())
+        return [one for _msg_id, one in found.values()], [msg_id for msg_id, _one in found.values()]
 
-    def begin_run(self, messages: list[tuple[str, Any]]) -> tuple[Settlement, HandlerRun]:
-        """Note that the service is about to run on messages."""
-        self.run, self._messages = HandlerRun(), messages
-        self._settlement = Settlement(frozenset(msg_id for msg_id, _one in messages))
+    def begin_run(self) -> tuple[Settlement, HandlerRun]:
+        """Note that the service is about to run on what is fresh."""
+        self.run, self._settlement = HandlerRun(), Settlement(self._given.keys())
         return self._settlement, self.run
 
     async def wait_run_ended(self) -> None:
         """Wait for a run that goes on although its link is gone; what it handled is known then."""
         await self.run.wait_ended()
-        self.note_handled(has_succeeded=self.run.has_succeeded)
-        self._messages = []
+        if self._given:
+            self.note_handled(has_succeeded=self.run.has_succeeded)
+            self._given = {}
 
     def note_handled(self, *, has_succeeded: bool) -> None:
         """Have in the window what the run handled; what may be guaranteed is to be recorded."""
-        settlement, window = self._settlement, self.window
-        for msg_id, one in self._messages:
-            is_handled = msg_id not in settlement.refused if has_succeeded else msg_id in settlement.acknowledged
-            if is_handled and msg_id and msg_id not in window:
-                window.add(msg_id, to_be_recorded=one.get("has_gd") is not False)
+        settlement, window, given = self._settlement, self.window, self._given
+        if has_succeeded:
+            refused = settlement.refused
+            handled = [one for one in given if one and one not in refused] if refused or "" in given else list(given)
+            self._given = {}
+        else:
+            handled = [one for one in given if one and one in settlement.acknowledged]
+        window.add_all(handled, to_be_recorded=[one for one in handled if given[one].get("has_gd") is not False])
 
 
 Run = Callable[[Any, Settlement, HandlerRun], Awaitable[Exception | None]]
@@ -123,7 +127,7 @@ class Handling:
             run: Runs the service.
         """
         listed = messages if isinstance(messages, list) else [messages]
-        ids = [_id_of(one) for one in listed]
+        ids = _ids_of(listed)
         try:
             subscription = await self._find(delivery.sub_key)
         except CallError as unreadable:
@@ -134,15 +138,16 @@ class Handling:
         subscription.is_busy = True
         try:
             await subscription.wait_run_ended()
-            fresh = subscription.fresh(list(zip(ids, listed, strict=True)), ids)
-            if fresh:
-                settlement, handler = subscription.begin_run(fresh)
-                given = [one for _msg_id, one in fresh]
+            given, fresh = subscription.fresh(listed, ids)
+            if given:
+                settlement, handler = subscription.begin_run()
                 error = await run(given if isinstance(messages, list) else given[0], settlement, handler)
                 subscription.note_handled(has_succeeded=error is None)
         finally:
             subscription.is_busy = False
-        failed = [] if error is None else [msg_id for msg_id, _one in fresh if not settlement.is_settled(msg_id)]
+        if error is None and not settlement.refused:
+            return Verdict(delivery, tuple(ids), result=settlement.result)
+        failed = [] if error is None else [msg_id for msg_id in fresh if not settlement.is_settled(msg_id)]
         reason = str(error) or type(error).__name__
         if len(failed) > 1 or (failed and len(listed) == 1):
             return Verdict(delivery, refused=reason)  # who of them is to blame shows when they come one by one
@@ -184,6 +189,15 @@ class Handling:
         ]
         for sub_key in unused:
             del self._subscriptions[sub_key]
+
+
+def _ids_of(messages: list[Any]) -> list[str]:
+    """Return the messages' ids; of one without, which some senders may send, it is empty."""
+    try:
+        ids = [one["msg_id"] for one in messages]
+    except (LookupError, TypeError):
+        return [_id_of(one) for one in messages]
+    return ids if set(map(type, ids)) <= {str} else [_id_of(one) for one in messages]
 
 
 def _id_of(message: Any) -> str:

@@ -6,9 +6,9 @@ import datetime
 import functools
 from typing import Any
 
-from actors.messages import Deliver
+from actors.messages import Deliver, Delivered
 from actors.settings import Compat
-from actors.topics.publication import Published, published_of
+from actors.topics.publication import Published, all_published
 
 __all__ = ["delivered", "iso_time", "messages_of"]
 
@@ -43,13 +43,14 @@ def delivered(message: Published, sub_key: str, delivery_count: int, compat: str
     from zero; otherwise seconds, a count from one, and the keys that 3.2 added.
     """
     is_old = compat == _OLD
-    pub_time, expiration = message.pub_time, message.expiration
+    pub_time, recv_time, expiration = message.pub_time, message.recv_time, message.expiration
+    published_at = iso_time(pub_time)
     result: dict[str, Any] = {
         "delivery_count": delivery_count - 1 if is_old else delivery_count,
         "msg_id": message.msg_id,
         "expiration_time_iso": iso_time(pub_time + expiration),
         "topic_name": message.topic,
-        "pub_time_iso": iso_time(pub_time),
+        "pub_time_iso": published_at,
         "priority": message.priority,
         "expiration": expiration * 1000 if is_old else expiration,
         "has_gd": message.has_gd,
@@ -60,7 +61,7 @@ def delivered(message: Published, sub_key: str, delivery_count: int, compat: str
     }
     if is_old:
         return result
-    result["recv_time_iso"] = iso_time(message.recv_time)
+    result["recv_time_iso"] = published_at if recv_time == pub_time else iso_time(recv_time)
     if message.correl_id:
         result["correl_id"] = message.correl_id
     if message.in_reply_to:
@@ -86,10 +87,11 @@ def messages_of(delivery: Deliver) -> Any:
     Raises:
         msgspec.MsgspecError: When a message cannot be read.
     """
+    found = delivery.messages
+    sub_key, compat = delivery.sub_key, delivery.compat
+    published = iter(all_published([one.body for one in found if isinstance(one, Delivered)]))
     messages = [
-        one
-        if isinstance(one, dict)
-        else delivered(published_of(one.body), delivery.sub_key, one.delivery_count, delivery.compat)
-        for one in delivery.messages
+        delivered(next(published), sub_key, one.delivery_count, compat) if isinstance(one, Delivered) else one
+        for one in found
     ]
     return messages[0] if delivery.is_bare and len(messages) == 1 else messages

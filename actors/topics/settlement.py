@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from attrs import define, field
@@ -15,7 +16,7 @@ __all__ = ["Settlement"]
 class Settlement:
     """What a hook says of single messages, by their ids, and what it returned."""
 
-    known: frozenset[str] = frozenset()
+    known: Collection[str] = ()
     acknowledged: set[str] = field(factory=set)
     refused: dict[str, Refusal] = field(factory=dict)
     result: Any = None

@@ -152,18 +152,31 @@ async def cancel_when_blocked(scope: trio.CancelScope) -> None:
 
 @given(st.lists(st.tuples(st.booleans(), st.lists(st.sampled_from("abcdef"), max_size=4))), st.integers(1, 5))
 def test_the_window_knows_the_last_ids(steps: list[tuple[bool, list[str]]], size: int) -> None:
-    """It is as a list of which the last ones are kept, each once."""
+    """It is as a list of which the last ones are kept, each once, as it came first."""
     window, model = HandledWindow(["x", "y"][:size], size), ["x", "y"][:size]
     for to_be_recorded, ids in steps:
         for one in ids:
-            window.add(one, to_be_recorded=to_be_recorded)
-            model = [other for other in model if other != one] + [one]
-        model = model[-size:]
+            window.add_all([one], to_be_recorded=[one] if to_be_recorded else [])
+            model = model if one in model else [*model, one]
+            model = model[-size:]
         assert len(window) == len(model)
         assert all(one in window for one in model)
         assert set(window.unrecorded("abcdef")) <= set(model)
         window.note_recorded(ids)
         assert not window.unrecorded(ids)
+
+
+@given(st.lists(st.lists(st.integers(0, 80).map(str), unique=True), max_size=20), st.integers(30, 50))
+def test_a_window_forgets_several_at_once(batches: list[list[str]], size: int) -> None:
+    """It knows the last ones of what was handled together, and few beyond them; what is forgotten is not recorded."""
+    window, model = HandledWindow(size=size), list[str]()
+    for ids in batches:
+        window.add_all(ids, to_be_recorded=ids)
+        model = [one for one in model if one in window] + [one for one in ids if one not in model]
+        assert all(one in window for one in model[-size:])
+        assert window.knows_any(ids) == bool(ids)
+        assert len(window) <= size + size // 16
+        assert all(one in window for one in window.unrecorded(model))
 
 
 async def test_what_a_run_acknowledged_before_it_was_cancelled_is_not_run_again() -> None:
@@ -287,9 +300,9 @@ def test_handling_is_as_a_set_of_what_was_handled(steps: list[tuple[list[str], s
             subscriber.store.is_broken = how == "cannot record"
 
             def settle(settlement: Settlement, acknowledged: Any = acknowledged, refused: Any = refused) -> None:
-                for one in acknowledged & settlement.known:
+                for one in acknowledged.intersection(settlement.known):
                     settlement.acknowledge(one)
-                for one in (refused - acknowledged) & settlement.known:
+                for one in (refused - acknowledged).intersection(settlement.known):
                     settlement.refuse(one, "not wanted", None)
 
             subscriber.settle = settle
