@@ -103,6 +103,7 @@ class Service(InvocationContext, ServiceHooks, Streaming, Actor):
         self.reach = Reach(
             self.directory, threads, entropy, _position, _caller, endpoint, signals=self.signals, audit=self.audit
         )
+        self._pubsub = PubSub(self.reach)
         self._invoker = Invoker(self.actor, self.reach, self._log)
         cls = type(self)
         self._pipeline = Pipeline(
@@ -148,7 +149,7 @@ class Service(InvocationContext, ServiceHooks, Streaming, Actor):
     @property
     def pubsub(self) -> PubSub:
         """Topics: `self.pubsub.publish(topic, data)`."""
-        return PubSub(self.reach)
+        return self._pubsub
 
     @property
     def wsx(self) -> WSX:
