@@ -9,6 +9,7 @@ Streams grant in another way: `actors.streams.flow`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from actors.messages import Credit, CreditLimit, Delivered
 __all__ = ["CreditAccount", "RequestsGranted", "encoded", "size_of"]
 
 _encode = msgspec.msgpack.Encoder().encode
+_body_of = attrgetter("body")
 
 
 def encoded(data: object) -> tuple[Any, int]:
@@ -31,7 +33,7 @@ def encoded(data: object) -> tuple[Any, int]:
 
 def size_of(messages: Iterable[Delivered | dict[str, Any]]) -> int:
     """Return the bytes of credit that messages of a delivery take: those that they were published as."""
-    return sum([len(one.body) for one in messages if isinstance(one, Delivered)])
+    return sum(map(len, map(_body_of, [one for one in messages if type(one) is Delivered])))
 
 
 class CreditAccount:

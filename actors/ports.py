@@ -238,7 +238,7 @@ class TopicList(Protocol):
 class QueueStore(Protocol):
     """Keeps how far each subscription has come. A message is known by its place in its topic."""
 
-    async def take(self, sub_key: str, max_count: int, max_bytes: int) -> Sequence[Taken]:
+    async def take(self, sub_key: str, max_count: int, max_bytes: int) -> Taken:
         """Take the first messages that wait, urgent ones first, then by place, at least one where there is any.
 
         Nobody takes them again before `begin_anew`. That they may have been delivered is kept before this returns.

@@ -35,7 +35,7 @@ class HandledWindow:
     _unrecorded: set[str] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.add_all(list(self.recorded))
+        self.add_all(self.recorded)
 
     def __contains__(self, msg_id: object) -> bool:
         return msg_id in self._known
@@ -43,7 +43,7 @@ class HandledWindow:
     def __len__(self) -> int:
         return len(self._known)
 
-    def add_all(self, msg_ids: Sequence[str], *, to_be_recorded: Iterable[str] = ()) -> None:
+    def add_all(self, msg_ids: Collection[str], *, to_be_recorded: Iterable[str] = ()) -> None:
         """Note that messages were handled; those that were known stay as they are.
 
         Args:

@@ -93,12 +93,13 @@ class _Subscription:
         """Have in the window what the run handled; what may be guaranteed is to be recorded."""
         settlement, window, given = self._settlement, self.window, self._given
         if has_succeeded:
-            refused = settlement.refused
-            handled = [one for one in given if one and one not in refused] if refused or "" in given else list(given)
-            self._given = {}
+            refused, self._given = settlement.refused, {}
+            if refused or "" in given:
+                given = {msg_id: one for msg_id, one in given.items() if msg_id and msg_id not in refused}
         else:
-            handled = [one for one in given if one and one in settlement.acknowledged]
-        window.add_all(handled, to_be_recorded=[one for one in handled if given[one].get("has_gd") is not False])
+            given = {msg_id: one for msg_id, one in given.items() if msg_id and msg_id in settlement.acknowledged}
+        to_be_recorded = [msg_id for msg_id, one in given.items() if one.get("has_gd") is not False]
+        window.add_all(given.keys(), to_be_recorded=to_be_recorded)
 
 
 Run = Callable[[Any, Settlement, HandlerRun], Awaitable[Exception | None]]

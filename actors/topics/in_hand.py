@@ -76,18 +76,13 @@ class InHand:
         due = self._due[0][0] if self._due else float("inf")
         return min(due, min(self.deadlines.values(), default=float("inf")))
 
-    def add(self, taken: Iterable[Taken]) -> None:
+    def add(self, taken: Taken) -> None:
         """Have what was taken ready."""
-        found = list(taken)
-        messages = [one.stored for one in found]
-        for one in found:
-            if one.deliveries:
-                self._sent[one.stored.place] = one.deliveries
-            if one.failures:
-                self._failures[one.stored.place] = one.failures
-                self._alone.add(one.stored.place)
-        self._messages.update(zip([stored.place for stored in messages], messages, strict=True))
-        self._ready.add_all(messages)
+        self._messages.update(zip([stored.place for stored in taken.messages], taken.messages, strict=True))
+        self._sent.update(taken.deliveries)
+        self._failures.update(taken.failures)
+        self._alone.update(taken.failures)
+        self._ready.add_all(taken.messages)
 
     def release_due(self, now: float) -> None:
         """Have ready what was put off until now."""

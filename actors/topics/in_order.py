@@ -18,13 +18,11 @@ class InOrder:
     Most come in order and just stand in line; those that come out of order stand in a heap beside it.
     """
 
-    __slots__ = ("_line", "_strays", "bytes")
+    __slots__ = ("_line", "_strays")
 
     def __init__(self) -> None:
         self._line: deque[Stored] = deque()
         self._strays: list[tuple[tuple[int, int], Stored]] = []
-        self.bytes = 0
-        """How many bytes the bodies of all have."""
 
     def __len__(self) -> int:
         return len(self._line) + len(self._strays)
@@ -40,14 +38,12 @@ class InOrder:
             line.append(stored)
         else:
             heapq.heappush(self._strays, (stored.order, stored))
-        self.bytes += len(stored.body)
 
     def add_all(self, messages: Sequence[Stored]) -> None:
-        """Put messages where they belong; such as are of one urgency and come by place, as most do, just line up."""
+        """Put messages, given in order, where they belong; behind all others, as most come, they just line up."""
         line = self._line
-        if messages and _is_even(messages) and (not line or _is_before(line[-1], messages[0])):
+        if messages and (not line or _is_before(line[-1], messages[0])):
             line.extend(messages)
-            self.bytes += sum([len(stored.body) for stored in messages])
         else:
             for stored in messages:
                 self.add(stored)
@@ -70,7 +66,6 @@ class InOrder:
             found.append(stored)
         for _ in found:
             line.popleft()
-        self.bytes -= max_bytes - left
         return found
 
     @property
@@ -92,7 +87,6 @@ class InOrder:
             stored = heapq.heappop(self._strays)[1]
         else:
             stored = self._line.popleft()
-        self.bytes -= len(stored.body)
         return stored
 
     def discard(self, places: Collection[int]) -> list[Stored]:
@@ -111,17 +105,10 @@ class InOrder:
         """Hold these instead, which are given in order."""
         self._line = deque(messages)
         self._strays = []
-        self.bytes = sum(len(stored.body) for stored in self._line)
 
 
 def _order(stored: Stored) -> tuple[int, int]:
     return stored.order
-
-
-def _is_even(messages: Sequence[Stored]) -> bool:
-    """Tell whether messages are of one urgency, and come by place."""
-    places = [stored.place for stored in messages]
-    return len({stored.priority for stored in messages}) == 1 and places == sorted(places)
 
 
 def _is_before(one: Stored, other: Stored) -> bool:

@@ -76,8 +76,8 @@ class Publish(msgspec.Struct, frozen=True, gc=False):
         Raises:
             BadInput: Naming the option and what was expected.
         """
-        if not options:
-            return cls(data, _size_of(data, "data"), correl_id=cid, publisher=publisher, pattern=pattern, trace=trace)
+        if not options and not pattern and not trace:
+            return cls(data, _size_of(data, "data"), correl_id=cid)
         given: dict[str, Any] = {}
         for name, value in options.items():
             if name not in OPTIONS:
@@ -98,12 +98,14 @@ class Publish(msgspec.Struct, frozen=True, gc=False):
 
 def _size_of(data: object, what: str) -> int:
     """Return how many bytes the data has in UTF-8, or in JSON where it is no text."""
+    if isinstance(data, str) and data and data.isascii():
+        return len(data)
     if what == "data" and (data is None or data == ""):
         msg = "No data sent on input"
         raise BadInput(msg)
     try:
         if isinstance(data, str):
-            return len(data) if data.isascii() else len(data.encode())
+            return len(data.encode())
         size = len(msgspec.json.encode(data))
         msgspec.msgpack.encode(data)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
@@ -272,9 +274,13 @@ class SubscriptionRecord:
         return {**self.options, **self.overrides} if self.overrides else self.options
 
 
-class Taken(msgspec.Struct, frozen=True, gc=False):
-    """A message that a subscription has taken: how often it may have been delivered before, and failed alone."""
+class Taken(msgspec.Struct, frozen=True):
+    """Messages that a subscription has taken, in their order.
 
-    stored: Stored
-    deliveries: int
-    failures: int = 0
+    By place, `deliveries` says how often those that may have been delivered before were, and `failures` how often those
+    that failed alone did.
+    """
+
+    messages: Sequence[Stored]
+    deliveries: Mapping[int, int] = {}
+    failures: Mapping[int, int] = {}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime
 import functools
+from collections.abc import Sequence
 from typing import Any
+
+from msgspec.structs import astuple
 
 from actors.messages import Deliver, Delivered
 from actors.settings import Compat
@@ -34,6 +37,8 @@ def _iso_second(unix: int) -> str:
 
 
 _OLD = Compat.ZATO_3_0.value
+_OWN = 4
+"""The first fields of `Published` are a message's own: its topic, id, data and size."""
 
 
 def delivered(message: Published, sub_key: str, delivery_count: int, compat: str) -> dict[str, Any]:
@@ -81,17 +86,35 @@ def delivered(message: Published, sub_key: str, delivery_count: int, compat: str
     return result
 
 
+def _all_delivered(found: Sequence[Delivered], delivery: Deliver) -> list[dict[str, Any]]:
+    """Return several messages as `delivered` does; most differ from the one before them in their first fields only."""
+    result: list[dict[str, Any]] = []
+    published = all_published([one.body for one in found])
+    common: tuple[Any, ...] = ()
+    model: dict[str, Any] = {}
+    for one, message in zip(found, published, strict=True):
+        fields = astuple(message)
+        if fields[_OWN:] != common:
+            model = delivered(message, delivery.sub_key, one.delivery_count, delivery.compat)
+            result.append(model)
+            common = () if message.user_ctx or message.reply_to_sk else fields[_OWN:]  # no two share what can change
+            continue
+        each = model.copy()
+        each["topic_name"], each["msg_id"], each["data"], each["size"] = fields[:_OWN]
+        each["delivery_count"] = one.delivery_count - 1 if delivery.compat == _OLD else one.delivery_count
+        result.append(each)
+    return result
+
+
 def messages_of(delivery: Deliver) -> Any:
     """Return what on_message receives of a delivery: a list of message dicts, or a single one that is to be bare.
 
     Raises:
         msgspec.MsgspecError: When a message cannot be read.
     """
-    found = delivery.messages
-    sub_key, compat = delivery.sub_key, delivery.compat
-    published = iter(all_published([one.body for one in found if isinstance(one, Delivered)]))
-    messages = [
-        delivered(next(published), sub_key, one.delivery_count, compat) if isinstance(one, Delivered) else one
-        for one in found
-    ]
+    native = [one for one in delivery.messages if isinstance(one, Delivered)]
+    messages = _all_delivered(native, delivery)
+    if len(native) < len(delivery.messages):
+        mine = iter(messages)
+        messages = [one if isinstance(one, dict) else next(mine) for one in delivery.messages]
     return messages[0] if delivery.is_bare and len(messages) == 1 else messages

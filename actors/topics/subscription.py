@@ -328,7 +328,7 @@ class Subscription(Actor):
             self._may_have_more = True
             self._paused_until = trio.current_time() + STORE_PAUSE
             return
-        if taken:
+        if taken.messages:
             self._may_have_more = True
             hand.add(taken)
 

@@ -6,7 +6,7 @@ endpoint lets it. Whoever may not is told the same whether a topic exists or not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import partial
 from typing import Any
 
@@ -142,8 +142,8 @@ def may_subscribe(reach: Reach, topic: str, caller: Caller | None) -> str:
     return pattern
 
 
-async def _ask(reach: Reach, kind: str, name: str, message: object) -> Any:
-    return await reach.ref(kind, name).ask(message, timeout=reach.time_left(LOCAL_TIMEOUT), cid=reach.position()[0])
+def _ask(reach: Reach, kind: str, name: str, message: object) -> Awaitable[Any]:
+    return reach.ref(kind, name).ask(message, timeout=reach.time_left(LOCAL_TIMEOUT), cid=reach.position()[0])
 
 
 async def find_topic(reach: Reach, topic: str) -> TopicSettings | None:
@@ -152,7 +152,7 @@ async def find_topic(reach: Reach, topic: str) -> TopicSettings | None:
     return settings
 
 
-async def publish(reach: Reach, topic: str, message: Publish | PublishMany) -> Any:
+def publish(reach: Reach, topic: str, message: Publish | PublishMany) -> Awaitable[Any]:
     """Have a topic store a message, or several together; return the id, or the list of ids.
 
     Raises:
@@ -160,8 +160,8 @@ async def publish(reach: Reach, topic: str, message: Publish | PublishMany) -> A
         CallError: Why the topic did not take it.
     """
     if reach.signals is None:
-        return await _publish(reach, topic, message)
-    return await reach.signals.publish(topic, message, partial(_publish, reach, topic), reach.position()[0])
+        return _publish(reach, topic, message)
+    return reach.signals.publish(topic, message, partial(_publish, reach, topic), reach.position()[0])
 
 
 async def _publish(reach: Reach, topic: str, message: Publish | PublishMany) -> Any:

@@ -14,18 +14,19 @@ __all__ = ["bury", "failed", "mark", "take", "take_held"]
 URGENCIES = range(9, 0, -1)
 
 
-def take_held(one: SubscriptionState, max_count: int, max_bytes: int) -> list[Taken] | None:
+def take_held(one: SubscriptionState, max_count: int, max_bytes: int) -> Taken | None:
     """Take messages without the database; None where it has to be asked, or told."""
     if one.head.is_low:
         return None
+    has_guaranteed = one.head.has_guaranteed
     found = one.head.take(max_count, max_bytes)
-    if any(stored.place > one.marked_upto for stored in found if stored.is_guaranteed):
+    if has_guaranteed and any(stored.place > one.marked_upto for stored in found if stored.is_guaranteed):
         one.head.put_back(found)
         return None
     return _taken(one, found, max_count)
 
 
-def take(ledger: Ledger, one: SubscriptionState, max_count: int, max_bytes: int) -> list[Taken]:
+def take(ledger: Ledger, one: SubscriptionState, max_count: int, max_bytes: int) -> Taken:
     """Take the first messages that wait; see `QueueStore.take`."""
     if one.head.is_low:
         _refill(ledger, one)
@@ -42,23 +43,16 @@ def mark(ledger: Ledger, one: SubscriptionState, upto: int) -> None:
     one.marked_upto = upto
 
 
-def _taken(one: SubscriptionState, found: Sequence[Stored], max_count: int) -> list[Taken]:
-    """Note what is taken; return each message with its counts."""
-    result = _with_counts(one, found)
-    one.sent_upto = max(one.sent_upto, max((stored.place for stored in found), default=0))
+def _taken(one: SubscriptionState, found: Sequence[Stored], max_count: int) -> Taken:
+    """Note what is taken; return it with its counts."""
     one.is_hungry = len(found) < max_count
-    return result
-
-
-def _with_counts(one: SubscriptionState, found: Sequence[Stored]) -> list[Taken]:
-    upto, failures = one.sent_upto, one.failures
-    if not failures:
-        return [Taken(stored, int(stored.place <= upto)) for stored in found]
-    return [_with_count(stored, int(stored.place <= upto), failures.get(stored.place, (0, ""))[0]) for stored in found]
-
-
-def _with_count(stored: Stored, sent: int, failures: int) -> Taken:
-    return Taken(stored, max(sent, failures), failures)
+    places, upto, failures = [stored.place for stored in found], one.sent_upto, one.failures
+    one.sent_upto = max(upto, max(places, default=0))
+    if not failures and upto < min(places, default=upto + 1):
+        return Taken(found)
+    failed = {place: failures[place][0] for place in places if place in failures}
+    sent = {place: max(1, failed.get(place, 0)) for place in places if place <= upto or place in failed}
+    return Taken(found, sent, failed)
 
 
 def _refill(ledger: Ledger, one: SubscriptionState) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import attrgetter
 
 import msgspec
 
@@ -52,6 +53,8 @@ def append(ledger: Ledger, name: str, publishes: Sequence[Publish]) -> Sequence[
     ]
     topic.place += count
     topic.hold(messages)
+    if len({one.priority for one in messages}) > 1:
+        messages.sort(key=attrgetter("order"))
     for subscription in live:
         subscription.depth_memory += count
         subscription.head.offer_all(messages)

@@ -57,12 +57,17 @@ class QueueHead:
             self._let_go()
 
     def offer_all(self, messages: Sequence[Stored]) -> None:
-        """Take note of messages that were published just now and are kept in memory, in the order of their places."""
+        """Take note of messages that were published just now and are kept in memory, which are given in order."""
         if self.horizon is None:
             self._held.add_all(messages)
         else:
             for stored in messages:
                 self.offer(stored)
+
+    @property
+    def has_guaranteed(self) -> bool:
+        """Tell whether guaranteed messages are held."""
+        return self._guaranteed > 0
 
     @property
     def _is_full(self) -> bool:

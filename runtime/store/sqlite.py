@@ -174,17 +174,17 @@ class SqliteStore:
 
         return await self.do(run)
 
-    async def take(self, sub_key: str, max_count: int, max_bytes: int) -> Sequence[Taken]:
+    async def take(self, sub_key: str, max_count: int, max_bytes: int) -> Taken:
         """Take the first messages that wait; see `QueueStore.take`."""
         if self._group.is_idle:
             one = self._ledger.subscriptions.get(sub_key)
             if one is None or not one.is_live:
-                return ()
+                return Taken(())
             held = consuming.take_held(one, max_count, max_bytes)
             if held is not None:
                 return held
         taken = await self._with(sub_key, lambda one: consuming.take(self._ledger, one, max_count, max_bytes))
-        return () if taken is None else taken
+        return Taken(()) if taken is None else taken
 
     async def begin_anew(self, sub_key: str) -> None:
         """Have all that was taken wait again; see `QueueStore.begin_anew`."""

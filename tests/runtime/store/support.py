@@ -81,7 +81,7 @@ class Opened:
     async def take_counted(self, sub_key: str, max_count: int = 10_000) -> list[tuple[Any, int]]:
         """Take messages and return their data, and how often each may have been delivered before."""
         taken = await self.store.take(sub_key, max_count, 1 << 30)
-        return [(published_of(one.stored.body).data, one.deliveries) for one in taken]
+        return [(published_of(one.body).data, taken.deliveries.get(one.place, 0)) for one in taken.messages]
 
     async def waiting(self, sub_key: str) -> list[Any]:
         """Return the data of all that waits, without taking it."""

@@ -104,7 +104,7 @@ async def test_a_message_is_shown_and_edited(network: MemoryNetwork, nursery: An
         with pytest.raises(BadInput, match=problem):
             await emea.invoke("isthmus.admin.edit-message", {"topic": TOPIC, "place": 1, "changes": changes})
     taken = await emea.store.take("zpsk.1", 10, 1000)
-    assert [published_of(one.stored.body).data for one in taken] == ["changed", {"b": 2}]
+    assert [published_of(one.body).data for one in taken.messages] == ["changed", {"b": 2}]
     with pytest.raises(Conflict, match="the message at place 1 is being delivered"):
         await emea.invoke("isthmus.admin.edit-message", {"topic": TOPIC, "place": 1, "changes": {"data": "late"}})
     with pytest.raises(NotFound, match="there is no message at place 7"):

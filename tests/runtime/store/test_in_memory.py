@@ -54,7 +54,7 @@ def test_it_makes_no_difference(batches: list[Any], topic: TopicSettings, done: 
                 append = store.append if is_at_once else _in_a_transaction(opened)
                 results += [one if isinstance(one, str) else type(one) for one in await append(TOPIC, publishes)]
             taken = await store.take("a", 100, 1 << 30)
-            await store.settle("a", [one.stored.place for one in taken if one.stored.place in done])
+            await store.settle("a", [one.place for one in taken.messages if one.place in done])
             state = store.ledger.subscriptions["a"]
             known = store.ledger.topics[TOPIC]
             found.append(

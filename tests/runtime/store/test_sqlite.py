@@ -117,7 +117,7 @@ async def test_a_delivery_is_bounded_in_bytes(opened: Opened) -> None:
     await opened.subscribe("a")
     for size in (5000, 10, 10, 5000):
         await opened.publish("x" * size)
-    sizes = [[one.stored.place for one in await opened.store.take("a", 10, 1000)] for _ in range(4)]
+    sizes = [[one.place for one in (await opened.store.take("a", 10, 1000)).messages] for _ in range(4)]
     assert sizes == [[1], [2, 3], [4], []]
 
 
@@ -254,8 +254,8 @@ async def test_what_is_given_up_goes_to_the_dead_letter_topic(opened: Opened) ->
     await opened.store.bury("a", [1, 2], "given up")
     assert told == [GRAVE]
     await opened.subscribe("dead", topic=GRAVE)
-    [taken] = await opened.store.take("dead", 10, 1000)
-    dead = published_of(taken.stored.body)
+    [taken] = (await opened.store.take("dead", 10, 1000)).messages
+    dead = published_of(taken.body)
     assert (dead.data, dead.reason, dead.original_topic) == ("guaranteed", "given up", TOPIC)
     assert await opened.waiting("a") == []
 
