@@ -153,7 +153,7 @@ class Actor:
         while True:
             await mailbox.drain()
             while (envelope := mailbox.take_lent()) is not None:
-                if envelope.is_wanted:
+                if envelope.reply is None or envelope.is_wanted:
                     await self.handle_envelope(envelope)
 
     async def handle_envelope(self, envelope: Envelope) -> None:

@@ -14,7 +14,7 @@ import msgspec
 import trio
 from trio.lowlevel import Abort
 
-from actors.deadlines import deadlines
+from actors.deadlines import Deadlines, deadlines
 from actors.errors import AskTimeout
 
 __all__ = ["AwaitedReply", "Envelope", "HandlerRun", "ReplySlot", "ask_by"]
@@ -76,12 +76,17 @@ class ReplySlot:
 
 
 class AwaitedReply(ReplySlot):
-    """A slot whose answer one task waits for, without a cancel scope or an event of its own."""
+    """A slot whose answer one task waits for, without a cancel scope or an event of its own.
 
-    __slots__ = ("is_late", "task")
+    Args:
+        timers: The deadlines of this run.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_timers", "is_late", "task")
+
+    def __init__(self, timers: Deadlines) -> None:
         super().__init__(_wake)
+        self._timers = timers
         self.task: trio.lowlevel.Task | None = None
         self.is_late = False
 
@@ -101,13 +106,12 @@ class AwaitedReply(ReplySlot):
         if self.is_settled:
             await trio.lowlevel.checkpoint()
         else:
-            timers = deadlines()
-            timer = timers.call_at(deadline, self._give_up)
+            timer = self._timers.call_at(deadline, self._give_up)
             self.task = trio.lowlevel.current_task()
             try:
                 await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
             finally:
-                timers.cancel(timer)
+                self._timers.cancel(timer)
                 self.abandon()
         if self.is_late:
             msg = f"no answer within {timeout:g} s"
@@ -204,8 +208,8 @@ async def ask_by(send: Callable[[Envelope], Awaitable[None]], payload: object, *
         AskTimeout: When there was no answer in time.
         Exception: What `send` raised, or what the message was failed with.
     """
-    slot = AwaitedReply()
-    deadline = trio.current_time() + timeout
+    timers = deadlines()
+    slot, deadline = AwaitedReply(timers), timers.now() + timeout
     try:
         with trio.move_on_at(deadline):
             await send(Envelope(payload, cid=cid, deadline=deadline, reply=slot))

@@ -62,11 +62,17 @@ class Mailbox:
         self._turn = trio.StrictFIFOLock()
         self._first_sender = trio.lowlevel.ParkingLot()
         self._senders = 0
+        self._is_room_awaited = False
         self._taker: Callable[[Envelope], bool] | None = None
         self._is_taking = False
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._lent)
+
+    @property
+    def has_waiting(self) -> bool:
+        """Tell whether `wait` would return at once."""
+        return bool(self._waiting)
 
     def take_at_once(self, taker: Callable[[Envelope], bool] | None) -> None:
         """Say what is offered each message before it is queued, while none waits; None for nothing.
@@ -160,6 +166,7 @@ class Mailbox:
         try:
             async with self._turn:
                 while not self.is_closed and not self._fits(envelope):
+                    self._is_room_awaited = True
                     await self._first_sender.park()
                 self.put_nowait(envelope)
         finally:
@@ -200,9 +207,13 @@ class Mailbox:
             return None
         envelope = self._lent.popleft()
         self._bytes -= envelope.size
-        if self._senders:
-            self._first_sender.unpark()
+        if self._is_room_awaited:
+            self._tell_of_room()
         return envelope
+
+    def _tell_of_room(self) -> None:
+        self._is_room_awaited = False
+        self._first_sender.unpark()
 
     def return_lent(self) -> None:
         """Put what was lent and not taken back in front, in order."""
@@ -212,8 +223,8 @@ class Mailbox:
     def _take(self) -> Envelope:
         envelope = self._waiting.popleft()
         self._bytes -= envelope.size
-        if self._senders:
-            self._first_sender.unpark()
+        if self._is_room_awaited:
+            self._tell_of_room()
         if self._waiting and self._waiting_receivers:
             self._wake_one()
         return envelope

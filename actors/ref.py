@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import trio
 from attrs import field, frozen
 
+from actors.deadlines import deadlines
 from actors.envelope import AwaitedReply, Envelope
 from actors.errors import ActorNotFound, AskTimeout, MailboxFull
 from actors.mailbox import Mailbox
@@ -92,7 +93,8 @@ class ActorRef:
             Exception: What the actor failed the message with.
         """
         mailbox = self._mailbox()
-        slot, deadline = AwaitedReply(), trio.current_time() + timeout
+        timers = deadlines()
+        slot, deadline = AwaitedReply(timers), timers.now() + timeout
         envelope = Envelope(payload, cid, deadline, slot)
         try:
             if not wait_for_room:

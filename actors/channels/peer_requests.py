@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import trio
 
@@ -21,6 +22,17 @@ from actors.services.call import Call, Caller, TopicCall
 from actors.settings import ChannelSettings
 
 __all__ = ["PeerRequests"]
+
+
+class _RequestSlot(ReplySlot):
+    """The slot of a request, and since when it is under way."""
+
+    __slots__ = ("began_at", "request")
+
+    def __init__(self, on_settled: Callable[[ReplySlot], None], request: Invoke, began_at: float) -> None:
+        super().__init__(on_settled)
+        self.request = request
+        self.began_at = began_at
 
 
 class PeerRequests:
@@ -54,6 +66,7 @@ class PeerRequests:
         self._turns = Turns(self._hand_over, is_sequential=settings.sequential, limit=settings.max_in_flight)
         self._under_way: dict[str, ReplySlot] = {}
         self._all_answered = Pulse()
+        self._now = trio.lowlevel.current_clock().current_time
         self._prefix = entropy.hex_id()
         self._count = 0
         self.is_stopping = False
@@ -72,14 +85,14 @@ class PeerRequests:
         if invoke.id in self._under_way:
             return False
         began_at = 0.0 if self._work is None else self._work.now()
-        slot = ReplySlot(lambda slot: self._answer(invoke, slot, began_at))
+        slot = _RequestSlot(self._answer, invoke, began_at)
         limit = self._settings.max_in_flight
         if self.is_stopping:
             slot.fail(Overloaded("the server is shutting down"))
         elif len(self._under_way) >= limit:
             slot.fail(Overloaded(f"more than {limit} requests of this session are under way"))
         else:
-            deadline = float("inf") if invoke.timeout is None else trio.current_time() + invoke.timeout
+            deadline = float("inf") if invoke.timeout is None else self._now() + invoke.timeout
             self._under_way[invoke.id] = slot
             is_plain = type(invoke) is Invoke
             call = Call(invoke.data, caller, trace=invoke.trace) if is_plain else self._call_of(invoke, caller)
@@ -96,7 +109,7 @@ class PeerRequests:
         """Give a request to the channel's service or to a topic, or have it fail where that takes none."""
         slot = envelope.reply
         try:
-            if isinstance(envelope.payload, TopicCall):
+            if type(envelope.payload) is TopicCall:
                 self._topics.hand_over(envelope)
             else:
                 self._service.send_nowait(envelope)
@@ -110,11 +123,12 @@ class PeerRequests:
             if slot is not None:
                 slot.fail(ServiceNotFound(f"No such service {self._settings.service!r}"))
 
-    def _answer(self, invoke: Invoke, slot: ReplySlot, began_at: float) -> None:
+    def _answer(self, slot: Any) -> None:
         """Send what a request's slot was settled with."""
+        invoke: Invoke = slot.request
         self._forget(invoke.id)
         if self._work is not None:
-            self._work.ended(began_at, slot.error)
+            self._work.ended(slot.began_at, slot.error)
         self._count += 1
         answer_id = f"{self._prefix}{self._count:x}"
         if isinstance(invoke, OpenStream):

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 from math import inf
-from typing import Any
 
 import msgspec
 import trio
@@ -65,6 +64,7 @@ class PendingCalls:
         self._prefix = entropy.hex_id()
         self._count = 0
         self._calls: dict[str, _Pending] = {}
+        self._now = trio.lowlevel.current_clock().current_time
         self.features: Collection[str] = ()
         """What the peer of the link of the moment says that it can do."""
         self.credit: CreditAccount | None = None
@@ -156,9 +156,9 @@ class PendingCalls:
         call_id = f"{self._prefix}{self._count:x}"
         call: RemoteCall = envelope.payload
         deadline = envelope.deadline
-        timeout = None if deadline == inf else max(0.0, deadline - trio.current_time())
+        timeout = None if deadline == inf else max(0.0, deadline - self._now())
         is_plain = type(call) is RemoteCall
-        data, size = self._counted(call.data) if is_plain else (call.data, 0)
+        data, size = (call.data, 0) if self.credit is None or not is_plain else encoded(call.data)
         invoke = Invoke(call_id, data, "", timeout, envelope.cid or call_id, call.trace)
         if is_plain:
             return invoke, size
@@ -171,12 +171,10 @@ class PendingCalls:
             if envelope.reply is not None:
                 envelope.reply.fail(NotSupported(f"{self._connection!r}: {error}"))
             return None, 0
-        data, size = self._counted(invoke.data)
+        if self.credit is None:
+            return invoke, 0
+        data, size = encoded(invoke.data)
         return replace(invoke, data=data), size
-
-    def _counted(self, data: object) -> tuple[Any, int]:
-        """Return data as it is sent, and the bytes of credit that it takes."""
-        return (data, 0) if self.credit is None else encoded(data)
 
     def _add(self, call_id: str, envelope: Envelope, link: Link, size: int) -> None:
         """Have a call in the table; it is withdrawn or cancelled when nobody waits any more."""

@@ -224,6 +224,8 @@ def unstructure(value: object) -> Any:
     kind: type[Any] = type(value)
     if kind in _PLAIN:
         return value
+    if kind is list:
+        return [item if type(item) in _PLAIN else unstructure(item) for item in value]  # type: ignore[attr-defined]
     if kind is not dict and isinstance(value, _PLAIN_BASES) and not isinstance(value, enum.Enum):
         return value
     if isinstance(value, dict):

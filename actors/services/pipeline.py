@@ -106,28 +106,26 @@ class Pipeline:
                 return await self._handle_between_hooks(invocation)
             if self._is_async:  # by far the most are: one task step and no more
                 result = await self._handler(*self._arguments(invocation))
-                return self._output(invocation.answer if result is None else given_by(result))
+                return self._written(invocation.answer if result is None else given_by(result))
             return self._output(await self._handle(invocation, self._arguments(invocation)))
         finally:
             current.reset(token)
 
     def _arguments(self, invocation: Invocation) -> tuple[object, ...]:
         """Read the input, and return what `handle` is called with."""
+        data = invocation.call.data
         try:
-            return self._read_arguments(invocation)
+            if self._simple_io is not None:
+                invocation.request.input = self._simple_io.read(data)
+            if self._read is None:
+                return ()
+            if isinstance(data, dict) and isinstance(data.get("ctx"), EVENTS):
+                data = data["ctx"]  # a hook's handler that takes a parameter is given the event itself
+            argument = self._read(data)
         except RecursionError:
             msg = "the input is nested too deep"
             raise BadInput(msg) from None
-
-    def _read_arguments(self, invocation: Invocation) -> tuple[object, ...]:
-        data = invocation.call.data
-        if self._simple_io is not None:
-            invocation.request.input = self._simple_io.read(data)
-        if self._read is None:
-            return ()
-        unread = _event_of(data)
-        argument = self._read(unread)
-        if self._simple_io is None and argument is not unread:
+        if self._simple_io is None and argument is not data:
             invocation.request.input = argument
         return (argument,)
 
@@ -201,10 +199,3 @@ class Pipeline:
         except Exception as error:  # whatever a user's hook raises
             cid = current.get().cid
             self._log.error("hook failed", hook=name, cid=cid, error=f"{type(error).__name__}: {error}", exc_info=error)
-
-
-def _event_of(data: object) -> object:
-    """A hook's handler that takes a parameter is given the event itself."""
-    if isinstance(data, dict) and isinstance(data.get("ctx"), EVENTS):
-        return data["ctx"]
-    return data

@@ -7,6 +7,7 @@ Everything here is called the same way from `async def handle`, where it gives s
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from msgspec.structs import replace
 from actors.audit import NO_AUDIT, Audit
 from actors.connections.remote_topics import RemotePublish, RemoteSubscribe, RemoteUnsubscribe
 from actors.connections.unanswered import not_carried, too_late
+from actors.deadlines import deadlines
 from actors.envelope import AwaitedReply, Envelope
 from actors.errors import (
     ActorError,
@@ -70,9 +72,9 @@ class Reach:
     signals: Signals | None = None
     audit: Audit = NO_AUDIT
 
-    def bridge(self, function: Callable[[], Awaitable[Any]]) -> Any:
+    def bridge(self, function: Callable[..., Awaitable[Any]], *args: object) -> Any:
         """Run `function`: return its awaitable on the event loop, its result in a worker thread."""
-        return self.threads.call_back(function) if self.threads.inside() else function()
+        return self.threads.call_back(partial(function, *args)) if self.threads.inside() else function(*args)
 
     def ref(self, kind: str, name: str) -> ActorRef:
         """Return a reference to an actor."""
@@ -307,7 +309,7 @@ class Client:
     def _call(self, call: RemoteCall, timeout: float | None) -> Any:
         signals = self._reach.signals
         if signals is None:
-            return self._reach.bridge(lambda: self._ask(call, timeout))
+            return self._reach.bridge(self._ask, call, timeout)
         return self._reach.bridge(
             lambda: signals.call(self.connection, call, self._ask(call, timeout), self._reach.position()[0])
         )
@@ -317,8 +319,8 @@ class Client:
 
     async def _ask(self, call: RemoteCall, timeout: float | None) -> CallResponse | None:
         cid, latest = self._reach.position()
-        mailbox = self._mailbox()
-        slot, now = AwaitedReply(), trio.current_time()
+        mailbox, timers = self._mailbox(), deadlines()
+        slot, now = AwaitedReply(timers), timers.now()
         deadline = min(now + _patience(mailbox, timeout), latest)
         wait = max(0.0, deadline - now)
         try:

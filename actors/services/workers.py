@@ -22,6 +22,21 @@ _AT_ONCE = 64
 """How many requests a worker may answer without a handler that waits, before others get their turn."""
 
 
+class _Scope:
+    """A cancel scope that knows without asking Trio whether it was cancelled."""
+
+    __slots__ = ("is_cancelled", "scope")
+
+    def __init__(self, scope: trio.CancelScope) -> None:
+        self.scope = scope
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        """Cancel what runs in it."""
+        self.is_cancelled = True
+        self.scope.cancel()
+
+
 class Workers:
     """Tasks that take requests out of a mailbox and answer them, each one request at a time.
 
@@ -59,10 +74,11 @@ class Workers:
         self._ended_over = ended_over
         self._is_crash = is_crash
         self._pass_on = pass_on
-        self._under_way: dict[Envelope, trio.CancelScope] = {}
+        self._under_way: dict[Envelope, _Scope] = {}
         self._count = 0
         self._idle = 0
         self._became_idle = Pulse()
+        self._timers = deadlines()
 
     async def run(self, nursery: trio.Nursery) -> None:
         """Answer requests until the service is to stop and those in hand are answered; then cancel the nursery."""
@@ -74,7 +90,7 @@ class Workers:
 
     def overdue(self) -> list[str]:
         """Return the cids of handlers that go on although they have been cancelled: shielded, or in a thread."""
-        return [envelope.cid for envelope, scope in self._under_way.items() if scope.cancel_called]
+        return [envelope.cid for envelope, scope in self._under_way.items() if scope.is_cancelled]
 
     def _add_worker(self, nursery: trio.Nursery) -> None:
         self._count += 1
@@ -85,20 +101,21 @@ class Workers:
         """Handle requests one after the other, in one scope until a request of it is cancelled."""
         while not self._stopping.is_set():
             with trio.CancelScope() as scope:
-                await self._answer_requests(scope, nursery)
+                await self._answer_requests(_Scope(scope), nursery)
 
-    async def _answer_requests(self, scope: trio.CancelScope, nursery: trio.Nursery) -> None:
+    async def _answer_requests(self, scope: _Scope, nursery: trio.Nursery) -> None:
         """Answer requests until there are to be no more or the scope is cancelled.
 
         The last idle worker calls in another before it starts one.
         """
-        at_once = 0
-        while not scope.cancel_called:
-            await self._mailbox.wait()
+        at_once, mailbox = 0, self._mailbox
+        while not scope.is_cancelled:
+            if not mailbox.has_waiting:
+                await mailbox.wait()
             if self._stopping.is_set():
                 return  # what came together with the wish to stop is the next instance's
-            envelope = self._mailbox.take_nowait()
-            if envelope is not None and envelope.is_wanted and not self._is_passed_on(envelope):
+            envelope = mailbox.take_nowait()
+            if envelope is not None and envelope.is_wanted and not (self._pass_on and self._pass_on(envelope)):
                 self._idle -= 1
                 if not self._idle and self._count < self._concurrency:
                     self._add_worker(nursery)
@@ -112,28 +129,24 @@ class Workers:
                 at_once = 0
                 await trio.lowlevel.checkpoint()
 
-    def _is_passed_on(self, envelope: Envelope) -> bool:
-        return self._pass_on is not None and self._pass_on(envelope)
-
-    async def _answer(self, envelope: Envelope, scope: trio.CancelScope) -> None:
+    async def _answer(self, envelope: Envelope, scope: _Scope) -> None:
         """Handle one request and settle its slot; the scope is cancelled when nobody waits any more."""
         slot, run = envelope.reply, envelope.run
         if run is not None:
             run.begin()
         if slot is not None:
             slot.on_abandoned(scope.cancel)
-        timers = deadlines()
-        timer = timers.call_at(envelope.deadline, scope.cancel)
+        timer = self._timers.call_at(envelope.deadline, scope.cancel)
         self._under_way[envelope] = scope
         try:
             await self._handle(envelope)
         except BaseException as error:  # nobody waits any more, or the service is being stopped, or worse
             if slot is not None:
-                is_over = scope.cancel_called and _is_cancellation(error)
+                is_over = scope.is_cancelled and _is_cancellation(error)
                 slot.fail(AskTimeout("the time for the answer is over") if is_over else self._ended_over(error))
             raise
         finally:
-            timers.cancel(timer)
+            self._timers.cancel(timer)
             del self._under_way[envelope]
             self._progress.count("handled")
             if run is not None:

@@ -29,11 +29,9 @@ from actors.messages import (
     Refuse,
     Reply,
     StreamEnd,
-    SubscribeTo,
-    UnsubscribeFrom,
 )
 
-__all__ = ["COUNTED", "SIZED", "UNREADABLE", "Granted", "SizedMessage", "whole"]
+__all__ = ["SIZED", "UNREADABLE", "Granted", "SizedMessage", "whole"]
 
 UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 """What says that bytes cannot be decoded."""
@@ -68,9 +66,6 @@ class _SizedPublish(PublishTo, frozen=True, array_like=True, tag="publish"):
 SIZED = frozenset({_SizedInvoke, _SizedStream, _SizedPublish})
 """Requests whose data has not been read, so that it has a size."""
 
-COUNTED = SIZED | {Invoke, OpenStream, PublishTo, SubscribeTo, UnsubscribeFrom, Cancel, Deliver}
-"""What `Granted.received` is to be told of."""
-
 _OTHERS = tuple(kind for kind in get_args(Message) if kind not in (Invoke, OpenStream, PublishTo))
 SizedMessage: TypeAlias = Union[(_SizedInvoke, _SizedStream, _SizedPublish, *_OTHERS)]  # type: ignore[valid-type]
 """What a frame is decoded as where requests are to have sizes."""
@@ -91,6 +86,10 @@ def whole(request: _SizedInvoke | _SizedStream | _SizedPublish) -> Invoke:
     return Invoke(request.id, data, *rest)
 
 
+def _size_of_data(data: object) -> int:
+    return len(data) if isinstance(data, msgspec.Raw) else encoded(data)[1]
+
+
 class Granted:
     """What the peer may send that this end has not answered yet, and what it has sent.
 
@@ -106,29 +105,33 @@ class Granted:
         self._accounts: dict[str, CreditAccount] = {}
         self._deliveries: dict[str, tuple[str, int, int]] = {}
 
-    def received(self, message: Message, as_it_came: Message) -> str | None:
-        """Take note of what is `COUNTED`; return what is wrong with it, or None.
+    def received(self, message: Message, as_it_came: Message | None) -> str | None:
+        """Take note of a message; return what is wrong with it, or None.
 
         Args:
             message: What has come.
-            as_it_came: The same before its data was read.
+            as_it_came: The same before its data was read; None for one of those so small that their number says enough.
         """
+        if isinstance(message, Reply):  # which is most of what a client receives
+            return None
         if isinstance(message, Invoke):
-            return self._request(message, getattr(as_it_came, "data", None))
+            return self._request(message.id, as_it_came)
         if isinstance(message, Cancel):
             self._forget(message.in_reply_to)
         elif isinstance(message, Deliver) and self._limit is not None:
             return self._delivery(message, self._limit)
         return None
 
-    def _request(self, request: Invoke, data: Any) -> str | None:
-        account, request_id = self._requests, request.id
+    def _request(self, request_id: str, as_it_came: Any) -> str | None:
+        account = self._requests
         if not account.is_open:
-            return f"more requests than were granted: {account.count} are under way, with {account.bytes} bytes"
+            having = f", with {account.bytes} bytes" if account.bytes else ""
+            return f"more requests than were granted: {account.count} are under way{having}"
         if request_id not in self._sizes:  # a second one of the same id is ignored
-            size = len(data) if isinstance(data, msgspec.Raw) else encoded(data)[1]
+            size = 0 if as_it_came is None else _size_of_data(as_it_came.data)
             self._sizes[request_id] = size
-            account.take(size)
+            account.count += 1
+            account.bytes += size
         return None
 
     def _delivery(self, delivery: Deliver, limit: CreditLimit) -> str | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from actors.messages import (
     CREDIT,
@@ -32,7 +32,7 @@ from actors.messages import (
 from runtime.wire.assembly import Assembly
 from runtime.wire.broken import BrokenFrame
 from runtime.wire.compression import ZSTD, Compressed, Compressor
-from runtime.wire.granted import COUNTED, SIZED, UNREADABLE, Granted, SizedMessage, whole
+from runtime.wire.granted import SIZED, UNREADABLE, Granted, SizedMessage, whole
 from runtime.wire.parts import PARTS, SPLIT_ABOVE, Drop, Part
 from runtime.wire.protocol import Frame, Role, Violation
 from runtime.wire.session import SessionState, State
@@ -52,8 +52,8 @@ MAX_BATCH = 256 * 1024
 """Bytes of a frame of several messages: larger ones save nothing, and keep the peer from beginning with them."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_DECODER = msgspec.msgpack.Decoder(list[Message | Part | Drop | Compressed])
-_COUNTING_DECODER = msgspec.msgpack.Decoder(list[SizedMessage | Part | Drop | Compressed])
+_DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(list[Message | Part | Drop | Compressed])
+_COUNTING_DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(list[SizedMessage | Part | Drop | Compressed])
 
 _SMALL = 512
 """Bytes of messages that are not looked at one by one where they have no more on the average."""
@@ -68,9 +68,17 @@ def _array_header(count: int) -> bytes:
     return b"\xdd" + count.to_bytes(4, "big")
 
 
-def _stamped(message: Message, now: str) -> Message:
-    """Return the message with the time now, where it is to have one and nobody has given it one."""
-    return replace(message, timestamp=now) if getattr(message, "timestamp", None) == "" else message
+def _is_light(frame: bytes) -> bool:
+    """Tell whether the messages of a frame are small on the average, as far as its head says how many there are."""
+    first = frame[0] if frame else 0
+    count = first & 0x0F if first >> 4 == 0x9 else int.from_bytes(frame[1:3]) if first == 0xDC else 0
+    return len(frame) <= _SMALL * count
+
+
+def _stamp(message: Message, now: str) -> None:
+    """Give a message that is about to go the time now, where it is to have one and nobody has given it one."""
+    if getattr(message, "timestamp", None) == "":
+        force_setattr(message, "timestamp", now)  # a copy of each costs as much as encoding it
 
 
 class NativeWire:
@@ -91,7 +99,6 @@ class NativeWire:
         self._session = SessionState(role)
         self._timestamp = timestamp
         self._max_size = max_message_size
-        self._decoder: msgspec.msgpack.Decoder[Any] = _DECODER
         self._max_batch = min(MAX_BATCH, max_message_size)
         self._assembly = Assembly(max_message_size)
         self._takes_parts = False
@@ -122,8 +129,10 @@ class NativeWire:
         if self.parts.is_busy and any(self.parts.has_lane(_lane_of(message)) for message in messages):
             return None
         now = self._timestamp()
+        for message in messages:
+            _stamp(message, now)
         try:
-            frame = _encode([_stamped(message, now) for message in messages])
+            frame = _encode(messages)
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
             return None
         if len(frame) > self._max_size:
@@ -186,7 +195,7 @@ class NativeWire:
 
     def _encode(self, message: Message) -> bytes:
         after = self._session.check_send(message)
-        message = _stamped(message, self._timestamp())
+        _stamp(message, self._timestamp())
         if isinstance(message, _OPENING):
             message = replace(message, features=[*message.features, *self._features])
         try:
@@ -224,8 +233,9 @@ class NativeWire:
         return self._take(frame)
 
     def _take(self, frame: bytes, within: type | None = None) -> list[Message | Violation]:
+        is_sized = self._granted is not None and not _is_light(frame)
         try:
-            messages = self._decoder.decode(frame)
+            messages = (_COUNTING_DECODER if is_sized else _DECODER).decode(frame)
         except UNREADABLE as error:
             return [self._violation(f"the frame cannot be decoded: {error}", _INVALID_DATA)]
         if messages and isinstance(messages[0], _OF_FRAMES):
@@ -233,16 +243,16 @@ class NativeWire:
         result: list[Message | Violation] = []
         session, has_session = self._session, self._session.is_open
         for found in messages:  # parts elsewhere are nothing that a session allows
-            message, kind = found, type(found)
-            if kind in SIZED:
+            message: Message = found
+            if is_sized and type(found) in SIZED:
                 try:
                     message = whole(found)
                 except UNREADABLE as error:
                     result.append(self._violation(f"the frame cannot be decoded: {error}", _INVALID_DATA))
                     break
             reason = session.received(message)
-            if reason is None and kind in COUNTED and self._granted is not None:
-                reason = self._granted.received(message, found)
+            if self._granted is not None and reason is None:
+                reason = self._granted.received(message, found if is_sized else None)
             if reason is not None:
                 result.append(self._violation(reason, _PROTOCOL_ERROR))
                 break
@@ -270,7 +280,6 @@ class NativeWire:
         """Count from now on what the peer sends of what this end has said that it takes."""
         if own.requests is not None:
             self._granted = Granted(own.requests, own.deliveries if isinstance(own, Hello) else None)
-            self._decoder = _COUNTING_DECODER
 
     def _drop_answers(self, received: list[Message | Violation]) -> None:
         """Send no more of what answers a request that nobody waits for any more."""

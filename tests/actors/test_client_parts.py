@@ -94,7 +94,7 @@ class Asked:
 
 
 @pytest.fixture
-def calls() -> ClientCalls:
+async def calls() -> ClientCalls:
     return ClientCalls("gateway/ws.1", 2, SeededEntropy(0))
 
 

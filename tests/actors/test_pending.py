@@ -31,7 +31,7 @@ class Caller:
 
 
 @pytest.fixture
-def table() -> PendingCalls:
+async def table() -> PendingCalls:
     return PendingCalls("out", SeededEntropy(0))
 
 

@@ -44,13 +44,13 @@ class Iterator:
 
 
 @pytest.fixture
-def table() -> PendingCalls:
+async def table() -> PendingCalls:
     table = PendingCalls("out", SeededEntropy(0))
     table.features = (STREAMS,)
     return table
 
 
-def test_a_stream_has_one_end(table: PendingCalls) -> None:
+async def test_a_stream_has_one_end(table: PendingCalls) -> None:
     """What comes after the end, and for what is no stream, belongs to nothing."""
     iterator = Iterator(table)
     assert table.put_items(StreamItems(iterator.id, items_of(1, {"a": 2})))
@@ -61,7 +61,7 @@ def test_a_stream_has_one_end(table: PendingCalls) -> None:
     assert (iterator.outcomes, len(table)) == ([None], 0)
 
 
-def test_a_peer_that_sends_more_than_it_was_granted_ends_the_stream(table: PendingCalls) -> None:
+async def test_a_peer_that_sends_more_than_it_was_granted_ends_the_stream(table: PendingCalls) -> None:
     """Its items are not kept, it is told to stop, and whoever iterates gets an error."""
     iterator = Iterator(table)
     iterator.link.frame()
@@ -73,7 +73,7 @@ def test_a_peer_that_sends_more_than_it_was_granted_ends_the_stream(table: Pendi
     assert (len(iterator.inlet), len(table)) == (MAX_ITEMS, 0)
 
 
-def test_credit_is_given_for_what_was_taken(table: PendingCalls) -> None:
+async def test_credit_is_given_for_what_was_taken(table: PendingCalls) -> None:
     """Half of the window at a time, in items and bytes, and nothing for what still waits."""
     iterator = Iterator(table)
     iterator.link.frame()
@@ -83,7 +83,7 @@ def test_credit_is_given_for_what_was_taken(table: PendingCalls) -> None:
     assert iterator.link.queued == [Credit(iterator.id, MAX_ITEMS // 2, 10 * MAX_ITEMS // 2)]
 
 
-def test_an_item_that_cannot_be_read_is_an_error(table: PendingCalls) -> None:
+async def test_an_item_that_cannot_be_read_is_an_error(table: PendingCalls) -> None:
     """A text that is no UTF-8 shows when it is asked for."""
     iterator = Iterator(table)
     table.put_items(StreamItems(iterator.id, [msgspec.Raw(b"\xa1\xff")]))
@@ -91,7 +91,7 @@ def test_an_item_that_cannot_be_read_is_an_error(table: PendingCalls) -> None:
         iterator.inlet.take()
 
 
-def test_a_peer_that_cannot_stream_is_sent_nothing(table: PendingCalls) -> None:
+async def test_a_peer_that_cannot_stream_is_sent_nothing(table: PendingCalls) -> None:
     """The request fails before it has an id; what answers a stream like a call is told apart from its end."""
     table.features = ()
     iterator = Iterator(table)

@@ -302,7 +302,7 @@ async def test_a_client_that_goes_beyond_its_credit_loses_its_link(
         kind = OpenStream if stream else Invoke
         for number in range(3):
             peer._link.send_nowait(kind(f"m{number}", {"service": "test.gate", "request": None}))
-        reason = "1002 more requests than were granted: 2 are under way, with 56 bytes"
+        reason = "1002 more requests than were granted: 2 are under way"
         assert await end_of(peer) == reason
 
 

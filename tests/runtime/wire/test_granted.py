@@ -87,14 +87,18 @@ ONE = CreditLimit(1, 100)
     [
         ([Invoke("a", "x")], ""),
         ([Invoke("a", "x" * 5000)], ""),
-        ([Invoke("a", "x"), Invoke("b", "x")], "more requests than were granted: 1 are under way, with 2 bytes"),
-        ([Invoke("a", "x"), OpenStream("b", "x")], "more requests than were granted: 1 are under way, with 2 bytes"),
-        ([OpenStream("a", "x"), Invoke("b", "x")], "more requests than were granted: 1 are under way, with 2 bytes"),
+        ([Invoke("a", "x"), Invoke("b", "x")], "more requests than were granted: 1 are under way"),
+        (
+            [Invoke("a", "x" * 1500), Invoke("b", "x")],
+            "more requests than were granted: 1 are under way, with 1503 bytes",
+        ),
+        ([Invoke("a", "x"), OpenStream("b", "x")], "more requests than were granted: 1 are under way"),
+        ([OpenStream("a", "x"), Invoke("b", "x")], "more requests than were granted: 1 are under way"),
         (
             [Invoke("a", "x"), SubscribeTo("b", ["/t"])],
-            "more requests than were granted: 1 are under way, with 2 bytes",
+            "more requests than were granted: 1 are under way",
         ),
-        ([UnsubscribeFrom("a", "x"), Invoke("b")], "more requests than were granted: 1 are under way, with 2 bytes"),
+        ([UnsubscribeFrom("a", "x"), Invoke("b")], "more requests than were granted: 1 are under way"),
         ([PublishTo("a", [Publication("x")]), Invoke("b")], "more requests than were granted: 1 are under way"),
         ([Invoke("a", "x"), Cancel("a"), Invoke("b", "x")], ""),
         ([Invoke("a", "x"), Cancel("other"), Invoke("b", "x")], "more requests than were granted: 1 are under way"),
