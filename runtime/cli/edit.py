@@ -84,7 +84,13 @@ def set_key(
 
     def change(text: str) -> str:
         _need_cluster(text, cluster)
-        return with_value(text, ("clusters", cluster, *path), value)
+        full = ("clusters", cluster, *path)
+        known = value_at(text, full)
+        if isinstance(known, dict) and not isinstance(value, dict):
+            keys = ", ".join(map(repr, list(known)[:5])) or "none yet"
+            msg = f"{path_text(full)} is a table, not a key; the keys in it: {keys}"
+            raise CannotEdit(msg)
+        return with_value(text, full, value)
 
     _edit(config, change, cluster, "set", path_text(path), yes=yes, as_json=json_)
 

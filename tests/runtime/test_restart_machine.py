@@ -74,4 +74,4 @@ class RestartMachine(RuleBasedStateMachine):
 
 
 TestRestarts = RestartMachine.TestCase
-TestRestarts.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestRestarts.settings = settings(max_examples=100, stateful_step_count=40)

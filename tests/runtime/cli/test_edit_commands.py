@@ -76,6 +76,7 @@ def test_a_cluster_in_a_new_file(tmp_path: Path) -> None:
         (["set", "emea", "security.apac.password", "planted7"], "secrets are never written in the open"),
         (["set", "emae", "hot_deploy", "true"], "there is no cluster 'emae'; did you mean 'emea'?"),
         (["set", "emea", "services.x", "true"], "what stands around it is no table"),
+        (["set", "emea", "channels.gateway", "5"], "clusters.emea.channels.gateway is a table, not a key; the keys in it: 'addr"),
         (["set", "emea", "a..b", "true"], "'a..b' is no key"),
         (["set", "emea", "hot_deploy"], "VALUE is missing"),
         (["add", "emea", "outgoing"], "NAME is missing"),

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tomlkit import item, key
 
@@ -171,7 +171,7 @@ PATHS = st.one_of(
 ).map(tuple)
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(texts(), PATHS, VALUES, st.sampled_from(["set", "add", "remove"]))
 def test_every_comment_and_every_untouched_line_survives(text: str, path: Any, value: Any, what: str) -> None:
     """Whatever is set, added or removed; only lines of the statement, or of the table that was removed, may differ."""

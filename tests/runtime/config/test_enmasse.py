@@ -7,7 +7,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.config.enmasse import NotAnExport, convert, read_export
@@ -206,7 +206,6 @@ ANYTHING = st.recursive(
 OBJECTS = st.lists(st.dictionaries(st.sampled_from(KEYS), ANYTHING, max_size=8), max_size=3)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(SECTIONS), OBJECTS, max_size=4))
 def test_any_export_becomes_toml(sections: dict[str, list[dict[str, Any]]]) -> None:
     """Whatever its keys say; nothing raises, and what comes out is TOML."""

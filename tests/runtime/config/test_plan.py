@@ -72,7 +72,7 @@ def in_order(settings: ClusterSettings) -> ClusterSettings:
     return evolve(settings, services=tuple(sorted(settings.services)))
 
 
-@hypothesis_settings(deadline=None, max_examples=60)
+@hypothesis_settings(max_examples=60)
 @given(before=SETTINGS, after=SETTINGS)
 def test_the_steps_lead_from_one_configuration_to_the_other(before: ClusterSettings, after: ClusterSettings) -> None:
     """Each step changes what it names and nothing else, and with the last the cluster is what the file says."""
@@ -86,14 +86,13 @@ def test_the_steps_lead_from_one_configuration_to_the_other(before: ClusterSetti
     assert plan(running, after) == ()
 
 
-@hypothesis_settings(deadline=None)
 @given(settings=SETTINGS)
 def test_what_is_the_same_has_no_plan(settings: ClusterSettings) -> None:
     """Nothing is to be done where nothing is different."""
     assert plan(settings, settings) == ()
 
 
-@hypothesis_settings(deadline=None, max_examples=60)
+@hypothesis_settings(max_examples=60)
 @given(before=SETTINGS, after=SETTINGS)
 def test_only_what_is_different_is_named_and_nothing_secret(before: ClusterSettings, after: ClusterSettings) -> None:
     """A thing that is the same in both has no step, and no value of a key is in any."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import tomlkit
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.config.lines import LineIndex
@@ -53,10 +53,7 @@ VALUES = st.one_of(st.integers(-5, 5), st.booleans(), st.text(max_size=5), st.li
 TABLES = st.dictionaries(st.text("ab. \"'é", max_size=3), VALUES, min_size=1, max_size=4)
 DOCUMENTS = st.dictionaries(st.text("ab-", min_size=1, max_size=3), TABLES, max_size=4)
 
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-
-@UNHURRIED
 @given(DOCUMENTS)
 def test_what_is_right_is_what_tomllib_says(document: dict[str, Any]) -> None:
     """And each key is found in the line that sets it."""
@@ -70,7 +67,6 @@ def test_what_is_right_is_what_tomllib_says(document: dict[str, Any]) -> None:
             assert index.path_at(line) == (table, key)
 
 
-@UNHURRIED
 @given(DOCUMENTS, st.data())
 def test_any_text_ends(document: dict[str, Any], data: st.DataObject) -> None:
     """Whatever is cut out of it or put into it; there is a document or a mistake, with a line that exists."""

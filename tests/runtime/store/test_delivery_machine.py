@@ -228,4 +228,4 @@ class DeliveryMachine(RuleBasedStateMachine):
 
 
 TestDeliveryMachine = DeliveryMachine.TestCase
-TestDeliveryMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestDeliveryMachine.settings = settings(max_examples=60, stateful_step_count=40)

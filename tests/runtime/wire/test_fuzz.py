@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.messages import Goodbye, Hello, Invoke
@@ -20,7 +20,7 @@ from tests.runtime.wire.zato_frames import NOW, frame, open_client, open_server
 
 ENDS = [(one, role, state) for one in FORMATS for role in ROLES for state in STATES]
 NAMES = [" ".join(end) for end in ENDS]
-EFFORT = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EFFORT = settings(max_examples=40)
 
 SCALARS = (
     st.none()

@@ -331,4 +331,4 @@ class BothEnds(RuleBasedStateMachine):
 
 
 TestBothEnds = BothEnds.TestCase
-TestBothEnds.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+TestBothEnds.settings = settings(max_examples=60, stateful_step_count=60)

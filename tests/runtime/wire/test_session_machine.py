@@ -235,7 +235,7 @@ class ZatoSession(SessionMachine):
 
 
 LIMITS = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much]
+    max_examples=60, stateful_step_count=40, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
 )
 TestNative = NativeSession.TestCase
 TestNative.settings = LIMITS
