@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from actors import Actor, Service
-from actors.envelope import Envelope
+from actors.envelope import Envelope, ReplySlot
 from runtime.testing import MemoryNetwork, SimulatedCluster
 from tests.runtime.test_two_clusters import Relay
 from tests.support import CONNECTION, apac_settings, emea_settings, start
@@ -75,7 +75,7 @@ async def test_a_crash_restarts_that_actor_only(
     emea, apac = await two_clusters(nursery, network)
     crashed = emea if where == "emea" else apac
     name = name or name_of(crashed, kind)
-    crashed.ref(kind, name).send_nowait(Poison(None))
+    crashed.ref(kind, name).send_nowait(Poison(None, reply=ReplySlot(lambda _slot: None)))
     with trio.fail_after(60):
         while not restarts(crashed):
             await trio.sleep(0.05)
@@ -94,7 +94,7 @@ async def test_a_crash_of_a_session_costs_its_own_link_only(network: MemoryNetwo
     await other.until("outgoing", CONNECTION, "ready")
     since = other.entry("outgoing", CONNECTION)["since"]
     first = name_of(emea, "session")
-    emea.ref("session", first).send_nowait(Poison(None))
+    emea.ref("session", first).send_nowait(Poison(None, reply=ReplySlot(lambda _slot: None)))
     with trio.fail_after(60):
         while any(entry["name"] == first for entry in emea.actors()):
             await trio.sleep(0.05)
