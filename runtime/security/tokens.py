@@ -1,12 +1,14 @@
-"""JSON Web Tokens (RFC 7519): signed by somebody else, checked here. Pure: the time is an argument."""
+"""JSON Web Tokens (RFC 7519): signed by somebody else, checked here. Pure: the time is an argument.
+
+The library, which has all of `cryptography` with it, is loaded by the check of a configuration with such a definition:
+it is a good part of what the start of a command costs, and most clusters have no use for it.
+"""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-import jwt
 
 from actors.settings import Algorithm, SecuritySettings
 
@@ -30,6 +32,8 @@ def claims_of(
         definition: Algorithm, issuer, audience, leeway.
         now: The time, naive, in UTC.
     """
+    import jwt
+
     if len(token) > MAX_TOKEN:
         return f"the token is longer than {MAX_TOKEN} characters"
     problem = "there is no key"
@@ -69,6 +73,8 @@ def _in_time(claims: Mapping[str, Any], leeway: float, now: float) -> Mapping[st
 
 def key_problem(key: str, algorithm: Algorithm) -> str | None:
     """Return why a key does not serve an algorithm, or None."""
+    import jwt
+
     if algorithm is Algorithm.HS256:
         size = len(key.encode())
         return None if size >= MIN_SECRET else f"HS256 needs a secret of {MIN_SECRET} bytes or more, this has {size}"
