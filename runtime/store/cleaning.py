@@ -9,12 +9,13 @@ from actors.ports import Cleaned
 from actors.topics.publication import Stored, published_of
 from runtime.store.ledger import Ledger
 from runtime.store.places import Places
+from runtime.store.prepared import Statement
 from runtime.store.publishing import forget_old_ids
 from runtime.store.schema import MAX_PLACE, key_of, place_of
 from runtime.store.state import Fate, SubscriptionState, TopicState
 from runtime.store.subscribing import drop, unsubscribe
 
-__all__ = ["clean", "clean_done"]
+__all__ = ["clean", "clean_done", "cleaned"]
 
 AT_ONCE = 500
 DELETED_AT_ONCE = 5000
@@ -134,6 +135,12 @@ def _give_up(ledger: Ledger, topic: TopicState, messages: list[Stored], reason: 
 
 def clean_done(ledger: Ledger, topic: TopicState) -> None:
     """Delete, a few thousand at once, what everybody is done with in order."""
+    for sql, values in cleaned(topic):
+        ledger.database.execute(sql, values)
+
+
+def cleaned(topic: TopicState) -> list[Statement]:
+    """Note that this is deleted, and return what deletes it."""
     upto = min(
         [
             topic.cleaned_upto + DELETED_AT_ONCE,
@@ -141,10 +148,12 @@ def clean_done(ledger: Ledger, topic: TopicState) -> None:
             *((topic.backlog_from,) if topic.is_waiting else ()),
         ]
     )
-    if upto > topic.cleaned_upto:
-        _delete(ledger, topic, topic.cleaned_upto + 1, upto)
-        topic.cleaned_upto = upto
-        topic.cleaned.discard_upto(upto)
+    if upto <= topic.cleaned_upto:
+        return []
+    statement = _deleted(topic, topic.cleaned_upto + 1, upto)
+    topic.cleaned_upto = upto
+    topic.cleaned.discard_upto(upto)
+    return [statement]
 
 
 def _clean_beyond(ledger: Ledger, topic: TopicState) -> bool:
@@ -163,7 +172,7 @@ def _clean_beyond(ledger: Ledger, topic: TopicState) -> bool:
     left = DELETED_AT_ONCE
     for first, last in common.without(topic.cleaned):
         last = min(last, first + left - 1)
-        _delete(ledger, topic, first, last)
+        ledger.database.execute(*_deleted(topic, first, last))
         topic.cleaned.add(first, last)
         left -= last - first + 1
         if not left:
@@ -171,10 +180,9 @@ def _clean_beyond(ledger: Ledger, topic: TopicState) -> bool:
     return False
 
 
-def _delete(ledger: Ledger, topic: TopicState, first: int, last: int) -> None:
-    ledger.database.execute(
-        "DELETE FROM messages WHERE key >= ? AND key <= ?", (key_of(topic.id, first), key_of(topic.id, last))
-    )
+def _deleted(topic: TopicState, first: int, last: int) -> Statement:
+    """Hold no more what stands at places in memory, and return what deletes the rest."""
     if topic.volatile:
         for place in [place for place in topic.volatile if first <= place <= last]:
             del topic.volatile[place]
+    return "DELETE FROM messages WHERE key >= ? AND key <= ?", (key_of(topic.id, first), key_of(topic.id, last))

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from actors.topics.publication import Stored, Taken
 from runtime.store.ledger import Ledger
+from runtime.store.prepared import Prepared, Statement
 from runtime.store.queue import MAX_HELD, Order
 from runtime.store.state import SubscriptionState
 
-__all__ = ["bury", "failed", "mark", "take", "take_held"]
+__all__ = ["bury", "failed", "mark", "marking", "prepare_take", "take", "take_held"]
 
 URGENCIES = range(9, 0, -1)
 
@@ -26,6 +27,12 @@ def take_held(one: SubscriptionState, max_count: int, max_bytes: int) -> Taken |
     return _taken(one, found, max_count)
 
 
+def prepare_take(one: SubscriptionState, max_count: int, max_bytes: int) -> Prepared[Taken] | None:
+    """Prepare `take`, where the database has neither to be asked nor told."""
+    found = take_held(one, max_count, max_bytes)
+    return None if found is None else Prepared((), lambda: found)
+
+
 def take(ledger: Ledger, one: SubscriptionState, max_count: int, max_bytes: int) -> Taken:
     """Take the first messages that wait; see `QueueStore.take`."""
     if one.head.is_low:
@@ -39,8 +46,13 @@ def take(ledger: Ledger, one: SubscriptionState, max_count: int, max_bytes: int)
 
 def mark(ledger: Ledger, one: SubscriptionState, upto: int) -> None:
     """Have it on disk that what stands up to a place may have been delivered."""
-    ledger.database.execute("UPDATE subscriptions SET sent_upto = ? WHERE sub_key = ?", (upto, one.record.sub_key))
+    ledger.database.execute(*marking(one, upto))
     one.marked_upto = upto
+
+
+def marking(one: SubscriptionState, upto: int) -> Statement:
+    """Return what has it on disk that what stands up to a place may have been delivered."""
+    return "UPDATE subscriptions SET sent_upto = ? WHERE sub_key = ?", (upto, one.record.sub_key)
 
 
 def _taken(one: SubscriptionState, found: Sequence[Stored], max_count: int) -> Taken:

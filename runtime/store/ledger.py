@@ -21,7 +21,9 @@ from actors.services.call import PeerIdentity
 from actors.settings import TopicSettings
 from actors.topics.catalogue import Catalogue, dead_letter_topic
 from actors.topics.publication import Published, Stored, SubscriptionRecord, published_of
+from runtime.store.arriving import Arriving, MessageRows
 from runtime.store.places import Places
+from runtime.store.prepared import Statement
 from runtime.store.queue import QueueHead
 from runtime.store.schema import MAX_PLACE, checksum, key_of, place_of
 from runtime.store.state import Fate, SubscriptionState, TopicState, Unwritten
@@ -77,8 +79,15 @@ class Ledger:
     # Reading what the database says
 
     def load(self) -> None:
-        """Read everything."""
+        """Read everything; where that fails, what was known stays, for the next attempt."""
         before, earlier = self.topics, self.subscriptions
+        try:
+            self._load(before, earlier)
+        except sqlite3.Error:
+            self.topics, self.subscriptions = before, earlier
+            raise
+
+    def _load(self, before: Mapping[str, TopicState], earlier: Mapping[str, SubscriptionState]) -> None:
         self.topics, self.subscriptions = {}, {}
         by_id: dict[int, TopicState] = {}
         for topic_id, name, backlog_from in self.database.execute("SELECT id, name, backlog_from FROM topics"):
@@ -90,7 +99,7 @@ class Ledger:
             self._measure(subscription)
             subscription.read_options(self.settings(subscription.topic.name).delivery)
 
-    def _load_subscriptions(self, by_id: dict[int, TopicState], earlier: dict[str, SubscriptionState]) -> None:
+    def _load_subscriptions(self, by_id: Mapping[int, TopicState], earlier: Mapping[str, SubscriptionState]) -> None:
         for row in self.database.execute(
             "SELECT sub_key, topic, security, cluster, connection, options, pattern, client, is_lasting, acked_upto,"
             " sent_upto, seen_at, upto, fate FROM subscriptions"
@@ -186,57 +195,49 @@ class Ledger:
 
     def insert(
         self, published: Published, *, deliver_to: Sequence[str] = (), extra: Mapping[str, object] | None = None
-    ) -> Stored:
-        """Give a message the next place of its topic, and its subscriptions the message.
+    ) -> None:
+        """Give one message the next place of its topic; see `Arriving` and `insert_all`."""
+        self.insert_all(self.topic(published.topic), [Arriving(published, tuple(deliver_to), extra)])
 
-        Args:
-            published: The message; where it says so it is guaranteed, else held in memory.
-            deliver_to: The only subscriptions that get it, if any are named.
-            extra: What is kept beside it: publisher and pattern, or the subscription that gave it up.
-        """
-        topic = self.topic(published.topic)
-        topic.place += 1
-        body = _encode(published)
-        stored = Stored(
-            topic.place,
-            published.priority,
-            published.msg_id,
-            body,
-            published.expires_at,
-            published.has_gd,
-            tuple(deliver_to),
-        )
-        if published.has_gd:
-            kept = {**({"deliver_to": list(deliver_to)} if deliver_to else {}), **(extra or {})}
-            self.database.execute(
-                "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    key_of(topic.id, stored.place),
-                    stored.msg_id,
-                    stored.priority,
-                    published.recv_time,
-                    None if stored.expires_at == math.inf else stored.expires_at,
-                    json.dumps(kept) if kept else None,
-                    body,
-                    checksum(body),
-                ),
-            )
-        else:
-            topic.hold([stored])
-        self._offer(topic, stored)
-        return stored
+    def insert_all(self, topic: TopicState, arriving: Iterable[Arriving]) -> None:
+        """Give messages the next places of their topic, and its subscriptions the messages; see `Arriving`."""
+        found, statements = self.place(topic, arriving)
+        for sql, values in statements:
+            self.database.execute(sql, values)
+        if held := [stored for stored in found if not stored.is_guaranteed]:
+            topic.hold(held)
+        self._offer(topic, found)
 
-    def _offer(self, topic: TopicState, stored: Stored) -> None:
+    def place(self, topic: TopicState, arriving: Iterable[Arriving]) -> tuple[list[Stored], list[Statement]]:
+        """Give messages the next places of their topic; return them, and what stores those that are guaranteed."""
+        found: list[Stored] = []
+        rows = MessageRows()
+        place = topic.place
+        for one in arriving:
+            place += 1
+            stored = one.at(place)
+            found.append(stored)
+            if stored.is_guaranteed:
+                rows.add(key_of(topic.id, place), stored, one.published.recv_time, one.kept)
+        topic.place = place
+        return found, list(rows.statements())
+
+    def _offer(self, topic: TopicState, arrived: Sequence[Stored]) -> None:
+        """Give subscriptions messages that are stored or held; those that do not get one are done with it."""
         live = topic.live
         for one in live:
-            if one.is_taking and one.wants(stored):
-                one.count(stored, 1)
-                one.head.offer(stored)
-            else:
-                self.be_done(one, [stored.place])
+            foreign: list[int] = []
+            for stored in arrived:
+                if one.is_taking and one.wants(stored):
+                    one.count(stored, 1)
+                    one.head.offer(stored)
+                else:
+                    foreign.append(stored.place)
+            self.be_done(one, foreign)
         if all(one.is_observing for one in live):
-            topic.depth_gd += stored.is_guaranteed
-            topic.depth_memory += not stored.is_guaranteed
+            guaranteed = sum(stored.is_guaranteed for stored in arrived)
+            topic.depth_gd += guaranteed
+            topic.depth_memory += len(arrived) - guaranteed
 
     def settle(self, one: SubscriptionState, places: Iterable[int]) -> None:
         """Be done with messages that waited in a subscription."""
@@ -265,20 +266,24 @@ class Ledger:
 
     def write_position(self, one: SubscriptionState) -> None:
         """Tell the database how far a subscription has come, where it does not know."""
+        for sql, values in self.position(one):
+            self.database.execute(sql, values)
+
+    def position(self, one: SubscriptionState) -> list[Statement]:
+        """Return what tells the database how far a subscription has come, where it does not know."""
         sub_key, unwritten = one.record.sub_key, one.unwritten
+        found: list[Statement] = []
         if unwritten.has_moved:
-            self.database.execute(
-                "UPDATE subscriptions SET acked_upto = ?, seen_at = ? WHERE sub_key = ?",
-                (one.acked_upto, self.now, sub_key),
-            )
-        self.database.executemany(
-            "DELETE FROM done WHERE sub_key = ? AND first = ?", [(sub_key, first) for first in unwritten.gone]
-        )
-        self.database.executemany(
-            "INSERT OR REPLACE INTO done VALUES (?, ?, ?)",
-            [(sub_key, first, last) for first, last in one.done if first in unwritten.touched],
-        )
+            sql = "UPDATE subscriptions SET acked_upto = ?, seen_at = ? WHERE sub_key = ?"
+            found.append((sql, (one.acked_upto, self.now, sub_key)))
+        found += [("DELETE FROM done WHERE sub_key = ? AND first = ?", (sub_key, first)) for first in unwritten.gone]
+        found += [
+            ("INSERT OR REPLACE INTO done VALUES (?, ?, ?)", (sub_key, first, last))
+            for first, last in one.done
+            if first in unwritten.touched
+        ]
         one.unwritten = Unwritten()
+        return found
 
     def _advance(self, one: SubscriptionState, upto: int) -> int:
         """Return how far a position gets: over places that are done, and over places that hold no message.

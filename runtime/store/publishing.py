@@ -3,32 +3,76 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from actors.errors import BadInput, CallError, Conflict, Overloaded, StoreFailed
 from actors.settings import OnFull, TopicSettings
 from actors.topics.publication import Publish, Published, Stored
-from runtime.store.consuming import mark
+from runtime.store.arriving import Arriving
+from runtime.store.consuming import mark, marking
 from runtime.store.ledger import Ledger
+from runtime.store.prepared import Prepared
 from runtime.store.schema import MAX_PLACE, key_of
 from runtime.store.state import SubscriptionState, TopicState
 
-__all__ = ["append", "append_to_memory", "forget_old_ids"]
+__all__ = ["append", "append_to_memory", "forget_old_ids", "prepare_append"]
 
 FORGET_AT_ONCE = 1000
 
 
 def append(ledger: Ledger, name: str, publishes: Sequence[Publish]) -> list[str | CallError]:
     """Give messages the next places of a topic; see `TopicStore.append`."""
-    topic, settings, now = ledger.topic(name), ledger.settings(name), ledger.now
-    results = [_append(ledger, topic, settings, publish, now) for publish in publishes]
+    topic, settings = ledger.topic(name), ledger.settings(name)
+    results = _append(ledger, topic, settings, publishes, has_room=_has_room(topic, settings, publishes))
     for one in topic.live:
         if one.is_hungry and topic.place > one.marked_upto:
             mark(ledger, one, topic.place)
             one.is_hungry = False
     return results
+
+
+def prepare_append(
+    ledger: Ledger, name: str, publishes: Sequence[Publish]
+) -> Prepared[Sequence[str | CallError]] | None:
+    """Prepare `append`, where nothing has to be read for it: all are guaranteed, and all subscriptions get them."""
+    topic, settings = ledger.topics.get(name), ledger.settings(name)
+    if topic is None or ledger.not_durable or not all(one.is_taking for one in topic.live):
+        return None
+    largest = settings.max_message_size or math.inf
+    if any(
+        publish.msg_id or publish.deliver_to_sk or publish.size > largest or not _is_guaranteed(publish, settings)
+        for publish in publishes
+    ) or not _has_room(topic, settings, publishes):
+        return None
+    hex_id = ledger.entropy.hex_id
+    ids = [f"zpsm{hex_id()}" for _ in publishes]
+    made = Published.all_of(
+        publishes, ids, topic=name, now=ledger.now, guaranteed=True, max_expiration=settings.limit_message_expiry
+    )
+    arriving = [Arriving(one, (), _extra(publish)) for one, publish in zip(made, publishes, strict=True)]
+    found, statements = ledger.place(topic, arriving)
+    live, upto = topic.live, topic.place
+    if topic.is_waiting:
+        topic.depth_gd += len(found)
+    marked = [one for one in live if one.is_hungry]
+    for one in live:
+        one.depth_gd += len(found)
+    for one in marked:
+        one.is_hungry = False
+        statements.append(marking(one, upto))
+
+    def offer() -> Sequence[str | CallError]:
+        for one in live:
+            for stored in found:
+                one.head.offer(stored)
+        for one in marked:
+            one.marked_upto = upto
+        return ids
+
+    return Prepared(statements, offer)
 
 
 def append_to_memory(ledger: Ledger, name: str, publishes: Sequence[Publish]) -> list[str | CallError] | None:
@@ -38,14 +82,26 @@ def append_to_memory(ledger: Ledger, name: str, publishes: Sequence[Publish]) ->
         return None
     if any(not one.is_taking for one in topic.live) or any(publish.deliver_to_sk for publish in publishes):
         return None  # whoever does not get a message has that written down
-    if settings.max_depth_non_gd and _deepest(topic) + len(publishes) > settings.max_depth_non_gd:
+    if not _has_room(topic, settings, publishes):
         return None
-    now = ledger.now
-    return [_append(ledger, topic, settings, publish, now) for publish in publishes]
+    return _append(ledger, topic, settings, publishes, has_room=True)
 
 
-def _deepest(topic: TopicState) -> int:
-    return max([topic.depth_memory, *(one.depth_memory for one in topic.live)])
+def _has_room(topic: TopicState, settings: TopicSettings, publishes: Sequence[Publish]) -> bool:
+    """Tell whether all queues have room for all of the messages, whoever gets which."""
+    guaranteed = sum(_is_guaranteed(publish, settings) for publish in publishes)
+    live = topic.live
+    for limit, count, depths in (
+        (settings.max_depth_gd, guaranteed, [topic.depth_gd, *(one.depth_gd for one in live)]),
+        (
+            settings.max_depth_non_gd,
+            len(publishes) - guaranteed,
+            [topic.depth_memory, *(one.depth_memory for one in live)],
+        ),
+    ):
+        if count and limit and max(depths) + count > limit:
+            return False
+    return True
 
 
 def _is_guaranteed(publish: Publish, settings: TopicSettings) -> bool:
@@ -53,36 +109,65 @@ def _is_guaranteed(publish: Publish, settings: TopicSettings) -> bool:
 
 
 def _append(
-    ledger: Ledger, topic: TopicState, settings: TopicSettings, publish: Publish, now: float
-) -> str | CallError:
-    is_guaranteed = _is_guaranteed(publish, settings)
-    if is_guaranteed and ledger.not_durable:
-        return StoreFailed(f"a guaranteed message cannot be kept: {ledger.not_durable}")
-    if settings.max_message_size and publish.size > settings.max_message_size:
-        return BadInput(f"the message has {publish.size} bytes, topic {topic.name!r} takes {settings.max_message_size}")
-    digest = _digest(publish) if publish.msg_id else b""
-    if publish.msg_id and (earlier := _earlier(ledger, topic, publish.msg_id)) is not None:
-        if earlier == digest:
-            return publish.msg_id
-        return Conflict(f"message id {publish.msg_id!r} was used before with other data")
-    try:
-        _make_room(ledger, topic, settings, publish, is_guaranteed=is_guaranteed)
-    except Overloaded as error:
-        return error
-    msg_id = publish.msg_id or f"zpsm{ledger.entropy.hex_id()}"
+    ledger: Ledger, topic: TopicState, settings: TopicSettings, publishes: Sequence[Publish], *, has_room: bool
+) -> list[str | CallError]:
+    """Return for each message its id, or why it is not stored; those that are get their places together.
+
+    Where there is not room for all of them, each is stored before it is seen whether there is room for the next.
+    """
+    arriving: list[Arriving] = []
+    results: list[str | CallError] = []
+    for publish in publishes:
+        is_guaranteed = _is_guaranteed(publish, settings)
+        digest = _digest(publish) if publish.msg_id else b""
+        result = _result_without(ledger, topic, settings, publish, digest, is_guaranteed=is_guaranteed)
+        if result is None and not has_room:
+            ledger.insert_all(topic, arriving)
+            arriving = []
+            result = _make_room(ledger, topic, settings, publish, is_guaranteed=is_guaranteed)
+        if result is None:
+            result = publish.msg_id or f"zpsm{ledger.entropy.hex_id()}"
+            arriving.append(_arriving(ledger, topic, settings, publish, result, is_guaranteed=is_guaranteed))
+            if publish.msg_id:
+                _remember(ledger, topic, settings, publish.msg_id, digest, is_guaranteed=is_guaranteed)
+        results.append(result)
+    ledger.insert_all(topic, arriving)
+    return results
+
+
+def _arriving(
+    ledger: Ledger, topic: TopicState, settings: TopicSettings, publish: Publish, msg_id: str, *, is_guaranteed: bool
+) -> Arriving:
     published = Published.of(
         publish,
         topic=topic.name,
         msg_id=msg_id,
-        now=now,
+        now=ledger.now,
         guaranteed=is_guaranteed,
         max_expiration=settings.limit_message_expiry,
     )
-    extra = {"publisher": publish.publisher, "pattern": publish.pattern} if publish.pattern else None
-    ledger.insert(published, deliver_to=publish.deliver_to_sk, extra=extra)
-    if publish.msg_id:
-        _remember(ledger, topic, settings, publish.msg_id, digest, now, is_guaranteed=is_guaranteed)
-    return msg_id
+    return Arriving(published, publish.deliver_to_sk, _extra(publish))
+
+
+def _extra(publish: Publish) -> Mapping[str, object] | None:
+    """Return what is kept beside a message."""
+    return {"publisher": publish.publisher, "pattern": publish.pattern} if publish.pattern else None
+
+
+def _result_without(
+    ledger: Ledger, topic: TopicState, settings: TopicSettings, publish: Publish, digest: bytes, *, is_guaranteed: bool
+) -> str | CallError | None:
+    """Return what a message is answered with that is not to be stored, or was before; None for one that may be."""
+    if is_guaranteed and ledger.not_durable:
+        return StoreFailed(f"a guaranteed message cannot be kept: {ledger.not_durable}")
+    if settings.max_message_size and publish.size > settings.max_message_size:
+        return BadInput(f"the message has {publish.size} bytes, topic {topic.name!r} takes {settings.max_message_size}")
+    earlier = _earlier(ledger, topic, publish.msg_id) if publish.msg_id else None
+    if earlier is None:
+        return None
+    if earlier == digest:
+        return publish.msg_id
+    return Conflict(f"message id {publish.msg_id!r} was used before with other data")
 
 
 # Ids that were used before
@@ -111,10 +196,10 @@ def _remember(
     settings: TopicSettings,
     msg_id: str,
     digest: bytes,
-    now: float,
     *,
     is_guaranteed: bool,
 ) -> None:
+    now = ledger.now
     if not is_guaranteed:
         topic.volatile_ids[msg_id] = (digest, now)
         oldest = now - settings.publish_dedup_window
@@ -153,15 +238,14 @@ def forget_old_ids(ledger: Ledger, topic: TopicState, settings: TopicSettings) -
 
 def _make_room(
     ledger: Ledger, topic: TopicState, settings: TopicSettings, publish: Publish, *, is_guaranteed: bool
-) -> None:
+) -> Overloaded | None:
     """See to it that every queue that gets the message has room.
 
-    Raises:
-        Overloaded: When one has none and the topic rejects then, or the dead-letter topic is full, too.
+    Returns why there is none, where one is full and the topic rejects then, or the dead-letter topic is full, too.
     """
     limit = settings.max_depth_gd if is_guaranteed else settings.max_depth_non_gd
     if not limit:
-        return
+        return None
     full: list[SubscriptionState | None] = [
         one
         for one in topic.live
@@ -174,16 +258,28 @@ def _make_room(
     if settings.on_full is OnFull.REJECT and any(one is None or not one.is_observing for one in full):
         kind = "GD" if is_guaranteed else "non-GD"
         msg = f"topic {topic.name!r}: the message would exceed the {kind} max depth of {limit}"
-        raise Overloaded(msg)
-    for one in full:
-        oldest = _oldest(ledger, topic, one, is_guaranteed=is_guaranteed)
-        if oldest is not None:
-            if one is None or not one.is_observing:
-                ledger.bury(one, oldest, topic, f"the queue was full: {limit} messages waited")
-            if one is None:
-                ledger.delete(topic, [oldest.place])
-            else:
-                ledger.settle(one, [oldest.place])
+        return Overloaded(msg)
+    try:
+        for one in full:
+            _give_way(ledger, topic, one, limit, is_guaranteed=is_guaranteed)
+    except Overloaded as error:
+        return error
+    return None
+
+
+def _give_way(
+    ledger: Ledger, topic: TopicState, one: SubscriptionState | None, limit: int, *, is_guaranteed: bool
+) -> None:
+    """Take what has waited longest out of a full queue; guaranteed messages become dead letters."""
+    oldest = _oldest(ledger, topic, one, is_guaranteed=is_guaranteed)
+    if oldest is None:
+        return
+    if one is None or not one.is_observing:
+        ledger.bury(one, oldest, topic, f"the queue was full: {limit} messages waited")
+    if one is None:
+        ledger.delete(topic, [oldest.place])
+    else:
+        ledger.settle(one, [oldest.place])
 
 
 def _oldest(ledger: Ledger, topic: TopicState, one: SubscriptionState | None, *, is_guaranteed: bool) -> Stored | None:

@@ -23,9 +23,10 @@ from actors.settings import TopicSettings
 from actors.topics.catalogue import Catalogue
 from actors.topics.handled import HANDLED_WINDOW
 from actors.topics.publication import Publish, SubscriptionRecord, Taken
-from runtime.store import cleaning, consuming, in_memory, publishing, subscribing
+from runtime.store import cleaning, consuming, in_memory, publishing, settling, subscribing
 from runtime.store.group import GroupCommit, StoreThread
 from runtime.store.ledger import Ledger
+from runtime.store.prepared import Prepared
 from runtime.store.state import SubscriptionState
 
 __all__ = ["SqliteStore"]
@@ -74,15 +75,19 @@ class SqliteStore:
         """Its transactions."""
         return self._group
 
-    async def do(self, operation: Callable[[], T]) -> T:
-        """Run an operation on the ledger within the next transaction; see `GroupCommit.do`."""
+    async def do(self, operation: Callable[[], T], prepare: Callable[[], Prepared[T] | None] | None = None) -> T:
+        """Run an operation on the ledger within the next transaction, or prepare it; see `GroupCommit.do`."""
         now = self._now()
 
         def run(_database: sqlite3.Connection) -> T:
             self._ledger.now = now
             return operation()
 
-        result = await self._group.do(run)
+        def prepared() -> Prepared[T] | None:
+            self._ledger.now = now
+            return None if prepare is None else prepare()
+
+        result = await self._group.do(run, prepared)
         while self._ledger.supplied:
             self.on_supplied(self._ledger.supplied.popitem()[0])
         return result
@@ -99,7 +104,14 @@ class SqliteStore:
             held = in_memory.append(self._ledger, topic, publishes)
             if held is not None:
                 return held
-        return await self.do(lambda: publishing.append(self._ledger, topic, publishes))
+
+        def prepare() -> Prepared[Sequence[str | CallError]] | None:
+            held = in_memory.append(self._ledger, topic, publishes)
+            if held is not None:
+                return Prepared((), lambda: held)
+            return publishing.prepare_append(self._ledger, topic, publishes)
+
+        return await self.do(lambda: publishing.append(self._ledger, topic, publishes), prepare)
 
     async def clean(self, topic: str, attached: Collection[str]) -> Cleaned:
         """Do a small step of cleaning; see `TopicStore.clean`."""
@@ -165,25 +177,40 @@ class SqliteStore:
 
     # Queues
 
-    async def _with(self, sub_key: str, operation: Callable[[SubscriptionState], T]) -> T | None:
-        """Run an operation on a subscription, where it has not ended."""
+    def _live(self, sub_key: str) -> SubscriptionState | None:
+        one = self._ledger.subscriptions.get(sub_key)
+        return one if one is not None and one.is_live else None
+
+    async def _with(
+        self,
+        sub_key: str,
+        operation: Callable[[SubscriptionState], T],
+        prepare: Callable[[SubscriptionState], Prepared[T] | None] = lambda _one: None,
+    ) -> T | None:
+        """Run an operation on a subscription, or prepare it, where the subscription has not ended."""
 
         def run() -> T | None:
-            one = self._ledger.subscriptions.get(sub_key)
-            return operation(one) if one is not None and one.is_live else None
+            one = self._live(sub_key)
+            return None if one is None else operation(one)
 
-        return await self.do(run)
+        def prepared() -> Prepared[Any] | None:
+            one = self._live(sub_key)
+            return None if one is None else prepare(one)
+
+        return await self.do(run, prepared)
 
     async def take(self, sub_key: str, max_count: int, max_bytes: int) -> Taken:
         """Take the first messages that wait; see `QueueStore.take`."""
-        if self._group.is_idle:
-            one = self._ledger.subscriptions.get(sub_key)
-            if one is None or not one.is_live:
-                return Taken(())
-            held = consuming.take_held(one, max_count, max_bytes)
+        if self._group.is_free:
+            one = self._live(sub_key)
+            held = Taken(()) if one is None else consuming.take_held(one, max_count, max_bytes)
             if held is not None:
                 return held
-        taken = await self._with(sub_key, lambda one: consuming.take(self._ledger, one, max_count, max_bytes))
+        taken = await self._with(
+            sub_key,
+            lambda one: consuming.take(self._ledger, one, max_count, max_bytes),
+            lambda one: consuming.prepare_take(one, max_count, max_bytes),
+        )
         return Taken(()) if taken is None else taken
 
     async def begin_anew(self, sub_key: str) -> None:
@@ -201,11 +228,11 @@ class SqliteStore:
             if known is None or not known.is_live or in_memory.settle(known, places):
                 return
 
-        def settle(one: SubscriptionState) -> None:
-            self._ledger.settle(one, places)
-            cleaning.clean_done(self._ledger, one.topic)
-
-        await self._with(sub_key, settle)
+        await self._with(
+            sub_key,
+            lambda one: settling.settle(self._ledger, one, places),
+            lambda one: settling.prepare_settle(self._ledger, one, places),
+        )
 
     async def bury(self, sub_key: str, places: Sequence[int], reason: str) -> None:
         """Move messages to the dead-letter topic; see `QueueStore.bury`."""

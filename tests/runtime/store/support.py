@@ -11,6 +11,7 @@ from actors.services.call import PeerIdentity
 from actors.settings import TopicSettings
 from actors.topics.catalogue import Catalogue
 from actors.topics.publication import Publish, SubscriptionRecord, published_of
+from runtime.store.group import StoreThread
 from runtime.store.schema import open_database
 from runtime.store.sqlite import SqliteStore
 from runtime.testing import InlineThreads, SeededEntropy
@@ -42,13 +43,14 @@ class Opened:
         self.clock = SetClock()
         self.topics = topics or {TOPIC: TopicSettings(guaranteed=True)}
         self.entropy = SeededEntropy(2)
+        self.thread: StoreThread = InlineThreads(SeededEntropy(1))
         self.database = open_database(path)
         self.open()
 
     def open(self) -> None:
         self.store = SqliteStore(
             self.database,
-            thread=InlineThreads(SeededEntropy(1)),
+            thread=self.thread,
             clock=self.clock,
             entropy=self.entropy,
             catalogue=Catalogue(self.topics),

@@ -100,6 +100,17 @@ class DeliveryMachine(RuleBasedStateMachine):
         if not self.queues:
             self.backlog[self.place] = message
 
+    @rule(many=st.lists(st.tuples(st.sampled_from([5, 5, 5, 9, 1]), st.booleans()), min_size=2, max_size=90))
+    def publish_together(self, many: list[tuple[int, bool]]) -> None:
+        """Publish several in one transaction."""
+        publishes = []
+        for priority, has_gd in many:
+            self.place += 1
+            publishes.append(Publish.of(self.place, {"priority": priority, "has_gd": has_gd}))
+            for waiting in [queue.waiting for queue in self.queues.values()] or [self.backlog]:
+                waiting[self.place] = Message(self.place, priority, has_gd)
+        self.do(self.opened.store.append, TOPIC, publishes)
+
     # Subscriptions
 
     @rule(key=KEYS, is_lasting=st.booleans(), from_now=st.booleans())
