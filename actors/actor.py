@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Protocol, Self
 
-import structlog
 import trio
 
+from actors.actor_log import ActorLog
 from actors.audit import NO_AUDIT, Audit
 from actors.envelope import Envelope
 from actors.errors import ActorCrashed, ActorError, ActorStopped, IsthmusError
 from actors.mailbox import Mailbox, MailboxLimits
+from actors.pulse import Latch
 from actors.ref import ActorRef, Directory, actor_name
 from actors.signals import Signals
 from actors.supervision import Backoff, Children, ChildSpec, Intensity, Restart, Strategy
@@ -69,6 +71,8 @@ class Actor:
     strategy: ClassVar[Strategy] = Strategy.ONE_FOR_ONE
     intensity: ClassVar[Intensity | None] = Intensity()
     """How many restarts of its children are too many; None for no limit."""
+    has_children: ClassVar[bool] = True
+    """Whether it may have any; of many actors that never do, the room for them adds up."""
     answers_with: ClassVar[tuple[type[Exception], ...]] = ()
     """Errors out of `receive` that answer the one who asked, instead of crashing the actor."""
 
@@ -102,8 +106,8 @@ class Actor:
         self.directory = directory
         self.children = children
         self.progress = progress
-        self._stopping = trio.Event()
-        self._log = structlog.get_logger().bind(kind=self.kind, actor=name)
+        self._stopping = Latch()
+        self._log = ActorLog(self.kind, name)
 
     @property
     def logger(self) -> Any:
@@ -115,7 +119,7 @@ class Actor:
         return ActorRef(actor_name(kind, name), self.directory)
 
     @property
-    def stopping(self) -> trio.Event:
+    def stopping(self) -> Latch:
         """Set when the actor has been asked to end."""
         return self._stopping
 
@@ -155,6 +159,14 @@ class Actor:
             while (envelope := mailbox.take_lent()) is not None:
                 if envelope.reply is None or envelope.is_wanted:
                     await self.handle_envelope(envelope)
+
+    def handle_messages_in(self, nursery: trio.Nursery | None) -> None:
+        """Handle messages by a task of a nursery, which begins with the first of them; None ends that beginning.
+
+        For actors to which mostly nothing is said, in `run`.
+        """
+        begin = None if nursery is None else partial(nursery.start_soon, self.handle_messages)
+        self.mailbox.when_waiting(begin)
 
     async def handle_envelope(self, envelope: Envelope) -> None:
         """Handle one message and answer it; a crash answers it, too, before it goes up."""

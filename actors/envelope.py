@@ -16,6 +16,7 @@ from trio.lowlevel import Abort
 
 from actors.deadlines import Deadlines, deadlines
 from actors.errors import AskTimeout
+from actors.pulse import Latch
 
 __all__ = ["AwaitedReply", "Envelope", "HandlerRun", "ReplySlot", "ask_by"]
 
@@ -146,8 +147,8 @@ class HandlerRun:
     def __init__(self) -> None:
         self.is_running = False
         self.has_succeeded = False
-        self._ended = trio.Event()
-        self._then: list[Callable[[], None]] = []
+        self._ended = Latch()
+        self._then: list[Callable[[], None]] | None = None
 
     @property
     def has_begun(self) -> bool:
@@ -162,14 +163,14 @@ class HandlerRun:
         """Note that it has ended."""
         self.is_running = False
         self._ended.set()
-        then, self._then = self._then, []
-        for callback in then:
+        then, self._then = self._then, None
+        for callback in then or ():
             callback()
 
     def when_ended(self, callback: Callable[[], None]) -> None:
         """Say what to call as soon as no handler runs, maybe at once; one that has not begun is not waited for."""
         if self.is_running:
-            self._then.append(callback)
+            self._then = [*(self._then or ()), callback]
         else:
             callback()
 

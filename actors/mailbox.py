@@ -40,6 +40,16 @@ class MailboxLimits:
     overflow: Overflow = Overflow.WAIT
 
 
+class _Senders:
+    """Those who wait for room, in the order in which they came; most mailboxes never have any."""
+
+    __slots__ = ("first", "turn")
+
+    def __init__(self) -> None:
+        self.turn = trio.StrictFIFOLock()
+        self.first = trio.lowlevel.ParkingLot()
+
+
 class Mailbox:
     """A bounded queue with many senders and one actor that receives.
 
@@ -54,17 +64,18 @@ class Mailbox:
         self.answer_timeout = 30.0
         """Seconds that callers wait for an answer who ask how long that should be; the actor sets them."""
         self._waiting: deque[Envelope] = deque()
-        self._lent: deque[Envelope] = deque()
+        self._lent: list[Envelope] = []
+        """What a drain lends, the last one first."""
         self._bytes = 0
-        self._receivers = trio.lowlevel.ParkingLot()
+        self._receivers: trio.lowlevel.ParkingLot | None = None
         self._waiting_receivers = 0
         self._is_waking = False
-        self._turn = trio.StrictFIFOLock()
-        self._first_sender = trio.lowlevel.ParkingLot()
+        self._queue: _Senders | None = None
         self._senders = 0
         self._is_room_awaited = False
         self._taker: Callable[[Envelope], bool] | None = None
         self._is_taking = False
+        self._begin_receiving: Callable[[], object] | None = None
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._lent)
@@ -81,6 +92,19 @@ class Mailbox:
         the message; it never waits, and is not asked while it is at work.
         """
         self._taker = taker
+
+    def when_waiting(self, begin: Callable[[], object] | None) -> None:
+        """Say what begins a task that receives, once, when a message waits: at once where one does. None ends that.
+
+        For actors to which mostly nothing is said, and which need no task until something is.
+        """
+        if self._begin_receiving is not None:
+            self._waiting_receivers -= 1
+        self._begin_receiving = begin
+        if begin is not None:
+            self._waiting_receivers += 1
+            if self._waiting:
+                self._wake_one()
 
     def _fits(self, envelope: Envelope) -> bool:
         count = len(self._waiting) + len(self._lent)
@@ -137,7 +161,11 @@ class Mailbox:
             raise MailboxFull(msg)
 
     def _wake_one(self) -> None:
-        if not self._is_waking:
+        if self._begin_receiving is not None:
+            begin, self._begin_receiving = self._begin_receiving, None
+            self._waiting_receivers -= 1
+            begin()
+        elif not self._is_waking and self._receivers is not None:
             self._is_waking = True
             self._receivers.unpark()
 
@@ -162,12 +190,15 @@ class Mailbox:
         if self.limits.overflow is not Overflow.WAIT:
             self.put_nowait(envelope)
             return
+        if self._queue is None:
+            self._queue = _Senders()
+        senders = self._queue
         self._senders += 1
         try:
-            async with self._turn:
+            async with senders.turn:
                 while not self.is_closed and not self._fits(envelope):
                     self._is_room_awaited = True
-                    await self._first_sender.park()
+                    await senders.first.park()
                 self.put_nowait(envelope)
         finally:
             self._senders -= 1
@@ -186,10 +217,12 @@ class Mailbox:
         """Wait until something waits, then lend all of it: `take_lent` hands it out without waiting."""
         while not self._waiting and not self._lent:
             await self._park()
-        self._lent.extend(self._waiting)
+        self._lent[:0] = reversed(self._waiting)
         self._waiting.clear()
 
     async def _park(self) -> None:
+        if self._receivers is None:
+            self._receivers = trio.lowlevel.ParkingLot()
         self._waiting_receivers += 1
         try:
             await self._receivers.park()
@@ -205,7 +238,7 @@ class Mailbox:
         """Take the next envelope of the drain, or None when all of it is taken."""
         if not self._lent:
             return None
-        envelope = self._lent.popleft()
+        envelope = self._lent.pop()
         self._bytes -= envelope.size
         if self._is_room_awaited:
             self._tell_of_room()
@@ -213,11 +246,12 @@ class Mailbox:
 
     def _tell_of_room(self) -> None:
         self._is_room_awaited = False
-        self._first_sender.unpark()
+        if self._queue is not None:
+            self._queue.first.unpark()
 
     def return_lent(self) -> None:
         """Put what was lent and not taken back in front, in order."""
-        self._waiting.extendleft(reversed(self._lent))
+        self._waiting.extendleft(self._lent)
         self._lent.clear()
 
     def _take(self) -> Envelope:
@@ -237,4 +271,5 @@ class Mailbox:
             envelope = self._take()
             if envelope.reply is not None:
                 envelope.reply.fail(error)
-        self._first_sender.unpark_all()
+        if self._queue is not None:
+            self._queue.first.unpark_all()

@@ -80,6 +80,7 @@ class ChildSpec:
         backoff: The waits between restarts.
         shutdown_timeout: Seconds to end by itself when asked, before it is cancelled.
         mailbox: How much may wait for it.
+        has_children: Whether it may have children.
     """
 
     kind: str = field(validator=validators.min_len(1))
@@ -89,6 +90,7 @@ class ChildSpec:
     backoff: Backoff = Backoff()
     shutdown_timeout: float = field(default=5.0, validator=validators.ge(0))
     mailbox: MailboxLimits = field(factory=MailboxLimits)
+    has_children: bool = True
 
     @classmethod
     def of(cls, actor: type[Actor], *, name: str = "", make: Callable[[], Actor] | None = None) -> ChildSpec:
@@ -107,11 +109,12 @@ class ChildSpec:
             backoff=actor.backoff,
             shutdown_timeout=actor.shutdown_timeout,
             mailbox=actor.mailbox_limits,
+            has_children=actor.has_children,
         )
 
 
 class Children(Protocol):
-    """An actor's own children."""
+    """An actor's own children. One that says it has none (`Actor.has_children`) may start none."""
 
     def start(self, spec: ChildSpec) -> None:
         """Start a child; a child of that kind and name that runs already is left as it is."""

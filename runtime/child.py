@@ -6,17 +6,12 @@ import trio
 from attrs import define, field
 
 from actors.actor import Actor
+from actors.pulse import Latch
 from actors.retry import BackoffState
 from actors.supervision import ChildSpec, Restart
 from runtime.registry import Entry
 
 __all__ = ["Child", "end_instance", "hold", "release", "wants_restart"]
-
-
-def _already_set() -> trio.Event:
-    event = trio.Event()
-    event.set()
-    return event
 
 
 @define(eq=False)
@@ -29,12 +24,12 @@ class Child:
     backoff: BackoffState
     scope: trio.CancelScope = field(factory=trio.CancelScope)
     run_scope: trio.CancelScope = field(factory=trio.CancelScope)
-    stop_asked: trio.Event = field(factory=trio.Event)
-    is_wanted_now: trio.Event = field(factory=trio.Event)
-    is_up: trio.Event = field(factory=trio.Event)
-    has_run: trio.Event = field(factory=_already_set)
-    ended: trio.Event = field(factory=trio.Event)
-    released: trio.Event | None = None
+    stop_asked: Latch = field(factory=Latch)
+    is_wanted_now: Latch = field(factory=Latch)
+    is_up: Latch = field(factory=Latch)
+    has_run: Latch = field(factory=lambda: Latch(is_set=True))
+    ended: Latch = field(factory=Latch)
+    released: Latch | None = None
     is_changing: bool = False
     instance: Actor | None = None
 
@@ -57,9 +52,9 @@ class Child:
             self.instance.stopping.set()
 
 
-def hold(child: Child) -> trio.Event:
+def hold(child: Child) -> Latch:
     """Keep the next instance of a child from starting; return what releases it, unless somebody else holds it then."""
-    before, child.released = child.released, trio.Event()
+    before, child.released = child.released, Latch()
     if before is not None:
         before.set()
     return child.released
@@ -69,7 +64,7 @@ async def release(child: Child) -> None:
     """Let a held child start, and wait until it is up."""
     released, child.released = child.released, None
     if child.is_up.is_set():
-        child.is_up = trio.Event()
+        child.is_up = Latch()
     if released is not None:
         released.set()
     await child.is_up.wait()

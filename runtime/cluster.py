@@ -301,6 +301,7 @@ class Cluster:
                 handling=handling,
             ),
             mailbox=MailboxLimits(max_count=settings.max_waiting),
+            has_children=OutgoingConnection.has_children,
         )
 
     def _channel(self, name: str, settings: ChannelSettings) -> ChildSpec:

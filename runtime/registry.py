@@ -66,7 +66,8 @@ class Entry:
     progress_at: float = field(init=False)
     gauges: dict[str, Callable[[], object]] = field(factory=dict)
     detail: dict[str, Any] = field(factory=dict)
-    transitions: deque[Transition] = field(factory=lambda: deque(maxlen=KEPT_TRANSITIONS))
+    transitions: list[Transition] = field(factory=list)
+    """The last ones; a deque, which would drop the others by itself, takes as much as a dozen of them."""
 
     def __attrs_post_init__(self) -> None:
         self.progress_at = self.now()
@@ -82,6 +83,7 @@ class Entry:
             self.state = state
             known = {key: detail[key] for key in ("reason", "attempt", "next_attempt_at") if key in detail}
             self.transitions.append(Transition(self.clock.utc_now(), state, **known))  # type: ignore[arg-type]
+            del self.transitions[:-KEPT_TRANSITIONS]
         elif detail == self.detail:
             return
         self.detail = detail

@@ -17,6 +17,7 @@ from actors.actor import Actor
 from actors.errors import ActorStopped, IsthmusError
 from actors.failures import single
 from actors.ports import Entropy
+from actors.pulse import Latch
 from actors.ref import actor_name
 from actors.retry import BackoffState
 from actors.supervision import ChildSpec, Intensity, Restart, Strategy
@@ -40,6 +41,20 @@ class TooManyRestarts(IsthmusError):
             f"the children of {supervisor!r} crashed more often than its intensity allows; last: {last_error}"
         )
         self.supervisor = supervisor
+
+
+class _NoChildren:
+    """What an actor is given as its children that may have none."""
+
+    def start(self, spec: ChildSpec) -> None:
+        msg = f"{actor_name(spec.kind, spec.name)!r} is not started: whoever starts it says that it has no children"
+        raise IsthmusError(msg)
+
+    async def stop(self, kind: str, name: str) -> None:
+        """There is none."""
+
+
+_NO_CHILDREN = _NoChildren()
 
 
 class Supervisor:
@@ -141,7 +156,7 @@ class Supervisor:
         finally:
             if child.released is held and not child.stop_asked.is_set():
                 child.is_wanted_now.set()
-                child.is_wanted_now = trio.Event()
+                child.is_wanted_now = Latch()
                 await release(child)
 
     def revise(self, spec: ChildSpec) -> None:
@@ -205,6 +220,9 @@ class Supervisor:
 
     async def _keep_running(self, child: Child) -> None:
         """Run the child with a nursery for its own children, which too many crashes of those tear down."""
+        if not child.spec.has_children:
+            await self._run_instances(child, None)
+            return
         while not child.stop_asked.is_set():
             failure: Exception | None = None
             try:
@@ -219,15 +237,17 @@ class Supervisor:
             self._note_crash(child, failure)
             await self._wait_for_restart(child, failure)
 
-    async def _run_instances(self, child: Child, nursery: trio.Nursery) -> None:
-        children = Supervisor(nursery, self._registry, self._entropy, parent=child.key, prepare=self._prepare)
+    async def _run_instances(self, child: Child, nursery: trio.Nursery | None) -> None:
+        children = None
+        if nursery is not None:
+            children = Supervisor(nursery, self._registry, self._entropy, parent=child.key, prepare=self._prepare)
         while not child.stop_asked.is_set():
             if child.released is not None:
                 await child.released.wait()
                 continue
             if child.is_changing:
                 child.is_changing = False
-                await children.stop_all()
+                await _stop_all(children)
             started_at = trio.current_time()
             try:
                 error = await self._run_instance(child, children)
@@ -238,11 +258,11 @@ class Supervisor:
             if not wants_restart(child, error):
                 break
             await self._wait_for_restart(child, error)
-        await children.stop_all()
+        await _stop_all(children)
 
-    async def _run_instance(self, child: Child, children: Supervisor) -> Exception | None:
+    async def _run_instance(self, child: Child, children: Supervisor | None) -> Exception | None:
         """Run one instance from setup to teardown; return what it crashed with."""
-        child.has_run = trio.Event()
+        child.has_run = Latch()
         error: Exception | None = None
         try:
             with trio.CancelScope() as child.run_scope:
@@ -266,7 +286,7 @@ class Supervisor:
             self._note_crash(child, error)
         return error
 
-    async def _live(self, child: Child, children: Supervisor) -> None:
+    async def _live(self, child: Child, children: Supervisor | None) -> None:
         entry = child.entry
         entry.show("starting")
         actor = child.spec.make()
@@ -274,15 +294,17 @@ class Supervisor:
             name=child.spec.name,
             mailbox=entry.mailbox,
             directory=self._registry,
-            children=children,
+            children=children or _NO_CHILDREN,
             progress=entry,
         )
         self._prepare(actor)
-        children.follow(actor.strategy, actor.intensity)
+        if children is not None:
+            children.follow(actor.strategy, actor.intensity)
         child.instance = actor
         try:
             await actor.setup()
-            await children.start_in_order(actor.child_specs())
+            if children is not None:
+                await children.start_in_order(actor.child_specs())
             if entry.state == "starting":
                 entry.show("running")
             child.is_up.set()
@@ -319,7 +341,7 @@ class Supervisor:
         with trio.move_on_after(delay):
             await first.is_wanted_now.wait()
 
-    async def _restart_together(self, first: Child, held: dict[Child, trio.Event]) -> None:
+    async def _restart_together(self, first: Child, held: dict[Child, Latch]) -> None:
         """End the instances of a group in reverse order, wait as `first` has to, and start them in order.
 
         A task of its own, so that no stop of one of them keeps the others from coming back. A sibling that was started
@@ -355,3 +377,8 @@ class Supervisor:
             error=child.entry.last_error,
             exc_info=cause,
         )
+
+
+async def _stop_all(children: Supervisor | None) -> None:
+    if children is not None:
+        await children.stop_all()

@@ -16,7 +16,6 @@ from actors.failures import failure_of
 from actors.messages import Confirm, Confirmed, Invoke, Message, OpenStream, Reply, StreamEnd
 from actors.meters import Work
 from actors.ports import Entropy
-from actors.pulse import Pulse
 from actors.ref import ActorRef
 from actors.services.call import Call, Caller, TopicCall
 from actors.settings import ChannelSettings
@@ -65,7 +64,7 @@ class PeerRequests:
         self._topics = PeerTopics(ref)
         self._turns = Turns(self._hand_over, is_sequential=settings.sequential, limit=settings.max_in_flight)
         self._under_way: dict[str, ReplySlot] = {}
-        self._all_answered = Pulse()
+        self._on_answered: Callable[[], None] | None = None
         self._now = trio.lowlevel.current_clock().current_time
         self._prefix = entropy.hex_id()
         self._count = 0
@@ -163,13 +162,16 @@ class PeerRequests:
         if self._work is not None:
             self._work.cancelled(len(self._under_way))
 
-    async def wait_answered(self) -> None:
-        """Wait until no request is under way."""
-        while self._under_way:
-            await self._all_answered.wait()
+    def when_answered(self, callback: Callable[[], None]) -> None:
+        """Say what to call as soon as no request is under way, maybe at once."""
+        if self._under_way:
+            self._on_answered = callback
+        else:
+            callback()
 
     def _forget(self, request_id: str) -> ReplySlot | None:
         slot = self._under_way.pop(request_id, None)
-        if not self._under_way:
-            self._all_answered.notify()
+        if self._on_answered is not None and not self._under_way:
+            callback, self._on_answered = self._on_answered, None
+            callback()
         return slot

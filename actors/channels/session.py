@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import trio
@@ -71,6 +72,7 @@ class Session(Actor):
 
     kind = "session"
     restart = Restart.TEMPORARY
+    has_children = False
     _link: Link
     _caller: Caller
 
@@ -133,13 +135,30 @@ class Session(Actor):
     async def run(self) -> None:
         """See the peer through until its link ends or the session is asked to stop."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._see_through, nursery.cancel_scope)
-            await self.stopping.wait()
-            self._requests.is_stopping = True
-            if self._close is None:
-                await self._requests.wait_answered()  # whoever stops the session bounds the wait
-                self._close = CloseSession(1001, "Server is shutting down")
+            self.stopping.when_set(partial(self._stop, nursery.cancel_scope))
+            try:
+                await self._see_through(nursery)
+            finally:
+                self.stopping.when_set(None)
             nursery.cancel_scope.cancel()
+
+    def _stop(self, scope: trio.CancelScope) -> None:
+        """Take no more requests, and end when those under way are answered: whoever stops the session bounds that."""
+
+        def end() -> None:
+            self._close = self._close or CloseSession(1001, "Server is shutting down")
+            scope.cancel()
+
+        self._requests.is_stopping = True
+        if self._close is None:
+            self._requests.when_answered(end)
+        else:
+            end()
+
+    def _work_in(self, nursery: trio.Nursery | None) -> None:
+        """Say where what comes for the peer is handled from now on; None ends that."""
+        self._sender.may_run_in(nursery)
+        self.handle_messages_in(nursery)
 
     async def teardown(self) -> None:
         """Cancel what the peer asked for, and tell its subscriptions and the channel's hook."""
@@ -159,23 +178,23 @@ class Session(Actor):
             self._link.send_nowait(more)
         self._caller = terms_of(self._caller)
 
-    async def _see_through(self, scope: trio.CancelScope) -> None:
+    async def _see_through(self, nursery: trio.Nursery) -> None:
         try:
             async with self._arrival.open() as opened:
                 self._link = link = self._logs.watch(opened, self.actor, self._settings)
                 self._has_link = True
                 self._caller = evolve(self._caller, forwarded_for=self._arrival.presented.forwarded_for)
                 try:
-                    await self._serve(link)
+                    if await self._let_in(link):
+                        await self._serve(nursery)
                 finally:
                     close = self._close or CloseSession(1011, "the session ended unexpectedly")
                     await link.aclose(close.code, close.reason)
         except (DialFailed, LinkClosed) as error:
             self._log.info("connection ended", peer=self._arrival.peer, reason=str(error))
-        scope.cancel()
 
-    async def _serve(self, link: Link) -> None:
-        """Let the peer in, then read what it sends and what comes for it, side by side."""
+    async def _let_in(self, link: Link) -> bool:
+        """Wait for the peer to say hello, and tell whether it may stay."""
         self.progress.show("authenticating", peer=link.peer, wire=link.wire)
         wait_time = self._settings.new_token_wait_time
         entrance = Entrance(self._caller, self._arrival.presented, self.ref, self._log, self.audit, wait_time)
@@ -183,7 +202,7 @@ class Session(Actor):
         self._arrival.admitted()
         if not isinstance(admitted, Admitted):
             self._close = admitted
-            return
+            return False
         self._caller = admitted.caller
         if self._caller.attachment is not None:
             self._deliveries.window = self._caller.attachment.window
@@ -201,23 +220,30 @@ class Session(Actor):
             client=caller.client_name or caller.client_id,
             cluster=caller.identity.cluster,
         )
-        log = self._log.debug if caller.is_admin else self._log.info  # commands come and go
-        log("session opened", peer=caller.peer, wire=caller.wire, client=caller.client_name)
+        self._note("session opened", wire=caller.wire, client=caller.client_name)
         log_context(self._log, self._settings, caller)
         link.send_nowait(admitted.welcome)
-        if not caller.is_admin:
-            self._clients[caller.pub_client_id] = ConnectedClient(caller, self._deliveries.attached)
+        return True
+
+    async def _serve(self, nursery: trio.Nursery) -> None:
+        """Read what the peer sends, and handle what comes for it, side by side; all of it ends with the link."""
+        client = self._caller.pub_client_id
+        if not self._caller.is_admin:
+            self._clients[client] = ConnectedClient(self._caller, self._deliveries.attached)
+        self._work_in(nursery)
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._read_until_closed, nursery.cancel_scope)
-                self._sender.may_run_in(nursery)
-                await self.handle_messages()
+            await self._read_until_closed()
+            nursery.cancel_scope.cancel()
         finally:
-            self._sender.may_run_in(None)
+            self._work_in(None)
             close = self._close or CloseSession(1011, "")
-            self._clients.pop(caller.pub_client_id, None)
+            self._clients.pop(client, None)
             self._calls.fail_all(close.reason or f"closed with code {close.code}")
-            log("session closed", peer=caller.peer, code=close.code, reason=close.reason, origin=self._origin)
+            self._note("session closed", code=close.code, reason=close.reason, origin=self._origin)
+
+    def _note(self, event: str, **facts: object) -> None:
+        log = self._log.debug if self._caller.is_admin else self._log.info  # commands come and go
+        log(event, peer=self._caller.peer, **facts)
 
     # What comes for the peer
 
@@ -267,7 +293,7 @@ class Session(Actor):
 
     # What the peer sends
 
-    async def _read_until_closed(self, scope: trio.CancelScope) -> None:
+    async def _read_until_closed(self) -> None:
         self._link.take_at_once(self._take_all)
         try:
             while True:
@@ -275,7 +301,6 @@ class Session(Actor):
         except LinkClosed as closed:
             self._close = CloseSession(closed.code, closed.reason)
             self._origin = closed.origin
-            scope.cancel()
 
     def _take_all(self, messages: Sequence[Message]) -> bool:
         for message in messages:

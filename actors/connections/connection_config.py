@@ -11,7 +11,7 @@ from actors.bunch import Bunch, bunchify
 from actors.secret import HIDDEN, Secret, masked_address
 from actors.settings import OutgoingSettings
 
-__all__ = ["config_of"]
+__all__ = ["ShownConfig", "config_of"]
 
 
 def config_of(settings: OutgoingSettings, name: str) -> Bunch:
@@ -31,3 +31,25 @@ def config_of(settings: OutgoingSettings, name: str) -> Bunch:
     config.other_addresses = tuple(map(masked_address, settings.other_addresses))
     config.headers = Bunch(dict.fromkeys(settings.headers, HIDDEN))
     return config
+
+
+class ShownConfig:
+    """A connection's settings as its hooks see them, which are not made before the first of them looks.
+
+    Args:
+        settings: The settings.
+        name: The connection's name.
+    """
+
+    __slots__ = ("_config", "_name", "_settings")
+
+    def __init__(self, settings: OutgoingSettings, name: str) -> None:
+        self._settings = settings
+        self._name = name
+        self._config: Bunch | None = None
+
+    def __call__(self) -> Bunch:
+        """Return them, the same object each time."""
+        if self._config is None:
+            self._config = config_of(self._settings, self._name)
+        return self._config

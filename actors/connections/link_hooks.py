@@ -19,11 +19,11 @@ from attrs import frozen
 from actors.connections.frames import FrameLane
 from actors.connections.hooks import Closed, Connected, IncomingRequest, MessageReceived
 from actors.envelope import HandlerRun
-from actors.errors import NotFound
+from actors.errors import LinkClosed, NotFound
 from actors.lazy import Lazy
 from actors.messages import Deliver, Extend, Message
 from actors.ports import Entropy
-from actors.pulse import Pulse
+from actors.pulse import Latch, Pulse
 from actors.ref import ActorRef
 from actors.services.hook_calls import ask_hook
 from actors.settings import OutgoingSettings
@@ -32,7 +32,7 @@ from actors.topics.handling import Handling, Verdict
 from actors.topics.lanes import Lanes
 from actors.topics.settlement import Settlement
 
-__all__ = ["LinkHooks", "OnSettled"]
+__all__ = ["LinkBegan", "LinkHooks", "OnSettled"]
 
 _NO_HOOK = "there is no on_message hook"
 
@@ -48,8 +48,17 @@ class _Request:
     settled: OnSettled
 
 
+@frozen
+class LinkBegan:
+    """What is known of a link when it is there; see `Connected`."""
+
+    attempt: int
+    resumed: bool = False
+    missed: int = 0
+
+
 class LinkHooks:
-    """Runs the hook services of one link.
+    """Runs the hook services of one link, in a task that a link without anything to run does without.
 
     Args:
         ref: Finds actors.
@@ -57,7 +66,7 @@ class LinkHooks:
         log: The connection's logger.
         after: The hooks of the link before this one.
         handling: What is known of messages that came over this link and those before it.
-        config: What the hooks see of the settings.
+        config: Gives what the hooks see of the settings.
         conn: What makes clients for the hooks.
         send: Sends an answer to a delivery, or an `Extend`.
         is_extending: Whether the sender of deliveries understands `Extend`.
@@ -73,7 +82,7 @@ class LinkHooks:
         *,
         after: LinkHooks | None,
         handling: Handling,
-        config: Any,
+        config: Callable[[], Any],
         conn: Any,
         send: Callable[[Message], None],
         is_extending: bool,
@@ -98,26 +107,41 @@ class LinkHooks:
             self._one_less,
         )
         self._entropy = entropy
-        self._connected: Connected | None = None
+        self._began: LinkBegan | None = None
         self._connect_run = HandlerRun()
         self._close_run = HandlerRun()
-        self._connect_ended = trio.Event()
+        self._connect_ended = Latch()
         self._is_begun = False
-        self._closed: Closed | None = None
-        self._link_ended = trio.Event()
+        self._closed: LinkClosed | None = None
+        self._link_ended = Latch()
+        self._running = Lazy(self._run)
+        self._is_needed = False
         self._jobs: list[_Request] = []
         self._handling_in: trio.Nursery | None = None
         self._requests: dict[str, trio.CancelScope] = {}
         self._caught_up = Pulse()
         self.waiting = 0
         """How many messages were handed over and are not settled yet."""
-        self.done = trio.Event()
+        self.done = Latch()
 
     # What the link tells
 
-    def connected(self, event: Connected) -> None:
-        """Say what on_connect is to be told; comes before `run`."""
-        self._connected = event
+    def begin(self, began: LinkBegan, nursery: trio.Nursery) -> None:
+        """The link is there: run on_connect, and what comes, by tasks of a nursery as far as there are any hooks."""
+        self._running.may_run_in(nursery)
+        if self._after is not None and self._after.done.is_set():
+            self._after = None
+        if self._after is not None or self.settings.on_connect is not None:
+            self._began = began
+            self._need_task()
+        else:
+            self._is_begun = True
+            self._connect_ended.set()
+
+    def _need_task(self) -> None:
+        if not self._is_needed:
+            self._is_needed = True
+            self._running.need()
 
     def request(self, request: IncomingRequest, settled: OnSettled) -> None:
         """Hand a request of the server to on_message; any number run side by side."""
@@ -125,13 +149,15 @@ class LinkHooks:
             settled(None, NotFound(_NO_HOOK))
             return
         self.waiting += 1
+        self._need_task()
         self._requests[request.id] = trio.CancelScope()
-        self._start(_Request(MessageReceived(self._config, self._conn, request), settled))
+        self._start(_Request(MessageReceived(self._config(), self._conn, request), settled))
 
     def frame(self, data: object, size: int) -> None:
         """Hand a frame to on_message, one after the other; what it returns goes nowhere."""
         self.waiting += 1
-        self._frames.take(MessageReceived(self._config, self._conn, data), size)
+        self._need_task()
+        self._frames.take(MessageReceived(self._config(), self._conn, data), size)
         self._frame_task.need()
 
     def delivery(self, delivery: Deliver) -> None:
@@ -140,6 +166,7 @@ class LinkHooks:
             self._answer_delivery(Verdict(delivery, refused=_NO_HOOK))
             return
         self.waiting += 1
+        self._need_task()
         self._lanes.take(delivery)
 
     def cancel(self, request_id: str) -> bool:
@@ -149,10 +176,14 @@ class LinkHooks:
             scope.cancel()
         return scope is not None
 
-    def closed(self, event: Closed) -> None:
+    def closed(self, closed: LinkClosed) -> None:
         """The link has ended: cancel running hooks, then run on_close."""
-        self._closed = event
+        self._closed = closed
         self._link_ended.set()
+        if self._is_needed or self.settings.on_close is not None:
+            self._need_task()
+        else:
+            self.done.set()
 
     # How far the hooks are
 
@@ -168,8 +199,8 @@ class LinkHooks:
 
     # Running them
 
-    async def run(self) -> None:
-        """Run the hooks of this link, from its beginning until on_close has ended."""
+    async def _run(self) -> None:
+        """Run the hooks of this link, from when there is anything to run until on_close has ended."""
         try:
             await self._run_until_ended()
         finally:
@@ -183,7 +214,10 @@ class LinkHooks:
             if self._after is not None:
                 await self._after.done.wait()
                 self._after = None
-            nursery.start_soon(self._connect, nursery)
+            if self._is_begun:
+                self._begin_handling(nursery)
+            else:
+                nursery.start_soon(self._connect, nursery)
             await self._link_ended.wait()
             if not self._connect_run.has_begun:
                 await self._connect_ended.wait()
@@ -192,7 +226,7 @@ class LinkHooks:
             nursery.cancel_scope.cancel()
 
     async def finish(self) -> None:
-        """Where `run` was cut short: run on_close now, if these hooks had begun, after that of the link before."""
+        """Where that was cut short: run on_close now, if these hooks had begun, after that of the link before."""
         if self._after is not None:
             await self._after.finish()
         has_begun = self._is_begun or self._connect_run.has_begun
@@ -203,18 +237,25 @@ class LinkHooks:
     async def _close(self) -> None:
         if self._frames:
             self._log.warning("frames were not handled", count=len(self._frames))
-        if self.settings.on_close is not None and self._closed is not None:
-            await self._invoke(self.settings.on_close, self._closed, self._close_run)
+        closed, on_close = self._closed, self.settings.on_close
+        if on_close is not None and closed is not None:
+            event = Closed(self._config(), self._conn, closed.code, closed.reason, closed.origin)
+            await self._invoke(on_close, event, self._close_run)
         self.done.set()
 
     async def _connect(self, nursery: trio.Nursery) -> None:
         """Run on_connect, and have all else handled from then on."""
         try:
-            if self.settings.on_connect is not None and self._connected is not None:
-                await self._invoke(self.settings.on_connect, self._connected, self._connect_run)
+            began, on_connect = self._began, self.settings.on_connect
+            if on_connect is not None and began is not None:
+                event = Connected(self._config(), self._conn, began.attempt, began.resumed, began.missed)
+                await self._invoke(on_connect, event, self._connect_run)
             self._is_begun = True
         finally:
             self._connect_ended.set()
+        self._begin_handling(nursery)
+
+    def _begin_handling(self, nursery: trio.Nursery) -> None:
         self._handle_in(nursery)
         jobs, self._jobs = self._jobs, []
         for job in jobs:
@@ -236,7 +277,7 @@ class LinkHooks:
         self, delivery: Deliver, messages: Any, settlement: Settlement, run: HandlerRun
     ) -> Exception | None:
         request = IncomingRequest(delivery.id, delivery.timestamp, messages)
-        event = MessageReceived(self._config, self._conn, request, settlement)
+        event = MessageReceived(self._config(), self._conn, request, settlement)
         service, cid = str(self.settings.on_message), self._entropy.hex_id()
 
         async def handle(trace: str = "") -> tuple[object, Exception | None]:

@@ -16,6 +16,7 @@ import trio
 from actors.connections.remote_topics import RemoteSubscribe, RemoteUnsubscribe
 from actors.errors import CallError, LinkClosed, LinkLost
 from actors.failures import single
+from actors.pulse import Pulse
 from actors.services.call import CallResponse, RemoteCall
 from actors.topics.catalogue import name_problem
 
@@ -61,7 +62,13 @@ class LinkSubscriptions:
         self.is_answered = False
         """Whether every listed topic was answered."""
         self._asking = ""
-        self._relisted = trio.Event()
+        self._has_begun = False
+        self._is_relisted = False
+        self._relisted = Pulse()
+        self._is_complete = True
+        self._nursery: trio.Nursery | None = None
+        self._scope: trio.CancelScope | None = None
+        self._on_answered: Callable[[], None] = lambda: None
         self._listed = dict(topics)
         self._topics = dict(topics)
         self._ask = ask
@@ -71,34 +78,70 @@ class LinkSubscriptions:
         self._invoke = invoke
         self._log = log
 
-    async def keep(self, on_answered: Callable[[], None]) -> None:
-        """Subscribe to all topics, those refused again and again; `on_answered` is called after each round."""
-        is_complete = await self._ask_for_more()
+    def begin(self, nursery: trio.Nursery, on_answered: Callable[[], None]) -> None:
+        """Subscribe to all topics, those refused again and again, by a task of a nursery while there is any to do.
+
+        `on_answered` is called after each round, also where there is nothing to subscribe to.
+        """
+        self._nursery, self._on_answered = nursery, on_answered
+        if self._topics or self._ask is not None or self._is_resumed:
+            self._start()
+        else:
+            self._has_begun = self.is_answered = True
+            on_answered()
+
+    def end(self) -> None:
+        """The link has ended: do no more."""
+        self._nursery = None
+        if self._scope is not None:
+            self._scope.cancel()
+
+    def _start(self) -> None:
+        if self._nursery is not None and self._scope is None:
+            self._scope = trio.CancelScope()
+            self._nursery.start_soon(self._keep, self._scope)
+
+    async def _keep(self, scope: trio.CancelScope) -> None:
+        """Subscribe until all topics are subscribed to."""
+        with scope:
+            if not self._has_begun:
+                self._has_begun = True
+                await self._subscribe_first()
+                self._on_answered()
+            while self._is_relisted or self.refused or not self._is_complete:
+                if not self._is_relisted:
+                    with trio.move_on_after(self._retry_interval):
+                        await self._relisted.wait()
+                self._is_relisted = False
+                await self._subscribe_again()
+                self._on_answered()
+            self._scope = None
+
+    async def _subscribe_first(self) -> None:
+        self._is_complete = await self._ask_for_more()
         for topic in list(self._topics):
             if topic in self._topics and topic not in self.refused:
                 await self._subscribe(topic)
-        if self._is_resumed and is_complete:
+        if self._is_resumed and self._is_complete:
             await self._end_unlisted()
         self.is_answered = True
-        while True:
-            on_answered()
-            is_settled = is_complete and not self.refused
-            with trio.move_on_after(float("inf") if is_settled else self._retry_interval):
-                await self._relisted.wait()
-            self._relisted = trio.Event()
-            await self._end_delisted()
-            if not is_complete:
-                is_complete = await self._ask_for_more()
-            for topic in [one for one in self._topics if one not in self.subscribed]:
-                if topic in self._topics:
-                    await self._subscribe(topic)
+
+    async def _subscribe_again(self) -> None:
+        await self._end_delisted()
+        if not self._is_complete:
+            self._is_complete = await self._ask_for_more()
+        for topic in [one for one in self._topics if one not in self.subscribed]:
+            if topic in self._topics:
+                await self._subscribe(topic)
 
     def relist(self, topics: Mapping[str, Mapping[str, Any]]) -> None:
         """Have further topics subscribed to, and those unsubscribed from that are not listed any more."""
         self._topics = {**{one: how for one, how in self._topics.items() if one not in self._listed}, **topics}
         self._listed = dict(topics)
         self.refused = {topic: reason for topic, reason in self.refused.items() if topic in self._topics}
-        self._relisted.set()
+        self._is_relisted = True
+        self._relisted.notify()
+        self._start()
 
     async def _ask_for_more(self) -> bool:
         """Add the topics that on_subscribe lists; tell whether it answered with a list."""

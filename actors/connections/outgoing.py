@@ -24,10 +24,10 @@ from typing import Self
 import trio
 
 from actors.actor import Actor
-from actors.connections.connection_config import config_of
+from actors.connections.connection_config import ShownConfig
 from actors.connections.frames import FrameSender
-from actors.connections.hooks import Closed, Connected, Subscribing
-from actors.connections.link_hooks import LinkHooks
+from actors.connections.hooks import Subscribing
+from actors.connections.link_hooks import LinkBegan, LinkHooks
 from actors.connections.link_subscriptions import LinkSubscriptions
 from actors.connections.live_link import LiveLink
 from actors.connections.login import LinkIdentity, create_session, hello_of
@@ -38,6 +38,7 @@ from actors.messages import NATIVE, Message
 from actors.ports import Clock, Dialer, Entropy, Link, Threads
 from actors.pulse import Pulse
 from actors.retry import BackoffState
+from actors.secret import masked_address
 from actors.services.call import Call, CallResponse, RemoteCall
 from actors.services.reach import Connection, Reach
 from actors.settings import OutgoingSettings, Remote
@@ -60,6 +61,7 @@ class OutgoingConnection(Actor):
     """
 
     kind = "outgoing"
+    has_children = False
 
     def __init__(
         self,
@@ -95,7 +97,7 @@ class OutgoingConnection(Actor):
         self._conn = Connection(reach, self.actor)
         self._pending = PendingCalls(self.actor, self._entropy)
         self._frames = FrameSender(self.actor, self.settings.max_message_size, self._entropy)
-        self._config = config_of(self.settings, self.actor)
+        self._config = ShownConfig(self.settings, self.actor)
         self.mailbox.answer_timeout = self.settings.timeout
         self.progress.measure("pending", lambda: len(self._pending))
         self._show("connecting" if self.settings.active else "stopped")
@@ -104,7 +106,7 @@ class OutgoingConnection(Actor):
         """Go on with changed settings: the open link as far as it can, and all links after it."""
         settings = self.settings = newer.settings
         self._dialers = newer._dialers
-        self._config = config_of(settings, self.actor)
+        self._config = ShownConfig(settings, self.actor)
         self.mailbox.answer_timeout = settings.timeout
         self._frames = FrameSender(self.actor, settings.max_message_size, self._entropy)
         self._adopted.notify()
@@ -115,18 +117,26 @@ class OutgoingConnection(Actor):
     async def run(self) -> None:
         """Keep the link and carry calls until asked to stop, then say goodbye and let on_close end."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.handle_messages)
-            if self.settings.active:
-                nursery.start_soon(self._keep_link, nursery)
-            else:
-                self._stop_for_good("not active")
-            await self.stopping.wait()
-            if self._live is not None:
-                self._show("closing", reason="the connection is being stopped")
-                await self._live.link.aclose(1001, "Going away")
-            if self._hooks is not None:
-                await self._hooks.done.wait()
-            nursery.cancel_scope.cancel()
+            self.stopping.when_set(lambda: nursery.start_soon(self._say_goodbye, nursery.cancel_scope))
+            self.handle_messages_in(nursery)
+            try:
+                if self.settings.active:
+                    await trio.lowlevel.checkpoint()  # channels that are opened in this turn listen first
+                    await self._keep_link(nursery)
+                else:
+                    self._stop_for_good("not active")
+                await trio.sleep_forever()
+            finally:
+                self.handle_messages_in(None)
+                self.stopping.when_set(None)
+
+    async def _say_goodbye(self, scope: trio.CancelScope) -> None:
+        if self._live is not None:
+            self._show("closing", reason="the connection is being stopped")
+            await self._live.link.aclose(1001, "Going away")
+        if self._hooks is not None:
+            await self._hooks.done.wait()
+        scope.cancel()
 
     async def teardown(self) -> None:
         """Fail what still waits for an answer, and tell on_close where that was cut short."""
@@ -196,20 +206,23 @@ class OutgoingConnection(Actor):
         dialer = self._dialers[self._dial % len(self._dialers)]
         self._show("connecting", attempt=attempt, address=dialer.address)
         async with dialer.dial() as link:
-            settings = self.settings
             if self._dials_websocket:
                 self._links += 1
-                await self._use(link, Connected(self._config, self._conn, attempt), (), nursery)
+                await self._use(link, LinkBegan(attempt), (), nursery)
                 return
             self._show("authenticating", attempt=attempt, address=dialer.address, wire=link.wire)
-            hello = hello_of(settings, self.actor, self._identity, self._entropy, counter=self._links + 1)
-            welcome, first = await create_session(link, hello, address=dialer.address, timeout=settings.dial_timeout)
-            self._links += 1
-            self._pending.agree(welcome)
-            connected = Connected(self._config, self._conn, attempt, welcome.resumed, welcome.missed)
-            await self._use(link, connected, first, nursery)
+            began, first = await self._log_in(link, attempt, dialer.address)
+            await self._use(link, began, first, nursery)
 
-    async def _use(self, link: Link, connected: Connected, first: Sequence[Message], nursery: trio.Nursery) -> None:
+    async def _log_in(self, link: Link, attempt: int, address: str) -> tuple[LinkBegan, Sequence[Message]]:
+        """Have the remote make a session; return what is known of it, and what came right behind."""
+        hello = hello_of(self.settings, self.actor, self._identity, self._entropy, counter=self._links + 1)
+        welcome, first = await create_session(link, hello, address=address, timeout=self.settings.dial_timeout)
+        self._links += 1
+        self._pending.agree(welcome)
+        return LinkBegan(attempt, welcome.resumed, welcome.missed), first
+
+    async def _use(self, link: Link, began: LinkBegan, first: Sequence[Message], nursery: trio.Nursery) -> None:
         """Work with an established link until it ends; tell the hooks."""
         settings, on_subscribe = self.settings, self.settings.on_subscribe
         hooks = self._hooks = LinkHooks(
@@ -228,7 +241,7 @@ class OutgoingConnection(Actor):
         subscriptions = LinkSubscriptions(
             settings.listed,
             is_native=link.wire == NATIVE,
-            is_resumed=connected.resumed,
+            is_resumed=began.resumed,
             skipped=self._skipped,
             retry_interval=settings.backoff.longest,
             invoke=lambda call: self._call_over(link, call),
@@ -249,15 +262,17 @@ class OutgoingConnection(Actor):
         )
         if not self._dials_websocket:
             self.mailbox.take_at_once(self._hand_over_at_once)
-        hooks.connected(connected)
-        nursery.start_soon(hooks.run)
+        hooks.begin(began, nursery)
         self.progress.count("links")
         self._log.info("link ready", peer=link.peer, wire=link.wire)
         self._show_progress()
         closed = LinkClosed(1006, "the connection crashed", "local")
         try:
-            closed = await self._work(live, first)
+            subscriptions.begin(nursery, self._show_progress)
+            self._changed.notify()
+            closed = await live.receive(first)
         finally:
+            subscriptions.end()
             if self.stopping.is_set():
                 closed = LinkClosed(closed.code, closed.reason, "local")
             self._skipped = subscriptions.blame(closed)
@@ -265,20 +280,11 @@ class OutgoingConnection(Actor):
             self._live = None
             self.mailbox.take_at_once(None)
             self._pending.fail_all(str(closed))
-            hooks.closed(Closed(self._config, self._conn, closed.code, closed.reason, closed.origin))
+            hooks.closed(closed)
             self._log.warning("link lost", code=closed.code, reason=closed.reason, origin=closed.origin)
 
-    async def _work(self, live: LiveLink, first: Sequence[Message]) -> LinkClosed:
-        """Subscribe and receive side by side; return how the link ended."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(live.subscriptions.keep, self._show_progress)
-            self._changed.notify()
-            closed = await live.receive(first)
-            nursery.cancel_scope.cancel()
-        return closed
-
     async def _ask_for_topics(self, service: str) -> object:
-        call = Call({"ctx": Subscribing(self._config, self._conn)})
+        call = Call({"ctx": Subscribing(self._config(), self._conn)})
         timeout = self.settings.hook_timeout
         return await self.ref("service", service).ask(call, timeout=timeout, cid=self._entropy.hex_id())
 
@@ -357,7 +363,7 @@ class OutgoingConnection(Actor):
             self._show("ready" if live.subscriptions.is_answered else "subscribing")
 
     def _show(self, state: str, **detail: object) -> None:
-        facts: dict[str, object] = {"address": self._config.address, **detail}
+        facts: dict[str, object] = {"address": masked_address(self.settings.address), **detail}
         if self._live is not None:
             facts["wire"] = self._live.link.wire
             facts["subscribed"] = sorted(self._live.subscriptions.subscribed)

@@ -13,7 +13,7 @@ from actors.envelope import Envelope
 from actors.errors import ActorError, AskTimeout, CallError
 from actors.failures import single
 from actors.mailbox import Mailbox
-from actors.pulse import Pulse
+from actors.pulse import Latch, Pulse
 
 __all__ = ["Workers"]
 
@@ -58,7 +58,7 @@ class Workers:
         invoke: Callable[[Envelope], Awaitable[Any]],
         *,
         concurrency: int,
-        stopping: trio.Event,
+        stopping: Latch,
         progress: Progress,
         log: Any,
         ended_over: Callable[[BaseException], ActorError],

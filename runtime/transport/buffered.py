@@ -3,8 +3,8 @@
 trio-websocket sends under one lock, pongs of its reader included. Were a send to wait for the socket, two ends
 that both send large frames would each wait for the other to read, for ever; and a cancelled send would leave half
 a frame behind. So `send_all` sends what goes at once (`runtime.transport.direct`) and appends the rest to a buffer; the
-writer task joins what has gathered there into one write; and whoever sends messages waits for room before a message is
-framed. What cannot wait, pongs, may go over the high mark up to a hard limit, beyond which the stream breaks.
+writer's task joins what has gathered there into one write; and whoever sends messages waits for room before a message
+is framed. What cannot wait, pongs, may go over the high mark up to a hard limit, beyond which the stream breaks.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from actors.lazy import Lazy
+from actors.pulse import Latch, Pulse
 from runtime.transport.direct import direct_way
 from runtime.transport.shortcut import Shortcut
 
@@ -29,7 +31,7 @@ _CLOSE_FRAME = b"\x88"
 
 
 class BufferedStream(trio.abc.Stream):
-    """A stream with an outgoing buffer. `run_writer` must run as long as it is used.
+    """A stream with an outgoing buffer. Its `writer` must be allowed to run as long as it is used.
 
     Args:
         transport: Where the bytes go.
@@ -46,13 +48,12 @@ class BufferedStream(trio.abc.Stream):
         self._hard_limit = HIGH_WATER + max_frame + CONTROL_ROOM
         self._buffer = bytearray()
         self._in_flight = 0
-        self._has_data = trio.Event()
-        self._has_room = trio.Event()
-        self._has_room.set()
-        self._drained = trio.Event()
-        self._drained.set()
+        self.writer = Lazy(self._write)
+        """The task that writes what does not go at once, which a link over which little goes does without."""
+        self._to_write = Pulse()
+        self._written = Pulse()
         self._broken: str | None = None
-        self._closing: trio.Event | None = None
+        self._closing: Latch | None = None
         self._is_closed = False
         self._is_receiving = False
         self.has_sent_close = False
@@ -61,8 +62,10 @@ class BufferedStream(trio.abc.Stream):
         """Gives what is still to be said when the stream is closed."""
         self._taken_at = trio.current_time()
         self.last_received_at = trio.current_time()
-        self.ended = trio.Event()
+        self.ended = Latch()
         """Set when nothing more will be received."""
+        self.on_failed: Callable[[], object] = lambda: None
+        """Called when nothing more can be sent, which the library takes for the end when it wants to send something."""
 
     @property
     def has_room(self) -> bool:
@@ -87,11 +90,12 @@ class BufferedStream(trio.abc.Stream):
     async def wait_room(self) -> None:
         """Wait until a message may be framed; return at once when the stream is broken or closed."""
         while not self.has_room and self._broken is None and not self._is_closed:
-            await self._has_room.wait()
+            await self._written.wait()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send at once what goes, and append the rest; never waits, and so cannot be cancelled half-way."""
         if self._is_closed:
+            self.on_failed()
             msg = "the stream is closed"
             raise trio.ClosedResourceError(msg)
         if self._broken is not None:
@@ -110,24 +114,21 @@ class BufferedStream(trio.abc.Stream):
         if len(self._buffer) + self._in_flight > self._hard_limit:
             self._break("the peer does not read, and too much waits for it")
             raise trio.BrokenResourceError(self._broken)
-        # an event that somebody may wait for already stays: a replaced one would never be set
-        if not self.has_room and self._has_room.is_set():
-            self._has_room = trio.Event()
-        if self._drained.is_set():
-            self._drained = trio.Event()
-        self._has_data.set()
+        self._to_write.notify()
+        self.writer.need()
 
     async def wait_send_all_might_not_block(self) -> None:
         """Return at once: sending never blocks."""
         await trio.lowlevel.checkpoint()
 
-    async def run_writer(self) -> None:
+    async def _write(self) -> None:
         """Write what is in the buffer, joining what has gathered, until cancelled or broken."""
         while self._broken is None:
-            await self._has_data.wait()
+            if not self._buffer:
+                await self._to_write.wait()
+                continue
             data, self._buffer = self._buffer, bytearray()
             self._in_flight = len(data)
-            self._has_data = trio.Event()
             try:
                 with memoryview(data) as waiting:
                     for start in range(0, len(data), CHUNK):
@@ -137,17 +138,19 @@ class BufferedStream(trio.abc.Stream):
                 self._break(str(error))
             finally:
                 self._in_flight = 0
-            if not self._buffer:
-                self._drained.set()
-            if self.has_room:
-                self._has_room.set()
+            self._written.notify()
+
+    async def _wait_written(self) -> None:
+        """Wait until nothing is left to write, or nothing can be written any more."""
+        while (self._buffer or self._in_flight) and self._broken is None:
+            await self._written.wait()
 
     def _break(self, reason: str) -> None:
         self._broken = reason
+        self.on_failed()
         self._buffer.clear()
-        self._has_room.set()
-        self._drained.set()
-        self._has_data.set()
+        self._written.notify()
+        self._to_write.notify()
         self.ended.set()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
@@ -155,29 +158,26 @@ class BufferedStream(trio.abc.Stream):
         while True:
             if self.until_wanted is not None:
                 await self.until_wanted()
-            data = await self._receive(max_bytes)
-            if not data or self._shortcut is None:
+            if self._broken is not None:
+                raise trio.BrokenResourceError(self._broken)
+            self._is_receiving = True
+            try:
+                data = await (self._direct or self._transport).receive_some(max_bytes)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                self.ended.set()
+                raise
+            finally:
+                self._is_receiving = False
+            if not data:
+                self.ended.set()
                 return data
-            rest = self._shortcut.sort(data)
-            if rest:
-                return rest
-
-    async def _receive(self, max_bytes: int | None) -> bytes | bytearray:
-        if self._broken is not None:
-            raise trio.BrokenResourceError(self._broken)
-        self._is_receiving = True
-        try:
-            data = await (self._direct or self._transport).receive_some(max_bytes)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self.ended.set()
-            raise
-        finally:
-            self._is_receiving = False
-        if data:
             self.last_received_at = trio.current_time()
-        else:
-            self.ended.set()
-        return data
+            if self._shortcut is None:
+                return data
+            data = self._shortcut.sort(data)
+            if data:
+                return data
+            del data  # this waits long for what comes next, and the frame is not to be kept meanwhile
 
     def abort(self, reason: str) -> None:
         """Give up on the peer: what has not been sent is never sent, and closing waits for nothing."""
@@ -201,7 +201,7 @@ class BufferedStream(trio.abc.Stream):
 
         Closing while bytes are unread resets the connection, and the peer may lose what was written last.
         """
-        await self._drained.wait()
+        await self._wait_written()
         if isinstance(self._transport, trio.abc.HalfCloseableStream):
             with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 await self._transport.send_eof()
@@ -212,14 +212,14 @@ class BufferedStream(trio.abc.Stream):
         if self._closing is not None:
             await self._closing.wait()
             return
-        self._closing = trio.Event()
+        self._closing = Latch()
         try:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + FLUSH_TIMEOUT):
                 await self._say_farewell()
-                await self._drained.wait()
+                await self._wait_written()
         finally:
             self._is_closed = True
-            self._has_room.set()
+            self._written.notify()
             self._closing.set()
             await trio.aclose_forcefully(self._transport)
 

@@ -30,6 +30,8 @@ class Direct(Protocol):
 class _DirectSocket:
     """The socket of a stream."""
 
+    __slots__ = ("_socket", "_stream")
+
     def __init__(self, stream: trio.SocketStream) -> None:
         self._stream = stream
         self._socket = stream.socket

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import trio
 
 from actors.errors import LinkClosed
 from actors.messages import Denied, Goodbye, Message, Welcome
+from actors.pulse import Latch
 from runtime.transport.inbox import Inbox
 from runtime.transport.options import GOODBYE_TIMEOUT, CloseCode
 from runtime.transport.outbox import Outbox
@@ -39,7 +41,11 @@ class Ending:
         """The close that the writer is to carry out when what waits is sent."""
         self.own_close: LinkClosed | None = None
         """The close that the writer carries out: the reader takes the end for this one, not for the peer's."""
-        self.own_close_done = trio.Event()
+        self.own_close_done = Latch()
+        self.parting: Latch | None = None
+        """Set when a peer that was given up has been told so, as far as that goes."""
+        self.need_reader: Callable[[], object] = lambda: None
+        """Has the reader look for what the library says of the end."""
         self.peer_left = False
         """Whether the peer has said its last word, so that nothing more is sent."""
         self.gone_at = math.inf

@@ -10,6 +10,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from actors.deadlines import Timer, deadlines
 from actors.errors import LinkClosed
+from actors.pulse import Latch
 from runtime.transport.buffered import BufferedStream
 from runtime.transport.ending import Ending
 from runtime.transport.options import CloseCode, LinkOptions
@@ -76,6 +77,8 @@ class Heartbeat:
         """Watch over the peer from now on, by a task in a nursery now and then."""
         self._nursery = nursery
         nursery.start_soon(self._look)
+        if self._options.read_timeout < math.inf:
+            nursery.start_soon(self._watch_silence)
 
     def end(self) -> None:
         """Watch no more."""
@@ -115,29 +118,30 @@ class Heartbeat:
                     await self._give_up(CloseCode.PINGS_MISSED, "Pings missed")
                     return
 
-    @property
-    def minds_silence(self) -> bool:
-        """Tell whether something is to come from the peer at least every so often."""
-        return self._options.read_timeout < math.inf
-
-    async def watch_silence(self) -> None:
+    async def _watch_silence(self) -> None:
         """Wait no longer for something to come than was set."""
         reason = await until_silent(
             self._stream,
             read_timeout=self._options.read_timeout,
             is_throttled=lambda: self._reader.is_throttled,
         )
+        if self._ending.end is not None:
+            return
         _log.warning("out of patience", peer=self._peer, reason=reason)
         await self._give_up(CloseCode.ABNORMAL, reason)
 
     async def _give_up(self, code: int, reason: str) -> None:
         """End the link of a peer that does not answer: a close frame where it can be sent at once, then nothing."""
+        self._ending.parting = parting = Latch()
         self._ending.finish(LinkClosed(code, reason, "network"))
-        with trio.move_on_after(_PARTING):
-            try:
-                for frame in self._wire.last_words(reason):
-                    await self._socket.send_message(frame)
-            except ConnectionClosed:
-                pass  # the peer was faster
-            await self._socket.aclose(code, reason)
-        self._stream.abort(reason)
+        try:
+            with trio.move_on_after(_PARTING):
+                try:
+                    for frame in self._wire.last_words(reason):
+                        await self._socket.send_message(frame)
+                except ConnectionClosed:
+                    pass  # the peer was faster
+                await self._socket.aclose(code, reason)
+            self._stream.abort(reason)
+        finally:
+            parting.set()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from actors.messages import Message
 from actors.pulse import Pulse
@@ -44,9 +45,9 @@ class Inbox:
         self.notify()
         return messages
 
-    async def changed(self) -> None:
+    def changed(self) -> Coroutine[Any, Any, None]:
         """Wait until something was added or taken, or the link has ended."""
-        await self._pulse.wait()
+        return self._pulse.wait()
 
     def notify(self) -> None:
         """Wake whoever waits for a change."""

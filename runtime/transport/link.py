@@ -33,7 +33,7 @@ __all__ = ["WebSocketLink"]
 
 
 class WebSocketLink:
-    """Implements `actors.ports.Link`. `run` must run as long as the link is used.
+    """Implements `actors.ports.Link`. It is used between `begin` and `end`.
 
     Args:
         socket: The upgraded connection.
@@ -136,25 +136,30 @@ class WebSocketLink:
         """Ping the peer and tell whether anything came back; see `Link.is_alive`."""
         return await self._heartbeat.is_alive()
 
-    async def run(self) -> None:
-        """Read, write and watch over the link until it ends."""
-        try:
-            async with trio.open_nursery() as nursery:
-                self._outbox.writer.may_run_in(nursery)
-                self._heartbeat.begin(nursery)
-                if self._heartbeat.minds_silence:
-                    nursery.start_soon(self._heartbeat.watch_silence)
-                if self._pacer is not None:
-                    self._pacer.start = nursery.start_soon
-                await self._reader.run()
-                if self._pacer is not None and self._ending.own_close is None:
-                    self._pacer.hand_over_rest()
-                if self._ending.own_close is not None:
-                    await self._ending.own_close_done.wait()
-                nursery.cancel_scope.cancel()
-        finally:
-            self._outbox.writer.may_run_in(None)
-            self._heartbeat.end()
+    def begin(self, nursery: trio.Nursery, need_reader: Callable[[], object]) -> None:
+        """Take what comes, write, and watch over the peer, by tasks in a nursery where any are needed.
+
+        `need_reader` has `read` run in one of them.
+        """
+        self._ending.need_reader = need_reader
+        self._reader.begin()
+        self._outbox.writer.may_run_in(nursery)
+        self._heartbeat.begin(nursery)
+        if self._pacer is not None:
+            self._pacer.start = nursery.start_soon
+
+    async def read(self) -> None:
+        """Read what goes the library's way, until the link has ended; needed when there is any, and at the end."""
+        await self._reader.run()
+        if self._pacer is not None and self._ending.own_close is None:
+            self._pacer.hand_over_rest()
+
+    def end(self) -> None:
+        """Begin no task any more."""
+        self._outbox.writer.may_run_in(None)
+        self._heartbeat.end()
+        if self._pacer is not None:
+            self._pacer.start = None
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Flush, say goodbye and close, all within a bound; see `Link.aclose`."""
@@ -171,6 +176,8 @@ class WebSocketLink:
             ending.finish(LinkClosed(code, reason, "local"))
             if ending.own_close is not None:
                 await ending.own_close_done.wait()
+            if ending.parting is not None:
+                await ending.parting.wait()
             await self._socket.aclose(code, reason)
             if self._reader.is_cut_short:
                 await self._stream.linger()

@@ -69,10 +69,13 @@ class Reader:
         self.is_cut_short = False
         """Whether the library closed the link in the middle of too large a message."""
 
-    async def run(self) -> None:
-        """Read until the link has ended."""
+    def begin(self) -> None:
+        """Take what comes past the library from now on."""
         self._stream.until_wanted = self._until_wanted
         self._shortcut.take = self._take_whole
+
+    async def run(self) -> None:
+        """Read what goes the library's way, until the link has ended; needed when there is any, and at the end."""
         try:
             while True:
                 frame = await self._socket.get_message()

@@ -79,6 +79,8 @@ class Shortcut:
         self._begun = 0
         self.take: Callable[[Frame, int], None] | None = None
         """Takes the frames, each with its size in bytes; while there is none, all go to the library."""
+        self.on_passed: Callable[[], object] = lambda: None
+        """Called when anything but a ping or a pong goes the library's way, which somebody is to hear from then."""
 
     @property
     def unfinished(self) -> int:
@@ -149,6 +151,7 @@ class Shortcut:
         size, head = second & 0x7F, 2
         if bool(second & _MASKED) is self._is_client or first & _RESERVED_BITS or opcode not in _OPCODES:
             self._is_over = True  # broken: the library says how
+            self.on_passed()
             return 0
         extended = _EXTENDED.get(size, 0)
         head += extended + (0 if self._is_client else 4)
@@ -180,6 +183,8 @@ class Shortcut:
         elif opcode < _CLOSE:
             self._is_in_fragments = not is_final
             self._with_library += is_final
+        if opcode <= _CLOSE or not is_final or size >= _MEDIUM:
+            self.on_passed()
         return 0
 
     def _is_text_so_far(self, data: bytes | bytearray, at: int, end: int) -> bool:

@@ -21,7 +21,9 @@ from wsproto.events import CloseConnection
 from wsproto.utilities import LocalProtocolError
 
 from actors.failures import single
+from actors.lazy import Lazy
 from actors.ports import Entropy
+from actors.pulse import Latch
 from runtime.transport.buffered import BufferedStream
 from runtime.transport.link import WebSocketLink
 from runtime.transport.options import PROTOCOL_ERRORS, LinkOptions
@@ -61,10 +63,11 @@ async def open_link(
         async with trio.open_nursery() as nursery:
             shortcut = Shortcut(is_client=is_client, max_size=options.max_message_size)
             stream = BufferedStream(transport, max_frame=options.max_message_size + _FRAME_OVERHEAD, shortcut=shortcut)
-            internals: trio.Nursery = await nursery.start(_write_in_shielded_nursery, stream)
+            internals = _Internals(stream, shortcut)
+            await nursery.start(internals.run)
             link: WebSocketLink | None = None
             try:
-                socket = await upgrade(cast("trio.Nursery", _ReaderTasks(internals, stream)), stream)
+                socket = await upgrade(cast("trio.Nursery", internals), stream)
                 if socket is not None:
                     stream.farewell = functools.partial(_verdict, socket, stream)
                     wire = make_wire(socket.subprotocol, _is_local(transport))
@@ -77,7 +80,7 @@ async def open_link(
                         options=options,
                         entropy=entropy,
                     )
-                    internals.start_soon(link.run)
+                    internals.begin(link)
                 yield link
             except Exception as error:  # taken out of the nursery, which would wrap it
                 failure = error
@@ -87,7 +90,7 @@ async def open_link(
                         await link.aclose(1001, "Going away")
                     await stream.aclose()
                 finally:
-                    internals.cancel_scope.cancel()
+                    internals.cancel()
     except* Exception as group:
         inner = single(group)
     if failure is not None:
@@ -96,38 +99,77 @@ async def open_link(
         raise inner
 
 
-async def _write_in_shielded_nursery(stream: BufferedStream, task_status: trio.TaskStatus[trio.Nursery]) -> None:
-    """Hold the nursery of a link's own tasks open, and be one of them: the stream's writer."""
-    with trio.CancelScope(shield=True):
-        async with trio.open_nursery() as nursery:
-            task_status.started(nursery)
-            await stream.run_writer()
-            await trio.sleep_forever()
+class _Internals:
+    """The tasks of a link, in a shielded nursery. The library's reader holds it open, and is all that an idle link has.
 
+    This is what the library is given as the nursery to start its reader in. What may end is not an error of the link:
+    the reader answers a ping and a protocol error of the peer also when a close frame has been sent or the stream has
+    ended meanwhile, and a peer that does not speak HTTP as though it were a client; it fails because it may not. It
+    ends at too large a message, and what is left of that must be received before the connection is closed.
 
-class _ReaderTasks:
-    """Where the library starts its reader: what may end that is not an error of the link.
-
-    The reader answers a ping and a protocol error of the peer also when a close frame has been sent or the stream has
-    ended meanwhile, and a peer that does not speak HTTP as though it were a client; it fails because it may not.
-    It ends at too large a message, and what is left of that must be received before the connection is closed.
+    Args:
+        stream: The stream under the link.
+        shortcut: Tells of what the library is to give.
     """
 
-    def __init__(self, nursery: trio.Nursery, stream: BufferedStream) -> None:
-        self._nursery = nursery
+    def __init__(self, stream: BufferedStream, shortcut: Shortcut) -> None:
         self._stream = stream
+        self._reader: Callable[[], Awaitable[object]] = trio.sleep_forever
+        self._has_reader = Latch()
+        self._link: WebSocketLink | None = None
+        self._reading = Lazy(self._read)
+        self._nursery: trio.Nursery | None = None
+        shortcut.on_passed = stream.on_failed = self._reading.need
 
     def start_soon(self, reader: Callable[[], Awaitable[object]]) -> None:
-        """Start the reader."""
-        self._nursery.start_soon(self._run, reader)
+        """Have the library's reader run."""
+        self._reader = reader
+        self._has_reader.set()
 
-    async def _run(self, reader: Callable[[], Awaitable[object]]) -> None:
-        try:
-            await reader()
-            await self._stream.drop_rest()
-        except (ConnectionClosed, LocalProtocolError, h11.LocalProtocolError) as error:
-            _log.debug("the reader ended", reason=str(error))
-            self._stream.ended.set()
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Hold the nursery open, and run the reader in it as soon as there is one."""
+        async with trio.open_nursery() as nursery:
+            nursery.cancel_scope.shield = True
+            self._nursery = nursery
+            self._stream.writer.may_run_in(nursery)
+            task_status.started()
+            try:
+                await self._has_reader.wait()
+                try:
+                    await self._reader()
+                    self._reading.need()
+                    await self._stream.drop_rest()
+                except (ConnectionClosed, LocalProtocolError, h11.LocalProtocolError) as error:
+                    _log.debug("the reader ended", reason=str(error))
+                    self._reading.need()
+                    self._stream.ended.set()
+                await trio.sleep_forever()
+            finally:
+                self._begin_nothing()
+
+    def begin(self, link: WebSocketLink) -> None:
+        """Have a link work from now on."""
+        self._link = link
+        if self._nursery is not None:
+            link.begin(self._nursery, self._reading.need)
+            self._reading.may_run_in(self._nursery)
+
+    async def _read(self) -> None:
+        if self._link is not None:
+            await self._link.read()
+
+    def cancel(self) -> None:
+        """End all of it."""
+        if self._nursery is not None:
+            self._nursery.cancel_scope.cancel()
+        self._begin_nothing()
+
+    def _begin_nothing(self) -> None:
+        self._nursery = None
+        self._stream.writer.may_run_in(None)
+        self._reading.may_run_in(None)
+        if self._link is not None:
+            self._link.end()
 
 
 def _verdict(socket: WebSocketConnection, stream: BufferedStream) -> bytes:

@@ -71,12 +71,13 @@ class Writer:
         """
         outbox, ending = self._outbox, self._ending
         try:
-            while True:
-                while not self._has_to_send:
+            while ending.end is None:
+                if not self._has_to_send:
                     if ending.requested is not None:
                         await self._close(ending.requested)
                         return
                     await self._wait_for_more()
+                    continue
                 await self._stream.wait_room()
                 if ending.peer_left:
                     continue
@@ -159,6 +160,7 @@ class Writer:
     async def _close(self, end: LinkClosed) -> None:
         reason = short_reason(end.reason)
         self._ending.own_close = LinkClosed(end.code, reason, end.origin)
+        self._ending.need_reader()  # which ends when the close frame is sent
         try:
             with trio.move_on_after(CLOSE_TIMEOUT):
                 await self._socket.aclose(end.code, reason)

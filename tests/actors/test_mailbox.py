@@ -280,3 +280,39 @@ class MailboxMachine(RuleBasedStateMachine):
 
 TestMailbox = MailboxMachine.TestCase
 TestMailbox.settings = settings(max_examples=60, stateful_step_count=30)
+
+
+async def test_a_receiver_begins_when_something_waits() -> None:
+    """It is begun once, at once where something waits already, and not where nobody is to begin any more."""
+    mailbox, begun = Mailbox(), []
+    mailbox.when_waiting(lambda: begun.append("taken back"))
+    mailbox.when_waiting(None)
+    mailbox.put_nowait(Envelope(1))
+    assert not begun
+    mailbox.when_waiting(lambda: begun.append("at once"))
+    assert begun == ["at once"]
+    mailbox.put_nowait(Envelope(2))
+    assert await rest_of(mailbox) == [1, 2]
+    mailbox.when_waiting(lambda: begun.append("later"))
+    assert begun == ["at once"]
+    await mailbox.put(Envelope(3))
+    mailbox.put_nowait(Envelope(4))
+    assert begun == ["at once", "later"]
+    with trio.fail_after(1):
+        assert await rest_of(mailbox) == [3, 4]
+
+
+async def test_a_receiver_that_was_begun_is_woken_like_others() -> None:
+    """What comes while it waits wakes it."""
+    mailbox, received = Mailbox(), []
+
+    async def receive() -> None:
+        while len(received) < 3:
+            received.append((await mailbox.get()).payload)
+
+    async with trio.open_nursery() as nursery:
+        mailbox.when_waiting(lambda: nursery.start_soon(receive))
+        for number in range(3):
+            mailbox.put_nowait(Envelope(number))
+            await wait_all_tasks_blocked()
+    assert received == [0, 1, 2]

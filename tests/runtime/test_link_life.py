@@ -145,6 +145,7 @@ async def test_each_listed_subscription_has_its_own_options_and_ends_when_it_is_
     expected: dict[str, Any] = {"/customer/extra": {}, "/customer/old": {}}
     assert found == expected | {"/customer/new": {"ordered": True, "deliver_from": "now"}}
     await apac.stop()
+    await until(lambda: not any(one["kind"] == "session" for one in emea.actors()))
     apac = await start(nursery, network, "apac", apac_settings(subscribe=("/customer/new",)), [recorder([])])
     await apac.until("outgoing", CONNECTION, "ready")
     found = {one["topic"]: one["options"] for one in await emea.invoke("isthmus.admin.subscriptions")}

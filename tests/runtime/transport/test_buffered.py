@@ -83,7 +83,7 @@ async def _sockets(network: MemoryNetwork, nursery: trio.Nursery) -> tuple[WebSo
     transport = await network.node("client").connect(ADDRESS)
     there = await listener.accept()
     stream = BufferedStream(transport, max_frame=2 * MIB)
-    nursery.start_soon(stream.run_writer)
+    stream.writer.may_run_in(nursery)
     found: dict[str, Any] = {}
 
     async def accept() -> None:
@@ -180,7 +180,7 @@ async def test_what_gathers_is_joined_into_one_write(autojump_clock: trio.testin
     transport = SlowStream()
     stream = BufferedStream(transport, max_frame=KIB)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(stream.run_writer)
+        stream.writer.may_run_in(nursery)
         await stream.send_all(b"first")
         await transport.writing.wait()
         for part in (b"a", b"bc", b"def"):
@@ -196,7 +196,7 @@ async def test_room_is_there_again_when_the_buffer_is_written(autojump_clock: tr
     transport = SlowStream()
     stream = BufferedStream(transport, max_frame=KIB)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(stream.run_writer)
+        stream.writer.may_run_in(nursery)
         await stream.send_all(bytes(HIGH_WATER))
         await transport.writing.wait()
         with trio.move_on_after(5) as patience:
@@ -217,7 +217,7 @@ async def test_a_control_frame_meanwhile_does_not_cost_a_waiter_its_turn(
     stream = BufferedStream(transport, max_frame=KIB)
     began = trio.current_time()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(stream.run_writer)
+        stream.writer.may_run_in(nursery)
         await stream.send_all(bytes(HIGH_WATER))
         with trio.fail_after(FLUSH_TIMEOUT / 2):
             async with trio.open_nursery() as waiting:
@@ -260,7 +260,7 @@ async def test_closing_flushes_first(autojump_clock: trio.testing.MockClock, is_
         transport.gate.set()
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(stream.run_writer)
+        stream.writer.may_run_in(nursery)
         nursery.start_soon(open_late)
         await stream.send_all(b"goodbye")
         with trio.CancelScope() as scope:
@@ -279,7 +279,7 @@ async def test_closing_takes_no_longer_than_its_bound(autojump_clock: trio.testi
     transport = SlowStream()
     stream = BufferedStream(transport, max_frame=KIB)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(stream.run_writer)
+        stream.writer.may_run_in(nursery)
         await stream.send_all(b"goodbye")
         began = trio.current_time()
         await stream.aclose()

@@ -32,7 +32,7 @@ async def test_a_socket_takes_what_goes_and_the_rest_follows() -> None:
     sent = b"".join(bytes([number]) * MIB for number in range(4))
     received = b""
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(stream.run_writer)
+        stream.writer.may_run_in(nursery)
         for number in range(4):
             await stream.send_all(sent[number * MIB : (number + 1) * MIB])
         assert not stream.has_room
