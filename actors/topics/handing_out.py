@@ -43,7 +43,7 @@ async def hand_out(
     try:
         await queues.settle(sub_key, [stored.place for stored in found])
     except CallError:
-        hand.again(found)
+        hand.again(found, was_sent=False)
         raise
     counts = hand.count([stored.place for stored in found])
     hand.done(found)

@@ -1,7 +1,8 @@
 """What a subscription has taken from its queue and is not done with: what goes out next, with what, and when. Pure.
 
 A message is ready, put off until a point in time, or under way in a delivery. After a failed delivery its messages go
-out one by one; how often each was sent, and how often it failed alone, is counted here.
+out one by one; how often each was sent, and how often it failed alone, is counted here. Of what goes out once and is
+answered, as nearly all does, nothing is noted but its delivery.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class InHand:
 
     under_way: dict[str, UnderWay] = field(factory=dict)
     deadlines: dict[str, float] = field(factory=dict)
-    _messages: dict[int, Stored] = field(factory=dict)
+    _again: dict[int, Stored] = field(factory=dict)
     _ready: InOrder = field(factory=InOrder)
     _alone: set[int] = field(factory=set)
     _put_off: dict[int, float] = field(factory=dict)
@@ -51,7 +52,7 @@ class InHand:
     _sent: dict[int, int] = field(factory=dict)
     _failures: dict[int, int] = field(factory=dict)
     _late: dict[str, UnderWay] = field(factory=dict)
-    _may_have_gone: bool = False
+    _gone: set[int] = field(factory=set)
 
     @property
     def ready(self) -> int:
@@ -78,7 +79,6 @@ class InHand:
 
     def add(self, taken: Taken) -> None:
         """Have what was taken ready."""
-        self._messages.update(zip([stored.place for stored in taken.messages], taken.messages, strict=True))
         self._sent.update(taken.deliveries)
         self._failures.update(taken.failures)
         self._alone.update(taken.failures)
@@ -98,20 +98,20 @@ class InHand:
 
     def _recall(self, place: int) -> Stored:
         del self._put_off[place]
-        stored = self._messages[place]
+        stored = self._again[place]
         self._put_off_bytes -= len(stored.body)
         return stored
 
     def next_batch(self, max_count: int, max_bytes: int) -> list[Stored]:
         """Return the first ready messages that may go out together, and have them ready no more."""
-        ready, alone, messages, left = self._ready, self._alone, self._messages, max_bytes
-        if not (alone or self._may_have_gone):
+        ready, alone, gone, left = self._ready, self._alone, self._gone, max_bytes
+        if not (alone or gone):
             return ready.take(max_count, max_bytes)
         found: list[Stored] = []
         while ready and len(found) < max_count:
             stored = ready.first
-            if stored.place not in messages:
-                ready.pop()  # answered late
+            if stored.place in gone:
+                self.done([ready.pop()])  # answered late
                 continue
             if found and (len(stored.body) > left or stored.place in alone):
                 break
@@ -120,7 +120,6 @@ class InHand:
             found.append(stored)
             if stored.place in alone:
                 break
-        self._may_have_gone = self._may_have_gone and bool(ready)
         return found
 
     def start(self, delivery: UnderWay, deadline: float) -> list[int]:
@@ -130,14 +129,9 @@ class InHand:
         return self.count(delivery.places)
 
     def count(self, places: Sequence[int]) -> list[int]:
-        """Note that messages at places are sent; return for each how often it has been now."""
+        """Return for each of the messages at places how often it has been sent, now included."""
         sent = self._sent
-        if sent.keys().isdisjoint(places):
-            sent.update(dict.fromkeys(places, 1))
-            return [1] * len(places)
-        counts = [sent.get(place, 0) + 1 for place in places]
-        sent.update(zip(places, counts, strict=True))
-        return counts
+        return [sent.get(place, 0) + 1 for place in places] if sent else [1] * len(places)
 
     def extend(self, delivery_id: str, deadline: float) -> None:
         """Wait longer for an answer."""
@@ -165,23 +159,29 @@ class InHand:
         late = self._late.pop(delivery_id, None)
         if late is None:
             return []
-        self._may_have_gone = True
         busy = {place for one in self.under_way.values() for place in one.places}
-        return [one for one in late.messages if one.place in self._messages and one.place not in busy]
+        return [one for one in late.messages if one.place in self._again and one.place not in busy]
 
     def lost(self, session: str) -> list[UnderWay]:
         """Return the deliveries on their way to a session that is gone; they are under way no more."""
         gone = [one.id for one in self.under_way.values() if one.attachment.session == session]
         return [delivery for one in gone if (delivery := self.answered(one)) is not None]
 
-    def again(self, messages: Sequence[Stored], *, alone: bool = False, at: float = 0.0) -> None:
-        """Have messages go out again, each alone where that is wanted, and not before a point in time."""
+    def again(self, messages: Sequence[Stored], *, alone: bool = False, at: float = 0.0, was_sent: bool = True) -> None:
+        """Have messages go out again, each alone where that is wanted, and not before a point in time.
+
+        Those that a delivery took out and that were not sent after all go out as if for the first time.
+        """
         for stored in messages:
+            place = stored.place
+            self._again[place] = stored
+            if was_sent:
+                self._sent[place] = self._sent.get(place, 0) + 1
             if alone:
-                self._alone.add(stored.place)
+                self._alone.add(place)
             if at:
-                self._put_off[stored.place] = at
-                heapq.heappush(self._due, (at, stored.place))
+                self._put_off[place] = at
+                heapq.heappush(self._due, (at, place))
                 self._put_off_bytes += len(stored.body)
             else:
                 self._ready.add(stored)
@@ -192,19 +192,22 @@ class InHand:
         self._failures[stored.place] = count = self._failures.get(stored.place, 0) + 1
         return count
 
-    def done(self, messages: Iterable[Stored]) -> None:
-        """Forget messages, wherever they are but under way."""
-        sent, known, has_failed = self._sent, self._messages, self._put_off or self._alone or self._failures
+    def done(self, messages: Iterable[Stored], *, late: bool = False) -> None:
+        """Forget messages, wherever they are but under way; `late` ones may be ready, or put off, once more."""
+        if not (self._again or self._sent or self._failures or self._gone):
+            return
         for stored in messages:
             place = stored.place
-            if known.pop(place, None) is None:
-                continue
-            sent.pop(place, None)
-            if has_failed:
-                if self._put_off.pop(place, None) is not None:
-                    self._put_off_bytes -= len(stored.body)
-                self._alone.discard(place)
-                self._failures.pop(place, None)
+            is_known = self._again.pop(place, None) is not None
+            self._sent.pop(place, None)
+            self._failures.pop(place, None)
+            self._alone.discard(place)
+            if self._put_off.pop(place, None) is not None:
+                self._put_off_bytes -= len(stored.body)
+            elif late and is_known:
+                self._gone.add(place)
+            else:
+                self._gone.discard(place)
 
 
 @define

@@ -176,7 +176,7 @@ class Subscription(Actor):
         if delivery is None:
             late = self._in_hand.answered_late(answer.delivery_id) if answer.refused is None else []
             self.progress.count("late" if late else "ignored")
-            self._acknowledge(_without(late, answer.refusals))
+            self._acknowledge(_without(late, answer.refusals), late=True)
             return
         self._give_room_back(delivery)
         if answer.refused is not None:
@@ -189,8 +189,8 @@ class Subscription(Actor):
             if (refusal := refused.get(stored.msg_id)) is not None:
                 await self._failed_alone(stored, refusal.reason or "refused", after=refusal.redeliver_after)
 
-    def _acknowledge(self, messages: Sequence[Stored]) -> None:
-        self._in_hand.done(messages)
+    def _acknowledge(self, messages: Sequence[Stored], *, late: bool = False) -> None:
+        self._in_hand.done(messages, late=late)
         self.progress.count("messages_acknowledged", len(messages))
         self._plan.acknowledged += [stored.place for stored in messages]
         self._to_settle.set()
@@ -286,7 +286,7 @@ class Subscription(Actor):
             return False
         batch = await self._deliverable(batch)
         if attachment not in self._plan.attached:
-            self._in_hand.again(batch)  # the session ended meanwhile
+            self._in_hand.again(batch, was_sent=False)  # the session ended meanwhile
         elif batch:
             self._send(attachment, batch, settings)
         return True
@@ -341,7 +341,7 @@ class Subscription(Actor):
         if expired:
             self.progress.count("expired")
             if not await self._bury(expired, "expired"):
-                self._in_hand.again(expired, at=trio.current_time() + self._settings.longest_pause)
+                self._in_hand.again(expired, at=trio.current_time() + self._settings.longest_pause, was_sent=False)
         return [stored for stored in batch if stored.expires_at > now]
 
     async def _wanted_by_hook(self, batch: list[Stored]) -> list[Stored]:
@@ -354,14 +354,15 @@ class Subscription(Actor):
         found = await hooks.before_delivery(batch, self._sub_key)
         if later := found[HookAction.SKIP]:
             self.progress.count("skipped")
-            self._in_hand.again(later, at=trio.current_time() + self._settings.wait_non_sock_err)
+            self._in_hand.again(later, at=trio.current_time() + self._settings.wait_non_sock_err, was_sent=False)
         if deleted := found[HookAction.DELETE]:
             self.progress.count("deleted")
             self._acknowledge(deleted)
         return found[HookAction.DELIVER]
 
     def _send(self, attachment: Attachment, batch: list[Stored], settings: DeliverySettings) -> None:
-        size = sum([len(stored.body) for stored in batch])
+        bodies = [stored.body for stored in batch]
+        size = sum(map(len, bodies))
         delivery = UnderWay(self._entropy.hex_id(), attachment, tuple(batch), size)
         counts = self._in_hand.start(delivery, trio.current_time() + settings.ack_timeout)
         attachment.window.take(self._sub_key, len(batch), size)
@@ -371,7 +372,7 @@ class Subscription(Actor):
         message = Deliver(
             delivery.id,
             self._sub_key,
-            [Delivered(count, msgspec.Raw(stored.body)) for count, stored in zip(counts, batch, strict=True)],
+            list(map(Delivered, counts, map(msgspec.Raw, bodies))),
             ack_timeout=settings.ack_timeout,
             compat=attachment.compat,
             is_bare=len(batch) == 1 and not settings.wrap_one_msg_in_list,

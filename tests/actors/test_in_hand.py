@@ -120,7 +120,7 @@ def test_a_late_answer_counts_unless_its_messages_are_under_way_again() -> None:
     send(hand, "d2", hand.next_batch(1, 100))
     late_ones = hand.answered_late("d1")
     assert [one.place for one in late_ones] == [2]
-    hand.done(late_ones)
+    hand.done(late_ones, late=True)
     assert hand.next_batch(9, 9) == []
     assert hand.answered_late("d1") == []
     assert hand.answered("d1") is None
@@ -133,7 +133,7 @@ def test_what_is_answered_late_does_not_go_out_again() -> None:
     send(hand, "d1", hand.next_batch(2, 100), deadline=5.0)
     [late] = hand.overdue(5.0)
     hand.again(late.messages)
-    hand.done(hand.answered_late("d1")[:1])
+    hand.done(hand.answered_late("d1")[:1], late=True)
     assert [one.place for one in hand.next_batch(9, 9)] == [2, 3]
     hand.add(taken(4))
     assert [one.place for one in hand.next_batch(9, 9)] == [4]
@@ -161,3 +161,76 @@ def test_batches_are_bounded(sizes: list[int], max_count: int, max_bytes: int) -
         assert len(batch) == 1 or sum(len(one.body) for one in batch) <= max_bytes
         seen += [one.place for one in batch]
     assert seen == list(range(1, len(sizes) + 1))
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "send", "send", "answer", "fail", "lose", "wait too long", "answer late", "return"]),
+        st.integers(1, 4),
+    ),
+    max_size=40,
+)
+
+
+@given(STEPS)
+def test_each_message_is_in_one_place_whatever_happens(steps: list[tuple[str, int]]) -> None:
+    """It goes out in order until it is answered, alone once it failed with others, and is counted each time."""
+    hand, now, place = InHand(), 0.0, 0
+    ready, alone, sent = dict[int, Stored](), set[int](), dict[int, int]()
+    under_way, late = dict[str, list[Stored]](), dict[str, list[Stored]]()
+
+    def first(count: int) -> list[int]:
+        found = list[int]()
+        for one in sorted(ready):
+            if len(found) == count or (found and one in alone):
+                break
+            found.append(one)
+            if one in alone:
+                break
+        return found
+
+    for number, (what, value) in enumerate(steps):
+        now += 1.0
+        if what == "add":
+            ready.update((one, message(one)) for one in range(place + 1, place + value + 1))
+            hand.add(taken(*range(place + 1, place + value + 1)))
+            place += value
+        elif what in {"send", "return"}:
+            expected = first(value)
+            batch = hand.next_batch(value, 1000)
+            assert [one.place for one in batch] == expected
+            if what == "return":
+                hand.again(batch, was_sent=False)
+            elif batch:
+                sent.update((one, sent.get(one, 0) + 1) for one in expected)
+                assert send(hand, f"d{number}", batch, now + 1.5) == [sent[one] for one in expected]
+                under_way[f"d{number}"] = [ready.pop(one) for one in expected]
+        elif what in {"answer", "fail"} and under_way:
+            name = list(under_way)[value % len(under_way)]
+            messages = under_way.pop(name)
+            delivery = hand.answered(name)
+            assert delivery is not None
+            assert list(delivery.messages) == messages
+            if what == "answer":
+                hand.done(delivery.messages)
+            else:
+                hand.again(delivery.messages, alone=True)
+                ready.update((one.place, one) for one in messages)
+                alone.update(one.place for one in messages)
+        elif what in {"lose", "wait too long"}:
+            for delivery in hand.lost("session") if what == "lose" else hand.overdue(now):
+                messages = under_way.pop(delivery.id)
+                if what == "wait too long":
+                    late[delivery.id] = messages
+                hand.again(messages)
+                ready.update((one.place, one) for one in messages)
+        elif what == "answer late" and late:
+            name, messages = late.popitem()
+            found = hand.answered_late(name)
+            assert [one.place for one in found] == [one.place for one in messages if one.place in ready]
+            hand.done(found, late=True)
+            for one in found:
+                del ready[one.place]
+        assert set(hand.under_way) == set(under_way)
+    left = [one for _ in range(place) for one in hand.next_batch(9, 1000)]
+    assert [one.place for one in left] == sorted(ready)
