@@ -6,13 +6,14 @@ What the database has to be told of a subscription's position it learns with the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import islice
 from operator import attrgetter
 
 import msgspec
 
 from actors.errors import CallError
-from actors.settings import TopicSettings
+from actors.settings import OnFull, TopicSettings
 from actors.topics.publication import NEVER, Publish, Published, Stored
 from runtime.store import publishing
 from runtime.store.ledger import Ledger
@@ -26,15 +27,18 @@ _encode = msgspec.msgpack.Encoder().encode
 def append(ledger: Ledger, name: str, publishes: Sequence[Publish]) -> Sequence[str | CallError] | None:
     """Give messages the next places of a topic; None where the database is needed for that.
 
-    Ordinary ones are made, held and offered to subscriptions in one go.
+    Ordinary ones are made, held and offered to subscriptions in one go; where a queue is full, its oldest go.
     """
     topic, settings = ledger.topics.get(name), ledger.settings(name)
     if topic is None or not _are_ordinary(publishes, settings):
         return publishing.append_to_memory(ledger, name, publishes)
     live, count, limit = topic.live, len(publishes), settings.max_depth_non_gd
-    is_full = limit and count + max([topic.depth_memory, *(one.depth_memory for one in live)]) > limit
-    if is_full or not all(one.is_taking for one in live):
+    if not all(one.is_taking for one in live) or (limit and topic.depth_memory + count > limit):
         return publishing.append_to_memory(ledger, name, publishes)
+    crowded = [one for one in live if limit and one.depth_memory + count > limit]
+    if crowded and (settings.on_full is OnFull.REJECT or any(one.failures for one in crowded)):
+        return publishing.append_to_memory(ledger, name, publishes)
+    surplus = [_surplus(one, limit, count) for one in crowded]
     hex_id, now = ledger.entropy.hex_id, ledger.now
     ids = [f"zpsm{hex_id()}" for _ in publishes]
     made = Published.all_of(
@@ -60,7 +64,34 @@ def append(ledger: Ledger, name: str, publishes: Sequence[Publish]) -> Sequence[
         subscription.head.offer_all(messages)
     if topic.is_waiting:
         topic.depth_memory += count
+    for subscription, places in zip(crowded, surplus, strict=True):
+        subscription.head.remove(places)
+        _be_done(subscription, places)
     return ids
+
+
+def _surplus(one: SubscriptionState, limit: int, count: int) -> list[int]:
+    """Return what a subscription loses while so many more come: for each beyond the limit what has waited longest.
+
+    What is under way is not lost; where all is, one more than the limit gets in.
+    """
+    topic, taken = one.topic, one.head.taken
+    free = max(0, limit - one.depth_memory)
+    beyond = count - free
+    waiting = (place for place in topic.volatile if place not in taken and not one.is_done_with(place))
+    found = list(islice(waiting, beyond))
+    new = range(topic.place + 1, topic.place + count + 1)
+    return [*found, *new][: beyond - (not free and not found)]
+
+
+def _be_done(one: SubscriptionState, places: Collection[int]) -> None:
+    """Note that places, which nobody holds for it any more, are none of a subscription's business."""
+    one.depth_memory -= len(places)
+    one.note_done(places)
+    end = one.done.end_of_run(one.acked_upto + 1)
+    if end is not None:
+        one.move_on(end)
+        one.topic.let_go()
 
 
 def _are_ordinary(publishes: Sequence[Publish], settings: TopicSettings) -> bool:
@@ -86,10 +117,5 @@ def settle(one: SubscriptionState, places: Sequence[int]) -> bool:
         return False
     for place in fresh:
         del taken[place]
-    one.depth_memory -= len(fresh)
-    one.note_done(range(first, last + 1) if last - first < len(fresh) else fresh)
-    end = one.done.end_of_run(one.acked_upto + 1)
-    if end is not None:
-        one.move_on(end)
-        topic.let_go()
+    _be_done(one, range(first, last + 1) if last - first < len(fresh) else fresh)
     return True

@@ -288,7 +288,7 @@ def _oldest(ledger: Ledger, topic: TopicState, one: SubscriptionState | None, *,
     candidates = (
         ledger.messages(topic, begin + 1, topic.place)
         if is_guaranteed
-        else (stored for place, stored in sorted(topic.volatile.items()) if place > begin)
+        else (stored for place, stored in topic.volatile.items() if place > begin)
     )
     for stored in candidates:
         if one is None or not (one.is_done_with(stored.place) or stored.place in one.head.taken):

@@ -107,7 +107,7 @@ class SubscriptionState:
 
 @define(eq=False)
 class TopicState:
-    """A topic: its last place, and the messages that are held in memory only.
+    """A topic: its last place, and the messages that are held in memory only, in the order of their places.
 
     `held_from` is a place before which none of these is; `cleaned_upto` is the place up to which nothing is kept any
     more, `cleaned` what is not kept beyond it. `depth_gd` and `depth_memory` count what waits for a first subscription
