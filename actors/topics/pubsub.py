@@ -77,8 +77,8 @@ class PubSub:
             Conflict: When the msg_id was used before, with other data.
             Overloaded: When the topic is full or not active.
         """
-        if data_list is None and not confirm and not self._reach.threads.inside():
-            return self._hand_over(name, data, options)
+        if data_list is None and not confirm:
+            return self._reach.bridge(self._hand_over, name, data, options)
         return self._reach.bridge(lambda: self._publish(name, data, data_list, options, confirm=confirm))
 
     async def _publish(
@@ -90,8 +90,6 @@ class PubSub:
         *,
         confirm: bool,
     ) -> Any:
-        if data_list is None and not confirm:
-            return await self._hand_over(name, data, options)
         topic = self._topic_of(name)
         allowed = may_publish(self._reach, topic, None)
         cid = self._reach.position()[0]
