@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection
 from enum import Enum
+from typing import Final, cast
 
 import trio
 from attrs import field, frozen, validators
@@ -40,6 +41,10 @@ class MailboxLimits:
     overflow: Overflow = Overflow.WAIT
 
 
+_NOTHING: Final = cast("deque[Envelope]", ())
+"""What waits before anything did: an empty deque has room for 64, and most mailboxes of many never hold anything."""
+
+
 class _Senders:
     """Those who wait for room, in the order in which they came; most mailboxes never have any."""
 
@@ -63,7 +68,7 @@ class Mailbox:
         self.dropped = 0
         self.answer_timeout = 30.0
         """Seconds that callers wait for an answer who ask how long that should be; the actor sets them."""
-        self._waiting: deque[Envelope] = deque()
+        self._waiting = _NOTHING
         self._lent: list[Envelope] = []
         """What a drain lends, the last one first."""
         self._bytes = 0
@@ -125,7 +130,10 @@ class Mailbox:
             return
         if not self._fits(envelope):
             self._make_room(envelope)
-        self._waiting.append(envelope)
+        try:
+            self._waiting.append(envelope)
+        except AttributeError:
+            self._waiting = deque((envelope,))
         self._bytes += envelope.size
         if self._waiting_receivers:
             self._wake_one()
@@ -136,7 +144,10 @@ class Mailbox:
             return False
         if self._taker is not None and not self._waiting and self._is_taken(envelope):
             return True
-        self._waiting.append(envelope)
+        try:
+            self._waiting.append(envelope)
+        except AttributeError:
+            self._waiting = deque((envelope,))
         self._bytes += envelope.size
         if self._waiting_receivers:
             self._wake_one()
@@ -217,8 +228,9 @@ class Mailbox:
         """Wait until something waits, then lend all of it: `take_lent` hands it out without waiting."""
         while not self._waiting and not self._lent:
             await self._park()
-        self._lent[:0] = reversed(self._waiting)
-        self._waiting.clear()
+        if self._waiting:
+            self._lent[:0] = reversed(self._waiting)
+            self._waiting.clear()
 
     async def _park(self) -> None:
         if self._receivers is None:
@@ -251,8 +263,10 @@ class Mailbox:
 
     def return_lent(self) -> None:
         """Put what was lent and not taken back in front, in order."""
-        self._waiting.extendleft(self._lent)
-        self._lent.clear()
+        if self._lent:
+            self._waiting = self._waiting or deque()
+            self._waiting.extendleft(self._lent)
+            self._lent.clear()
 
     def _take(self) -> Envelope:
         envelope = self._waiting.popleft()

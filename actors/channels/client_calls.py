@@ -5,7 +5,6 @@ What the peer has no credit for waits here, so that it holds up nothing else tha
 
 from __future__ import annotations
 
-from collections import deque
 
 from attrs import define, field
 
@@ -35,7 +34,7 @@ class ClientCalls:
     _entropy: Entropy
     _pending: PendingCalls = field(init=False)
     _waiting: dict[Envelope, None] = field(init=False, factory=dict)
-    _without_credit: deque[tuple[Link, Envelope]] = field(init=False, factory=deque)
+    _without_credit: list[tuple[Link, Envelope]] = field(init=False, factory=list)
 
     def __attrs_post_init__(self) -> None:
         self._pending = PendingCalls(self.client, self._entropy)
@@ -83,7 +82,7 @@ class ClientCalls:
         """Send what waited for credit, as far as there is some."""
         waiting, credit = self._without_credit, self._pending.credit
         while credit is not None and credit.is_open and waiting:
-            link, envelope = waiting.popleft()
+            link, envelope = waiting.pop(0)
             self._waiting.pop(envelope, None)
             if envelope.is_wanted:
                 self._pending.send_nowait(link, envelope)

@@ -6,7 +6,6 @@ still ask the peer that waits for it.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from actors.envelope import Envelope
@@ -27,7 +26,7 @@ class Turns:
         self._hand_over = hand_over
         self._is_sequential = is_sequential
         self._limit = limit
-        self._waiting: deque[Envelope] = deque()
+        self._waiting: list[Envelope] = []  # mostly empty, and an empty deque takes a dozen times as much
         self._current: Envelope | None = None
         self._is_advancing = False
 
@@ -37,7 +36,7 @@ class Turns:
             self._hand_over(envelope)
             return
         if len(self._waiting) >= self._limit:
-            self._waiting = deque(one for one in self._waiting if one.is_wanted)
+            self._waiting = [one for one in self._waiting if one.is_wanted]
         self._waiting.append(envelope)
         self.advance()
 
@@ -51,7 +50,7 @@ class Turns:
         self._is_advancing = True
         try:
             while self._waiting and (self._current is None or not self._current.is_wanted):
-                self._current = self._waiting.popleft()
+                self._current = self._waiting.pop(0)
                 if self._current.is_wanted:
                     self._hand_over(self._current)
         finally:

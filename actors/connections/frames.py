@@ -136,12 +136,12 @@ class FrameLane:
 
     def __init__(self, handle: Callable[[MessageReceived], Awaitable[object]]) -> None:
         self._handle = handle
-        self._waiting: deque[tuple[MessageReceived, int]] = deque()
+        self._waiting: deque[tuple[MessageReceived, int]] | None = None  # most links never have any
         self._bytes = 0
         self._changed = Pulse()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting or ())
 
     @property
     def is_full(self) -> bool:
@@ -155,6 +155,7 @@ class FrameLane:
 
     def take(self, event: MessageReceived, size: int) -> None:
         """Have an event wait for its turn; `size` is that of its frame."""
+        self._waiting = self._waiting or deque()
         self._waiting.append((event, size))
         self._bytes += size
         self._changed.notify()

@@ -45,7 +45,7 @@ class Pacer:
         self._inbox = inbox
         self._ending = ending
         self._peer = peer
-        self._held: deque[tuple[Sequence[Message], int]] = deque()
+        self._held: deque[tuple[Sequence[Message], int]] | None = None  # which is rarely needed
         self._is_passing_on = False
         self.start: Callable[[Callable[[], Awaitable[None]]], object] | None = None
         """Starts a task beside those of the link, where there is something to hold back."""
@@ -55,6 +55,7 @@ class Pacer:
         if not self._held and self._budget.take(len(messages), size, trio.current_time):
             self._inbox.extend(messages, size)
             return
+        self._held = self._held or deque()
         self._held.append((messages, size))
         self._inbox.held += size
         if not self._is_passing_on and self.start is not None:

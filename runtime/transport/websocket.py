@@ -133,6 +133,7 @@ class _Internals:
             self._nursery = nursery
             self._stream.writer.may_run_in(nursery)
             task_status.started()
+            del task_status  # which knows the nursery that this task was started in, and is kept as long as the frame
             try:
                 await self._has_reader.wait()
                 try:
