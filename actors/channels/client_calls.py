@@ -5,7 +5,6 @@ What the peer has no credit for waits here, so that it holds up nothing else tha
 
 from __future__ import annotations
 
-
 from attrs import define, field
 
 from actors.connections.pending import PendingCalls
