@@ -90,6 +90,7 @@ def _all_delivered(found: Sequence[Delivered], delivery: Deliver) -> list[dict[s
     """Return several messages as `delivered` does; most differ from the one before them in their first fields only."""
     result: list[dict[str, Any]] = []
     published = all_published([one.body for one in found])
+    before_first = 1 if delivery.compat == _OLD else 0
     common: tuple[Any, ...] = ()
     model: dict[str, Any] = {}
     for one, message in zip(found, published, strict=True):
@@ -101,7 +102,7 @@ def _all_delivered(found: Sequence[Delivered], delivery: Deliver) -> list[dict[s
             continue
         each = model.copy()
         each["topic_name"], each["msg_id"], each["data"], each["size"] = fields[:_OWN]
-        each["delivery_count"] = one.delivery_count - 1 if delivery.compat == _OLD else one.delivery_count
+        each["delivery_count"] = one.delivery_count - before_first
         result.append(each)
     return result
 
