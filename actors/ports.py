@@ -253,8 +253,11 @@ class QueueStore(Protocol):
         """Count a delivery of one message that failed."""
         ...
 
-    async def settle(self, sub_key: str, places: Sequence[int]) -> None:
-        """Be done with messages; those that it was done with before are passed over."""
+    async def settle(self, sub_key: str, places: Sequence[int], *, may_come_again: bool = False) -> None:
+        """Be done with messages; those that it was done with before are passed over.
+
+        Where they `may_come_again`, a power cut soon after this returns may have them wait again.
+        """
         ...
 
     async def bury(self, sub_key: str, places: Sequence[int], reason: str) -> None:

@@ -250,7 +250,7 @@ class Subscription(Actor):
     async def _settle(self) -> None:
         places = tuple(self._plan.acknowledged)
         if places:
-            await self._queues.settle(self._sub_key, places)
+            await self._queues.settle(self._sub_key, places, may_come_again=True)
             del self._plan.acknowledged[: len(places)]
 
     # Deliveries

@@ -30,6 +30,9 @@ T = TypeVar("T")
 
 Operation = Callable[[sqlite3.Connection], T]
 
+FULL = 2
+"""What SQLite calls it that each commit is synced."""
+
 
 class StoreThread(Protocol):
     """Where a store's blocking work is done."""
@@ -99,6 +102,8 @@ class GroupCommit:
         self._is_writing = False
         self._is_lent = False
         self._is_clean = True
+        self._syncs: bool = database.execute("PRAGMA synchronous").fetchone()[0] == FULL
+        self._is_syncing = self._syncs
         self._written = Pulse()
         self.meters: Meters | None = None
         """Where transactions are timed, where somebody looks."""
@@ -193,6 +198,7 @@ class GroupCommit:
         failure: StoreFailed | None = StoreFailed("the store cannot write: it was interrupted")
         try:
             self._undo()
+            self._sync(is_needed=not all(job.prepared is not None and job.prepared.may_be_lost for job in jobs))
             database.execute("BEGIN IMMEDIATE")
             for sql, values in statements:
                 database.execute(sql, values)
@@ -209,6 +215,12 @@ class GroupCommit:
                 self.failures += 1
                 for job in jobs:
                     job.error = failure
+
+    def _sync(self, *, is_needed: bool) -> None:
+        """Say whether the next commit is to be synced, where that is wanted at all; one that is syncs all before it."""
+        if self._syncs and is_needed != self._is_syncing:
+            self._database.execute(f"PRAGMA synchronous = {'FULL' if is_needed else 'NORMAL'}")
+            self._is_syncing = is_needed
 
     def _undo_if_possible(self) -> None:
         with suppress(sqlite3.Error):  # else the next group begins with it

@@ -22,7 +22,9 @@ class Prepared(Generic[T]):
     Args:
         statements: What the database is still to be told; without any, nothing is waited for.
         then: Called on the event loop once that is committed; gives the result.
+        may_be_lost: Whether a power cut may undo it, as long as it undoes what was committed later, too.
     """
 
     statements: Sequence[Statement]
     then: Callable[[], T]
+    may_be_lost: bool = False

@@ -18,9 +18,13 @@ def settle(ledger: Ledger, one: SubscriptionState, places: Sequence[int]) -> Non
     clean_done(ledger, one.topic)
 
 
-def prepare_settle(ledger: Ledger, one: SubscriptionState, places: Sequence[int]) -> Prepared[None] | None:
+def prepare_settle(
+    ledger: Ledger, one: SubscriptionState, places: Sequence[int], *, may_be_lost: bool
+) -> Prepared[None] | None:
     """Prepare `settle`, where nothing has to be read for it: all were taken, and so was what the position waits for."""
-    fresh = {place for place in places if not one.is_done_with(place)}
+    fresh = set(places)
+    if fresh and (min(fresh) <= one.acked_upto or one.done.meets(min(fresh), max(fresh))):
+        fresh = {place for place in fresh if not one.is_done_with(place)}
     taken, topic = one.head.taken, one.topic
     if not taken.keys() >= fresh or not one.failures.keys().isdisjoint(fresh) or one.acked_upto + 1 not in taken:
         return None
@@ -31,4 +35,4 @@ def prepare_settle(ledger: Ledger, one: SubscriptionState, places: Sequence[int]
     end = one.done.end_of_run(one.acked_upto + 1)
     if end is not None:
         one.move_on(end)
-    return Prepared([*ledger.position(one), *cleaned(topic)], lambda: None)
+    return Prepared([*ledger.position(one), *cleaned(topic)], lambda: None, may_be_lost=may_be_lost)

@@ -221,7 +221,7 @@ class SqliteStore:
         """Count a delivery that failed; see `QueueStore.failed`."""
         await self._with(sub_key, lambda one: consuming.failed(self._ledger, one, place, reason))
 
-    async def settle(self, sub_key: str, places: Sequence[int]) -> None:
+    async def settle(self, sub_key: str, places: Sequence[int], *, may_come_again: bool = False) -> None:
         """Be done with messages; see `QueueStore.settle`."""
         if self._group.is_idle:
             known = self._ledger.subscriptions.get(sub_key)
@@ -231,7 +231,7 @@ class SqliteStore:
         await self._with(
             sub_key,
             lambda one: settling.settle(self._ledger, one, places),
-            lambda one: settling.prepare_settle(self._ledger, one, places),
+            lambda one: settling.prepare_settle(self._ledger, one, places, may_be_lost=may_come_again),
         )
 
     async def bury(self, sub_key: str, places: Sequence[int], reason: str) -> None:

@@ -11,13 +11,13 @@ import trio
 
 from actors.settings import TopicSettings
 from actors.topics.catalogue import Catalogue
-from actors.topics.publication import Publish
+from actors.topics.publication import Publish, SubscriptionRecord
 from runtime.store.group import SystemStoreThread
 from runtime.store.schema import open_database, set_up
 from runtime.store.sqlite import SqliteStore
 from runtime.testing import SeededEntropy
 from tests.runtime.store.power import Disk, RecordedDatabase
-from tests.runtime.store.support import TOPIC, SetClock
+from tests.runtime.store.support import OWNER, TOPIC, Opened, SetClock
 
 CUTS = 60
 
@@ -75,6 +75,56 @@ async def test_a_power_cut_costs_no_confirmed_publish(tmp_path: Path, seed: int)
     random = Random(seed)
     cuts = sorted({len(disk.events), *(random.randrange(len(disk.events)) for _ in range(CUTS))})
     assert lost_by(disk, confirmed, cuts, tmp_path) == {}
+
+
+async def test_a_power_cut_may_bring_back_what_was_acknowledged_and_nothing_else(tmp_path: Path) -> None:
+    """Acknowledgements are not synced by themselves; what was handed out for good, and what is published, is."""
+    disk = Disk()
+    database: Any = RecordedDatabase(tmp_path / "store.db", disk)
+    set_up(database, 0, "FULL")
+    database.execute("PRAGMA wal_autocheckpoint = 20")
+    catalogue = Catalogue({TOPIC: TopicSettings(guaranteed=True)})
+    store = SqliteStore(
+        database,
+        thread=SystemStoreThread(),
+        clock=SetClock(),
+        entropy=SeededEntropy(1),
+        catalogue=catalogue,
+        cluster="emea",
+    )
+    await store.subscribe(SubscriptionRecord("a", TOPIC, OWNER))
+    await store.take("a", 100, 1 << 20)
+    published: list[tuple[int, int]] = []
+    acknowledged: dict[int, int] = {}
+    handed_out: list[tuple[int, int]] = []
+    syncs_of_acknowledgements = 0
+    for number in range(40):
+        await store.append(TOPIC, [Publish.of("x" * 500, {}) for _ in range(3)])
+        places = [one.place for one in (await store.take("a", 100, 1 << 20)).messages]
+        published += [(len(disk.events), place) for place in places]
+        acknowledged |= dict.fromkeys(places[:2], len(disk.events))
+        before = len(disk.events)
+        await store.settle("a", places[:2], may_come_again=True)
+        syncs_of_acknowledgements += sum(what == "sync" and "wal" in name for what, name, *_ in disk.events[before:])
+        if number % 2:
+            await store.settle("a", places[2:])
+            handed_out.append((len(disk.events), places[2]))
+    database.close()
+    assert syncs_of_acknowledgements < 20, "but for those of checkpoints"
+    random = Random(1)
+    came_again = 0
+    for cut in sorted({random.randrange(published[0][0], len(disk.events)) for _ in range(CUTS)}):
+        disk.after_power_cut(cut, tmp_path / f"cut-{cut}")
+        opened = Opened(tmp_path / f"cut-{cut}" / "store.db")
+        waiting = {one.place for one in (await opened.store.take("a", 1000, 1 << 30)).messages}
+        opened.database.close()
+        known = {place for at, place in published if at <= cut}
+        gone = {place for at, place in handed_out if at <= cut}
+        done = {place for place, at in acknowledged.items() if at <= cut}
+        assert not waiting & gone
+        assert known - waiting - done <= {place for _at, place in handed_out}
+        came_again += len(waiting & done)
+    assert came_again
 
 
 async def test_without_syncs_a_power_cut_costs_confirmed_publishes(tmp_path: Path) -> None:
