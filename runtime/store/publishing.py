@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -41,11 +40,14 @@ def prepare_append(
     topic, settings = ledger.topics.get(name), ledger.settings(name)
     if topic is None or ledger.not_durable or not all(one.is_taking for one in topic.live):
         return None
-    largest = settings.max_message_size or math.inf
-    if any(
-        publish.msg_id or publish.deliver_to_sk or publish.size > largest or not _is_guaranteed(publish, settings)
-        for publish in publishes
-    ) or not _has_room(topic, settings, publishes):
+    kinds = {publish.has_gd for publish in publishes}
+    if False in kinds or (None in kinds and not settings.guaranteed):
+        return None
+    if {publish.msg_id for publish in publishes} != {""} or {publish.deliver_to_sk for publish in publishes} != {()}:
+        return None
+    if 0 < settings.max_message_size < max(publish.size for publish in publishes):
+        return None
+    if not _has_room(topic, settings, publishes):
         return None
     hex_id = ledger.entropy.hex_id
     ids = [f"zpsm{hex_id()}" for _ in publishes]
@@ -66,8 +68,7 @@ def prepare_append(
 
     def offer() -> Sequence[str | CallError]:
         for one in live:
-            for stored in found:
-                one.head.offer(stored)
+            one.head.offer_all(found)
         for one in marked:
             one.marked_upto = upto
         return ids
@@ -89,7 +90,8 @@ def append_to_memory(ledger: Ledger, name: str, publishes: Sequence[Publish]) ->
 
 def _has_room(topic: TopicState, settings: TopicSettings, publishes: Sequence[Publish]) -> bool:
     """Tell whether all queues have room for all of the messages, whoever gets which."""
-    guaranteed = sum(_is_guaranteed(publish, settings) for publish in publishes)
+    kinds = [publish.has_gd for publish in publishes]
+    guaranteed = kinds.count(True) + (kinds.count(None) if settings.guaranteed else 0)
     live = topic.live
     for limit, count, depths in (
         (settings.max_depth_gd, guaranteed, [topic.depth_gd, *(one.depth_gd for one in live)]),

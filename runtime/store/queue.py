@@ -57,9 +57,16 @@ class QueueHead:
             self._let_go()
 
     def offer_all(self, messages: Sequence[Stored]) -> None:
-        """Take note of messages that were published just now and are kept in memory, which are given in order."""
-        if self.horizon is None:
+        """Take note of messages that were published just now, in the order of their places."""
+        sizes = [len(stored.body) for stored in messages if stored.is_guaranteed]
+        size = sum(sizes)
+        has_room = not sizes or (
+            self._guaranteed + len(sizes) <= MAX_HELD and self._guaranteed_bytes + size <= MAX_HELD_BYTES
+        )
+        if self.horizon is None and has_room:
             self._held.add_all(messages)
+            self._guaranteed += len(sizes)
+            self._guaranteed_bytes += size
         else:
             for stored in messages:
                 self.offer(stored)

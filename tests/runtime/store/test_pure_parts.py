@@ -58,6 +58,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("offer"), st.sampled_from([5, 5, 5, 9, 1])),
         st.tuples(st.just("offer to memory"), st.integers(1, 3)),
+        st.tuples(st.just("offer together"), st.integers(1, 3)),
         st.tuples(st.just("take"), st.integers(1, 5)),
         st.tuples(st.just("anew"), st.just(0)),
         st.tuples(st.just("remove"), st.integers(1, 40)),
@@ -81,8 +82,11 @@ def test_a_head_gives_what_comes_first(steps: list[tuple[str, int]], held: int) 
                 place += 1
                 waiting[place] = Stored(place, value, f"m{place}", b"x")
                 head.offer(waiting[place])
-            elif what == "offer to memory":
-                found = [Stored(place + n, 5, f"m{place + n}", b"x", is_guaranteed=False) for n in range(1, value + 1)]
+            elif what.startswith("offer"):
+                is_stored = what == "offer together"
+                found = [
+                    Stored(place + n, 5, f"m{place + n}", b"x", is_guaranteed=is_stored) for n in range(1, value + 1)
+                ]
                 place += value
                 waiting.update((one.place, one) for one in found)
                 head.offer_all(found)
