@@ -69,6 +69,33 @@ class Session(Actor):
         logs: Where the last messages are kept, if the channel says so.
     """
 
+    # with more attributes than instances share the names of, each would have a dict of its own
+    __slots__ = (
+        "_arrival",
+        "_caller",
+        "_calls",
+        "_channel",
+        "_clients",
+        "_clock",
+        "_close",
+        "_deliveries",
+        "_entropy",
+        "_granted",
+        "_has_credit",
+        "_has_link",
+        "_hooks",
+        "_link",
+        "_logs",
+        "_open_sessions",
+        "_origin",
+        "_requests",
+        "_sender",
+        "_sendings",
+        "_settings",
+        "_streams",
+        "_to_send",
+    )
+
     kind = "session"
     restart = Restart.TEMPORARY
     has_children = False
@@ -127,9 +154,9 @@ class Session(Actor):
         self._calls = ClientCalls(self.actor, self._settings.max_in_flight, self._entropy)
         self._open_sessions[self] = None
         self.progress.show("connecting", peer=self._arrival.peer)
-        self.progress.measure("in_flight", lambda: len(self._requests))
-        self.progress.measure("streams", lambda: len(self._streams))
-        self.progress.measure("calls", lambda: len(self._calls))
+        self.progress.measure("in_flight", self._requests.__len__)
+        self.progress.measure("streams", self._streams.__len__)
+        self.progress.measure("calls", self._calls.__len__)
 
     async def run(self) -> None:
         """See the peer through until its link ends or the session is asked to stop."""

@@ -67,12 +67,46 @@ class LinkHooks:
         after: The hooks of the link before this one.
         handling: What is known of messages that came over this link and those before it.
         config: Gives what the hooks see of the settings.
-        conn: What makes clients for the hooks.
+        conn: Gives what makes clients for the hooks.
         send: Sends an answer to a delivery, or an `Extend`.
         is_extending: Whether the sender of deliveries understands `Extend`.
         entropy: Correlation ids.
         signals: What is told of deliveries, where somebody looks.
     """
+
+    # with more attributes than instances share the names of, each would have a dict of its own
+    __slots__ = (
+        "_after",
+        "_began",
+        "_caught_up",
+        "_close_run",
+        "_closed",
+        "_config",
+        "_conn",
+        "_connect_ended",
+        "_connect_run",
+        "_entropy",
+        "_extending_in",
+        "_frame_task",
+        "_frames",
+        "_handling",
+        "_handling_in",
+        "_is_begun",
+        "_is_extending",
+        "_is_needed",
+        "_jobs",
+        "_lanes",
+        "_link_ended",
+        "_log",
+        "_ref",
+        "_requests",
+        "_running",
+        "_send",
+        "_signals",
+        "done",
+        "settings",
+        "waiting",
+    )
 
     def __init__(
         self,
@@ -83,7 +117,7 @@ class LinkHooks:
         after: LinkHooks | None,
         handling: Handling,
         config: Callable[[], Any],
-        conn: Any,
+        conn: Callable[[], Any],
         send: Callable[[Message], None],
         is_extending: bool,
         entropy: Entropy,
@@ -99,13 +133,10 @@ class LinkHooks:
         self._send = send
         self._frames = FrameLane(self._handle_frame)
         self._frame_task = Lazy(self._frames.run)
-        self._lanes = Lanes(
-            handling,
-            self._run_on_message,
-            self._answer_delivery,
-            (lambda held: send(Extend([one.id for one in held]))) if is_extending else None,
-            self._one_less,
-        )
+        self._handling = handling
+        self._is_extending = is_extending
+        self._lanes: Lanes | None = None
+        self._extending_in: trio.Nursery | None = None
         self._entropy = entropy
         self._began: LinkBegan | None = None
         self._connect_run = HandlerRun()
@@ -151,13 +182,13 @@ class LinkHooks:
         self.waiting += 1
         self._need_task()
         self._requests[request.id] = trio.CancelScope()
-        self._start(_Request(MessageReceived(self._config(), self._conn, request), settled))
+        self._start(_Request(MessageReceived(self._config(), self._conn(), request), settled))
 
     def frame(self, data: object, size: int) -> None:
         """Hand a frame to on_message, one after the other; what it returns goes nowhere."""
         self.waiting += 1
         self._need_task()
-        self._frames.take(MessageReceived(self._config(), self._conn, data), size)
+        self._frames.take(MessageReceived(self._config(), self._conn(), data), size)
         self._frame_task.need()
 
     def delivery(self, delivery: Deliver) -> None:
@@ -167,7 +198,25 @@ class LinkHooks:
             return
         self.waiting += 1
         self._need_task()
+        if self._lanes is None:
+            self._lanes = self._open_lanes()
         self._lanes.take(delivery)
+
+    def _open_lanes(self) -> Lanes:
+        """Return what handles deliveries, which a link that brings none does without."""
+        lanes = Lanes(
+            self._handling,
+            self._run_on_message,
+            self._answer_delivery,
+            self._extend if self._is_extending else None,
+            self._one_less,
+        )
+        lanes.may_run_in(self._handling_in)
+        lanes.may_extend_in(self._extending_in)
+        return lanes
+
+    def _extend(self, held: list[Deliver]) -> None:
+        self._send(Extend([one.id for one in held]))
 
     def cancel(self, request_id: str) -> bool:
         """The server does not wait for a request's answer any more; tell whether it waited or was under way."""
@@ -205,12 +254,12 @@ class LinkHooks:
             await self._run_until_ended()
         finally:
             self._handle_in(None)
-            self._lanes.may_extend_in(None)
+            self._extend_in(None)
         await self._close()
 
     async def _run_until_ended(self) -> None:
         async with trio.open_nursery() as nursery:
-            self._lanes.may_extend_in(nursery)
+            self._extend_in(nursery)
             if self._after is not None:
                 await self._after.done.wait()
                 self._after = None
@@ -239,7 +288,7 @@ class LinkHooks:
             self._log.warning("frames were not handled", count=len(self._frames))
         closed, on_close = self._closed, self.settings.on_close
         if on_close is not None and closed is not None:
-            event = Closed(self._config(), self._conn, closed.code, closed.reason, closed.origin)
+            event = Closed(self._config(), self._conn(), closed.code, closed.reason, closed.origin)
             await self._invoke(on_close, event, self._close_run)
         self.done.set()
 
@@ -248,7 +297,7 @@ class LinkHooks:
         try:
             began, on_connect = self._began, self.settings.on_connect
             if on_connect is not None and began is not None:
-                event = Connected(self._config(), self._conn, began.attempt, began.resumed, began.missed)
+                event = Connected(self._config(), self._conn(), began.attempt, began.resumed, began.missed)
                 await self._invoke(on_connect, event, self._connect_run)
             self._is_begun = True
         finally:
@@ -263,8 +312,14 @@ class LinkHooks:
 
     def _handle_in(self, nursery: trio.Nursery | None) -> None:
         self._handling_in = nursery
-        self._lanes.may_run_in(nursery)
+        if self._lanes is not None:
+            self._lanes.may_run_in(nursery)
         self._frame_task.may_run_in(nursery)
+
+    def _extend_in(self, nursery: trio.Nursery | None) -> None:
+        self._extending_in = nursery
+        if self._lanes is not None:
+            self._lanes.may_extend_in(nursery)
 
     def _start(self, job: _Request) -> None:
         """Handle a request of the server as soon as on_connect has ended."""
@@ -277,7 +332,7 @@ class LinkHooks:
         self, delivery: Deliver, messages: Any, settlement: Settlement, run: HandlerRun
     ) -> Exception | None:
         request = IncomingRequest(delivery.id, delivery.timestamp, messages)
-        event = MessageReceived(self._config(), self._conn, request, settlement)
+        event = MessageReceived(self._config(), self._conn(), request, settlement)
         service, cid = str(self.settings.on_message), self._entropy.hex_id()
 
         async def handle(trace: str = "") -> tuple[object, Exception | None]:

@@ -60,6 +60,28 @@ class OutgoingConnection(Actor):
         handling: What is known of the messages of its subscriptions; shared with all instances that follow a crash.
     """
 
+    # with more attributes than instances share the names of, each would have a dict of its own
+    __slots__ = (
+        "_adopted",
+        "_changed",
+        "_clock",
+        "_config",
+        "_dial",
+        "_dialers",
+        "_entropy",
+        "_handling",
+        "_hooks",
+        "_hopeless",
+        "_identity",
+        "_last_error",
+        "_links",
+        "_live",
+        "_pending",
+        "_skipped",
+        "_threads",
+        "settings",
+    )
+
     kind = "outgoing"
     has_children = False
 
@@ -93,13 +115,10 @@ class OutgoingConnection(Actor):
 
     async def setup(self) -> None:
         """Prepare the table of calls."""
-        reach = Reach(self.directory, self._threads, self._entropy, lambda: ("", float("inf")), signals=self.signals)
-        self._conn = Connection(reach, self.actor)
         self._pending = PendingCalls(self.actor, self._entropy)
-        self._frames = FrameSender(self.actor, self.settings.max_message_size, self._entropy)
         self._config = ShownConfig(self.settings, self.actor)
         self.mailbox.answer_timeout = self.settings.timeout
-        self.progress.measure("pending", lambda: len(self._pending))
+        self.progress.measure("pending", self._pending.__len__)
         self._show("connecting" if self.settings.active else "stopped")
 
     def adopt(self, newer: Self) -> None:
@@ -108,7 +127,6 @@ class OutgoingConnection(Actor):
         self._dialers = newer._dialers
         self._config = ShownConfig(settings, self.actor)
         self.mailbox.answer_timeout = settings.timeout
-        self._frames = FrameSender(self.actor, settings.max_message_size, self._entropy)
         self._adopted.notify()
         if self._live is not None:
             self._live.adopt(settings)
@@ -284,7 +302,7 @@ class OutgoingConnection(Actor):
             self._log.warning("link lost", code=closed.code, reason=closed.reason, origin=closed.origin)
 
     async def _ask_for_topics(self, service: str) -> object:
-        call = Call({"ctx": Subscribing(self._config(), self._conn)})
+        call = Call({"ctx": Subscribing(self._config(), self._conn())})
         timeout = self.settings.hook_timeout
         return await self.ref("service", service).ask(call, timeout=timeout, cid=self._entropy.hex_id())
 
@@ -322,10 +340,15 @@ class OutgoingConnection(Actor):
                     return
                 if self._live is not None:
                     call.obstacle = "no room on the link" if self._pending.has_credit else "no credit for another call"
-                    way = self._frames if self._dials_websocket else self._pending
+                    frames = FrameSender(self.actor, self.settings.max_message_size, self._entropy)
+                    way = frames if self._dials_websocket else self._pending
                     await way.send(self._live.link, envelope)
                     return
                 await self._changed.wait()
+
+    def _conn(self) -> Connection:
+        """Return what makes clients for the hooks."""
+        return Connection(Reach(self.directory, self._threads, self._entropy, signals=self.signals), self.actor)
 
     async def _call_over(self, link: Link, call: RemoteCall) -> CallResponse:
         """Make a call of the connection's own over a given link."""

@@ -56,7 +56,8 @@ class Reach:
         directory: Finds actors.
         threads: Blocking code, and its way back.
         entropy: Ids.
-        position: Gives the cid and the deadline of the invocation that asks, so that both travel on.
+        position: Gives the cid and the deadline of the invocation that asks, so that both travel on;
+            what follows from none has no deadline.
         caller: Gives the peer that invokes.
         endpoint: Which topics it may use; None for all.
         signals: What is told of calls, where somebody looks.
@@ -66,7 +67,7 @@ class Reach:
     directory: Directory
     threads: Threads
     entropy: Entropy
-    position: Callable[[], tuple[str, float]]
+    position: Callable[[], tuple[str, float]] = lambda: ("", float("inf"))
     caller: Callable[[], Caller | None] = lambda: None
     endpoint: Endpoint | None = None
     signals: Signals | None = None

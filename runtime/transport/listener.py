@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import structlog
@@ -112,8 +112,10 @@ class WebSocketListener:
                 on_arrival(arrival)
 
     @asynccontextmanager
-    async def open_link(self, transport: trio.abc.Stream, arrival: _WebSocketArrival) -> AsyncGenerator[Link, None]:
+    async def open_link(self, arrival: _WebSocketArrival) -> AsyncGenerator[Link, None]:
         """Upgrade a peer's transport to a link, which lives as long as the context; `arrival` learns what it shows."""
+        transport = arrival.transport
+        arrival.opened()
         self._inside.count += 1
         upgrade = functools.partial(self._upgrade, arrival)
         try:
@@ -130,6 +132,7 @@ class WebSocketListener:
         finally:
             self._inside.count -= 1
             self._inside.leave(arrival.group)
+            arrival.admitted()
             await trio.aclose_forcefully(transport)
 
     def leave_handshakes(self, place: object) -> None:
@@ -190,15 +193,13 @@ class _WebSocketArrival:
         """The peer's address, to print."""
         return peer_of(self.transport)
 
-    @asynccontextmanager
-    async def open(self) -> AsyncGenerator[Link, None]:
+    def open(self) -> AbstractAsyncContextManager[Link]:
         """Upgrade, and give the link; see `Arrival.open`."""
+        return self._listener.open_link(self)
+
+    def opened(self) -> None:
+        """Whoever opens it also ends it."""
         self._unopened.pop(self, None)
-        try:
-            async with self._listener.open_link(self.transport, self) as link:
-                yield link
-        finally:
-            self.admitted()
 
     def admitted(self) -> None:
         """Leave its place among those who are shaking hands; see `Arrival.admitted`."""

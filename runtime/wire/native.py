@@ -273,8 +273,10 @@ class NativeWire:
                 self._pack = self.parts.pack = self.compression.pack
         if isinstance(message, Hello):
             self._hello = message
-        elif self._hello is not None and CREDIT in self._hello.features and CREDIT in message.features:
-            self._grant(message if is_own else self._hello)
+        elif self._hello is not None:
+            hello, self._hello = self._hello, None
+            if CREDIT in hello.features and CREDIT in message.features:
+                self._grant(message if is_own else hello)
 
     def _grant(self, own: Hello | Welcome) -> None:
         """Count from now on what the peer sends of what this end has said that it takes."""
