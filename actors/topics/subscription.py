@@ -279,11 +279,12 @@ class Subscription(Actor):
         if settings.ordered and self._in_hand.put_off:
             return False
         room, room_bytes = attachment.window.room_of(self._sub_key)
+        ready = self._in_hand.ready
         batch = self._in_hand.next_batch(
             min(settings.delivery_batch_size, max(1, room)), min(attachment.max_delivery_bytes, room_bytes)
         )
         if not batch:
-            return False
+            return self._in_hand.ready < ready  # what was ready has been answered late, and more may wait
         batch = await self._deliverable(batch)
         if attachment not in self._plan.attached:
             self._in_hand.again(batch, was_sent=False)  # the session ended meanwhile

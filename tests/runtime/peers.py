@@ -20,12 +20,18 @@ from tests.support import ADDRESS
 
 
 class Peer:
-    """A session. `received` are the messages that were delivered, each acknowledged at once."""
+    """A session.
+
+    `received` are the messages that were delivered, and `deliveries` what they came in, each acknowledged at once unless
+    the peer is silent.
+    """
 
     def __init__(self, link: Link, entropy: SeededEntropy) -> None:
         self._link = link
         self._entropy = entropy
         self.received: list[dict[str, Any]] = []
+        self.deliveries: list[Deliver] = []
+        self.is_silent = False
 
     async def say(self, message: Message) -> Message:
         """Send a message and return its answer."""
@@ -61,8 +67,14 @@ class Peer:
             if isinstance(message, Deliver):
                 found = messages_of(message)
                 self.received += found if isinstance(found, list) else [found]
-                self._link.send_nowait(Acknowledge(self._entropy.hex_id(), message.id))
+                self.deliveries.append(message)
+                if not self.is_silent:
+                    self.acknowledge(message)
         return messages
+
+    def acknowledge(self, delivery: Deliver) -> None:
+        """Say that all messages of a delivery were handled."""
+        self._link.send_nowait(Acknowledge(self._entropy.hex_id(), delivery.id))
 
 
 @asynccontextmanager

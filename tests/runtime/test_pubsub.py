@@ -242,6 +242,27 @@ async def test_several_sessions_share_a_subscription(
         assert await three.data(1) == [20]
 
 
+async def test_what_is_answered_late_holds_up_nothing(network: MemoryNetwork, nursery: trio.Nursery) -> None:
+    """A session that is free gets what waits behind messages that need not go out again after all."""
+    delivery = DeliverySettings(delivery_batch_size=2, ack_timeout=10.0)
+    emea = await started(nursery, network, settings_with(new=TopicSettings(guaranteed=True, delivery=delivery)))
+    async with peer_of(network, "zato", "none") as none:
+        sub_key = (await none.invoke(SUBSCRIBE, topic_name="/customer/new", unsub_on_wsx_close=False))["sub_key"]
+    for number in range(5):
+        await emea.publish("/customer/new", number)
+    async with peer_of(network, "zato", "one") as one, peer_of(network, "zato", "two") as two:
+        for peer, so_far in ((one, [0, 1]), (two, [2, 3])):
+            peer.is_silent = True
+            await peer.invoke(RESUME, sub_key=sub_key)
+            assert await peer.data(2) == so_far
+        assert (await one.data(3), await two.data(3)) == ([0, 1, 0], [2, 3, 1])  # one by one, since nobody answered
+        two.acknowledge(two.deliveries[0])
+        await two.invoke("zato.ping")
+        one.acknowledge(one.deliveries[1])
+        with trio.fail_after(5):  # in less time than the other one has to answer
+            assert await one.data(4) == [0, 1, 0, 4]
+
+
 async def test_messages_can_be_taken_instead_of_delivered(
     wire: str, network: MemoryNetwork, nursery: trio.Nursery
 ) -> None:
