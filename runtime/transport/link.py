@@ -15,6 +15,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 from actors.errors import LinkClosed
 from actors.messages import Goodbye, Message
 from actors.ports import Entropy
+from actors.pulse import Latch
 from runtime.transport.buffered import BufferedStream
 from runtime.transport.ending import Ending
 from runtime.transport.framing import Framer
@@ -60,7 +61,7 @@ class WebSocketLink:
         self._stream = stream
         self._wire = wire
         self._peer = peer
-        self._is_closing = False
+        self._closing: Latch | None = None
         self._inbox = inbox = Inbox()
         self._outbox = outbox = Outbox(wire.parts, options.max_unsent)
         pings = Pings(socket, wire, entropy, timeout=options.ping_timeout)
@@ -163,11 +164,18 @@ class WebSocketLink:
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Flush, say goodbye and close, all within a bound; see `Link.aclose`."""
-        if self._is_closing:
-            return
-        self._is_closing = True
+        if self._closing is None:
+            self._closing = Latch()
+            try:
+                await self._close(code, short_reason(reason))
+            finally:
+                self._closing.set()
+        elif not self._closing.is_set():
+            with trio.CancelScope(shield=True):  # whoever closes has a bound; the stream is to stay until then
+                await self._closing.wait()
+
+    async def _close(self, code: int, reason: str) -> None:
         ending = self._ending
-        reason = short_reason(reason)
         with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_TIMEOUT):
             while self._has_to_write and ending.end is None:
                 await self._outbox.changed()

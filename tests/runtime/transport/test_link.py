@@ -58,6 +58,19 @@ async def test_a_link_ends_with_its_session(network: MemoryNetwork, sent: Messag
         assert trio.current_time() - began <= GOODBYE_TIMEOUT
 
 
+async def test_who_closes_a_second_time_waits_for_the_first(network: MemoryNetwork, nursery: trio.Nursery) -> None:
+    """So an owner that leaves meanwhile takes the stream from no close that is under way."""
+    async with pair(network, QUIET) as (client, server):
+        network.silence("server", "client")
+        began = trio.current_time()
+        nursery.start_soon(client.aclose, 1001, "Going away")
+        await trio.testing.wait_all_tasks_blocked()
+        await client.aclose(1000, "")
+        assert trio.current_time() - began >= CLOSE_TIMEOUT
+        _messages, end = await rest_of(server)
+        assert (end.code, end.reason) == (1001, "Going away")
+
+
 # Heartbeat
 
 
