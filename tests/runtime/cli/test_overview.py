@@ -5,7 +5,12 @@ from __future__ import annotations
 import datetime
 import os
 import re
+import select
 import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -132,6 +137,35 @@ def test_a_rate_is_what_was_counted_over_the_window(steps: list[tuple[float, int
     assert rates.per_second("x") is None
 
 
+@contextmanager
+def somebody_else_at(port: int) -> Iterator[None]:
+    """Listen there, and hang up on everybody."""
+    with socket.create_server(("127.0.0.1", port)) as server:
+
+        def hang_up() -> None:
+            with suppress(OSError):
+                while True:
+                    server.accept()[0].close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def kill(pid: int) -> None:
+    """Kill somebody else's child, and wait until it is gone."""
+    handle = os.pidfd_open(pid)
+    try:
+        os.kill(pid, signal.SIGKILL)
+        select.select([handle], [], [])
+    finally:
+        os.close(handle)
+
+
 def test_the_live_view_follows_a_server_that_goes_away_and_comes_back(running: RunningSample) -> None:
     """Links count down to the next attempt, and Ctrl-C leaves the terminal as it was."""
     [emea] = [int(line.rpartition("pid=")[2]) for line in running.lines if "launcher emea" in line and "pid=" in line]
@@ -141,9 +175,10 @@ def test_the_live_view_follows_a_server_that_goes_away_and_comes_back(running: R
         terminal.until(ready)
         terminal.until(r"emea .*gateway\W.*listening.* 1 ")
         terminal.until(r"emea .*/customer/new\W.*active.* \d+\.\d +\d+\.\d ")
-        os.kill(emea, signal.SIGKILL)
-        terminal.until(r"emea\W.*not running")
-        terminal.until(r"backoff.*#\d+ in \d+ s ")
+        kill(emea)
+        with somebody_else_at(running.port):  # so that the link is down for long enough to be seen
+            terminal.until(r"emea\W.*not running")
+            terminal.until(r"backoff.*#\d+ in \d+ s ")
         terminal.until(ready)
         terminal.until(r"emea .*gateway\W.*listening.* 1 ")
         terminal.type("\x03")
