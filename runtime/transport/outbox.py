@@ -18,7 +18,7 @@ __all__ = ["MAX_OUTBOX", "Outbox"]
 MAX_OUTBOX = 256
 """How many messages may wait before those who can wait do."""
 
-MANY = 32
+MANY = 64
 """How many messages are written at once: the peer begins with them while this end goes on."""
 
 NEGLIGIBLE = 0.005
