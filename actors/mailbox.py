@@ -130,13 +130,7 @@ class Mailbox:
             return
         if not self._fits(envelope):
             self._make_room(envelope)
-        try:
-            self._waiting.append(envelope)
-        except AttributeError:
-            self._waiting = deque((envelope,))
-        self._bytes += envelope.size
-        if self._waiting_receivers:
-            self._wake_one()
+        self._queue_up(envelope)
 
     def put_if_room(self, envelope: Envelope) -> bool:
         """Queue the envelope where nobody has to wait for that; tell whether it was. Otherwise `put` is the way."""
@@ -144,6 +138,10 @@ class Mailbox:
             return False
         if self._taker is not None and not self._waiting and self._is_taken(envelope):
             return True
+        self._queue_up(envelope)
+        return True
+
+    def _queue_up(self, envelope: Envelope) -> None:
         try:
             self._waiting.append(envelope)
         except AttributeError:
@@ -151,7 +149,6 @@ class Mailbox:
         self._bytes += envelope.size
         if self._waiting_receivers:
             self._wake_one()
-        return True
 
     def _is_taken(self, envelope: Envelope) -> bool:
         """Offer an envelope to the taker, unless it is at work."""

@@ -40,6 +40,9 @@ _OLD = Compat.ZATO_3_0.value
 _OWN = 4
 """The first fields of `Published` are a message's own: its topic, id, data and size."""
 
+_WHERE_SET = ("correl_id", "in_reply_to", "ext_client_id", "user_ctx", "original_topic", "reason")
+"""What a message has a key for only where its publisher, or who buried it, said it."""
+
 
 def delivered(message: Published, sub_key: str, delivery_count: int, compat: str) -> dict[str, Any]:
     """Return the message as an on_message hook receives it.
@@ -67,18 +70,9 @@ def delivered(message: Published, sub_key: str, delivery_count: int, compat: str
     if is_old:
         return result
     result["recv_time_iso"] = published_at if recv_time == pub_time else iso_time(recv_time)
-    if message.correl_id:
-        result["correl_id"] = message.correl_id
-    if message.in_reply_to:
-        result["in_reply_to"] = message.in_reply_to
-    if message.ext_client_id:
-        result["ext_client_id"] = message.ext_client_id
-    if message.user_ctx:
-        result["user_ctx"] = message.user_ctx
-    if message.original_topic:
-        result["original_topic"] = message.original_topic
-    if message.reason:
-        result["reason"] = message.reason
+    for name in _WHERE_SET:
+        if value := getattr(message, name):
+            result[name] = value
     if message.ext_pub_time:
         result["ext_pub_time_iso"] = message.ext_pub_time
     if message.reply_to_sk:

@@ -13,8 +13,8 @@ from operator import attrgetter
 import msgspec
 
 from actors.errors import CallError
-from actors.settings import OnFull, TopicSettings
-from actors.topics.publication import NEVER, Publish, Published, Stored
+from actors.settings import OnFull
+from actors.topics.publication import NEVER, Publish, Stored
 from runtime.store import publishing
 from runtime.store.ledger import Ledger
 from runtime.store.state import SubscriptionState
@@ -30,7 +30,7 @@ def append(ledger: Ledger, name: str, publishes: Sequence[Publish]) -> Sequence[
     Ordinary ones are made, held and offered to subscriptions in one go; where a queue is full, its oldest go.
     """
     topic, settings = ledger.topics.get(name), ledger.settings(name)
-    if topic is None or not _are_ordinary(publishes, settings):
+    if topic is None or not publishing.are_ordinary(publishes, settings, are_guaranteed=False):
         return publishing.append_to_memory(ledger, name, publishes)
     live, count, limit = topic.live, len(publishes), settings.max_depth_non_gd
     if not all(one.is_taking for one in live) or (limit and topic.depth_memory + count > limit):
@@ -39,11 +39,8 @@ def append(ledger: Ledger, name: str, publishes: Sequence[Publish]) -> Sequence[
     if crowded and (settings.on_full is OnFull.REJECT or any(one.failures for one in crowded)):
         return publishing.append_to_memory(ledger, name, publishes)
     surplus = [_surplus(one, limit, count) for one in crowded]
-    hex_id, now = ledger.entropy.hex_id, ledger.now
-    ids = [f"zpsm{hex_id()}" for _ in publishes]
-    made = Published.all_of(
-        publishes, ids, topic=name, now=now, guaranteed=False, max_expiration=settings.limit_message_expiry
-    )
+    now = ledger.now
+    made = publishing.made_of(ledger, name, publishes, settings, are_guaranteed=False)
     messages = [
         Stored(
             place,
@@ -67,7 +64,7 @@ def append(ledger: Ledger, name: str, publishes: Sequence[Publish]) -> Sequence[
     for subscription, places in zip(crowded, surplus, strict=True):
         subscription.head.remove(places)
         _be_done(subscription, places)
-    return ids
+    return [one.msg_id for one in made]
 
 
 def _surplus(one: SubscriptionState, limit: int, count: int) -> list[int]:
@@ -87,31 +84,16 @@ def _surplus(one: SubscriptionState, limit: int, count: int) -> list[int]:
 def _be_done(one: SubscriptionState, places: Collection[int]) -> None:
     """Note that places, which nobody holds for it any more, are none of a subscription's business."""
     one.depth_memory -= len(places)
-    one.note_done(places)
-    end = one.done.end_of_run(one.acked_upto + 1)
-    if end is not None:
-        one.move_on(end)
+    if one.advance(places):
         one.topic.let_go()
-
-
-def _are_ordinary(publishes: Sequence[Publish], settings: TopicSettings) -> bool:
-    """Tell whether nothing is to be looked up, kept or refused for any of the messages."""
-    kinds = {publish.has_gd for publish in publishes}
-    if True in kinds or (settings.guaranteed and None in kinds):
-        return False
-    if {publish.msg_id for publish in publishes} != {""} or {publish.deliver_to_sk for publish in publishes} != {()}:
-        return False
-    return not settings.max_message_size or max(publish.size for publish in publishes) <= settings.max_message_size
 
 
 def settle(one: SubscriptionState, places: Sequence[int]) -> bool:
     """Be done with messages of a subscription, where all of them are held in memory only; tell whether they are."""
-    fresh = set(places)
+    fresh = one.not_done_with(places)
     if not fresh:
         return True
     first, last = min(fresh), max(fresh)
-    if first <= one.acked_upto or one.done.meets(first, last):
-        fresh = {place for place in fresh if not one.is_done_with(place)}
     topic, taken = one.topic, one.head.taken
     if not (taken.keys() >= fresh and topic.volatile.keys() >= fresh and one.failures.keys().isdisjoint(fresh)):
         return False

@@ -17,7 +17,7 @@ from runtime.store.prepared import Prepared
 from runtime.store.schema import MAX_PLACE, key_of
 from runtime.store.state import SubscriptionState, TopicState
 
-__all__ = ["append", "append_to_memory", "forget_old_ids", "prepare_append"]
+__all__ = ["append", "append_to_memory", "are_ordinary", "forget_old_ids", "made_of", "prepare_append"]
 
 FORGET_AT_ONCE = 1000
 
@@ -40,20 +40,9 @@ def prepare_append(
     topic, settings = ledger.topics.get(name), ledger.settings(name)
     if topic is None or ledger.not_durable or not all(one.is_taking for one in topic.live):
         return None
-    kinds = {publish.has_gd for publish in publishes}
-    if False in kinds or (None in kinds and not settings.guaranteed):
+    if not are_ordinary(publishes, settings, are_guaranteed=True) or not _has_room(topic, settings, publishes):
         return None
-    if {publish.msg_id for publish in publishes} != {""} or {publish.deliver_to_sk for publish in publishes} != {()}:
-        return None
-    if 0 < settings.max_message_size < max(publish.size for publish in publishes):
-        return None
-    if not _has_room(topic, settings, publishes):
-        return None
-    hex_id = ledger.entropy.hex_id
-    ids = [f"zpsm{hex_id()}" for _ in publishes]
-    made = Published.all_of(
-        publishes, ids, topic=name, now=ledger.now, guaranteed=True, max_expiration=settings.limit_message_expiry
-    )
+    made = made_of(ledger, name, publishes, settings, are_guaranteed=True)
     arriving = [Arriving(one, (), _extra(publish)) for one, publish in zip(made, publishes, strict=True)]
     found, statements = ledger.place(topic, arriving)
     live, upto = topic.live, topic.place
@@ -71,9 +60,34 @@ def prepare_append(
             one.head.offer_all(found)
         for one in marked:
             one.marked_upto = upto
-        return ids
+        return [one.msg_id for one in made]
 
     return Prepared(statements, offer)
+
+
+def are_ordinary(publishes: Sequence[Publish], settings: TopicSettings, *, are_guaranteed: bool) -> bool:
+    """Tell whether all are guaranteed, or none is, and nothing is to be looked up or refused for any of them."""
+    kinds = {publish.has_gd for publish in publishes}
+    if {settings.guaranteed if kind is None else kind for kind in kinds} != {are_guaranteed}:
+        return False
+    if {publish.msg_id for publish in publishes} != {""} or {publish.deliver_to_sk for publish in publishes} != {()}:
+        return False
+    return not settings.max_message_size or max(publish.size for publish in publishes) <= settings.max_message_size
+
+
+def made_of(
+    ledger: Ledger, name: str, publishes: Sequence[Publish], settings: TopicSettings, *, are_guaranteed: bool
+) -> list[Published]:
+    """Make of ordinary messages what subscribers get, with ids of their own."""
+    hex_id = ledger.entropy.hex_id
+    return Published.all_of(
+        publishes,
+        [f"zpsm{hex_id()}" for _ in publishes],
+        topic=name,
+        now=ledger.now,
+        guaranteed=are_guaranteed,
+        max_expiration=settings.limit_message_expiry,
+    )
 
 
 def append_to_memory(ledger: Ledger, name: str, publishes: Sequence[Publish]) -> list[str | CallError] | None:

@@ -22,17 +22,12 @@ def prepare_settle(
     ledger: Ledger, one: SubscriptionState, places: Sequence[int], *, may_be_lost: bool
 ) -> Prepared[None] | None:
     """Prepare `settle`, where nothing has to be read for it: all were taken, and so was what the position waits for."""
-    fresh = set(places)
-    if fresh and (min(fresh) <= one.acked_upto or one.done.meets(min(fresh), max(fresh))):
-        fresh = {place for place in fresh if not one.is_done_with(place)}
+    fresh = one.not_done_with(places)
     taken, topic = one.head.taken, one.topic
     if not taken.keys() >= fresh or not one.failures.keys().isdisjoint(fresh) or one.acked_upto + 1 not in taken:
         return None
     guaranteed = sum(taken.pop(place).is_guaranteed for place in fresh)
     one.depth_gd -= guaranteed
     one.depth_memory -= len(fresh) - guaranteed
-    one.note_done(fresh)
-    end = one.done.end_of_run(one.acked_upto + 1)
-    if end is not None:
-        one.move_on(end)
+    one.advance(fresh)
     return Prepared([*ledger.position(one), *cleaned(topic)], lambda: None, may_be_lost=may_be_lost)

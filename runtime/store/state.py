@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
 
 from attrs import Factory, define, field
@@ -72,6 +72,14 @@ class SubscriptionState:
         self.unwritten.gone.update(first for first, _last in self.done if first <= upto)
         self.done.discard_upto(upto)
 
+    def advance(self, places: Iterable[int]) -> bool:
+        """Be done with places that somebody had; tell whether the position moved on over those that follow it."""
+        self.note_done(places)
+        end = self.done.end_of_run(self.acked_upto + 1)
+        if end is not None:
+            self.move_on(end)
+        return end is not None
+
     @property
     def is_live(self) -> bool:
         """Tell whether it has not ended."""
@@ -85,6 +93,13 @@ class SubscriptionState:
     def is_done_with(self, place: int) -> bool:
         """Tell whether a message is none of this subscription's business any more, or never was."""
         return place <= self.acked_upto or place in self.done or (self.upto is not None and place > self.upto)
+
+    def not_done_with(self, places: Collection[int]) -> set[int]:
+        """Return those of the places, none of them beyond its end, that it is not done with."""
+        found = set(places)
+        if found and (min(found) <= self.acked_upto or self.done.meets(min(found), max(found))):
+            return {place for place in found if not self.is_done_with(place)}
+        return found
 
     def wants(self, stored: Stored) -> bool:
         """Tell whether a message is meant for it, as far as its publisher is asked."""
