@@ -18,7 +18,7 @@ IsthmusError
 │   ├── CallErrorGroup   500  (or that of all its parts) the handler failed with several errors at once
 │   ├── InvokeTimeout    504  sent, and no answer within the time-out
 │   ├── LinkLost         502  the link broke while the call was under way; `sent` tells
-│   ├── LinkDown         503  never sent: there was no link before the deadline
+│   ├── LinkDown         503  never sent: there was no link, or no room or credit on it, in time
 │   └── StoreFailed      503  the store could not write; nothing of what was asked is stored
 ├── ActorError           an actor could not take or answer a message
 │   ├── ActorNotFound, ActorCrashed, ActorStopped, MailboxFull, AskTimeout
@@ -241,7 +241,7 @@ class LinkLost(CallError):
 
 
 class LinkDown(CallError):
-    """The call was never sent: no link came before the deadline, or none can come."""
+    """The call was never sent: no link, or no room or credit on it, came in time, or none can come."""
 
     status = 503
 

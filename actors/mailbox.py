@@ -45,6 +45,10 @@ _NOTHING: Final = cast("deque[Envelope]", ())
 """What waits before anything did: an empty deque has room for 64, and most mailboxes of many never hold anything."""
 
 
+def _too_many(wait: float) -> str:
+    return f"its turn did not come within {wait:g} s"
+
+
 class _Senders:
     """Those who wait for room, in the order in which they came; most mailboxes never have any."""
 
@@ -68,6 +72,8 @@ class Mailbox:
         self.dropped = 0
         self.answer_timeout = 30.0
         """Seconds that callers wait for an answer who ask how long that should be; the actor sets them."""
+        self.obstacle: Callable[[float], str] = _too_many
+        """Says why a message got nowhere in so many seconds; an actor that knows more than its mailbox sets it."""
         self._waiting = _NOTHING
         self._lent: list[Envelope] = []
         """What a drain lends, the last one first."""

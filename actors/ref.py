@@ -46,7 +46,8 @@ class ActorRef:
     name: str
     _directory: Directory = field(repr=False, eq=False)
 
-    def _mailbox(self) -> Mailbox:
+    def mailbox(self) -> Mailbox:
+        """Return the mailbox of the moment, or raise `ActorNotFound`."""
         mailbox = self._directory.find_mailbox(self.name)
         if mailbox is None:
             msg = f"there is no actor {self.name!r}"
@@ -61,11 +62,11 @@ class ActorRef:
             ActorStopped: When it has been stopped.
             MailboxFull: When its mailbox has no room.
         """
-        self._mailbox().put_nowait(Envelope(payload, cid=cid, size=size))
+        self.mailbox().put_nowait(Envelope(payload, cid=cid, size=size))
 
     async def tell(self, payload: object, *, timeout: float = DEFAULT_TIMEOUT, cid: str = "") -> None:
         """Send without an answer, waiting at most `timeout` seconds for room, then raise `MailboxFull`."""
-        mailbox, envelope = self._mailbox(), Envelope(payload, cid)
+        mailbox, envelope = self.mailbox(), Envelope(payload, cid)
         if mailbox.put_if_room(envelope):
             return
         with trio.move_on_after(timeout):
@@ -92,7 +93,7 @@ class ActorRef:
             ActorError: When the actor does not exist, crashed over the message or was stopped.
             Exception: What the actor failed the message with.
         """
-        mailbox = self._mailbox()
+        mailbox = self.mailbox()
         timers = deadlines()
         slot, deadline = AwaitedReply(timers), timers.now() + timeout
         envelope = Envelope(payload, cid, deadline, slot)
@@ -113,4 +114,4 @@ class ActorRef:
 
     def send_nowait(self, envelope: Envelope) -> None:
         """Send an envelope whose reply slot the sender watches itself; raises as `tell_nowait` does."""
-        self._mailbox().put_nowait(envelope)
+        self.mailbox().put_nowait(envelope)

@@ -84,7 +84,7 @@ class ClientCalls:
             link, envelope = waiting.pop(0)
             self._waiting.pop(envelope, None)
             if envelope.is_wanted:
-                self._pending.send_nowait(link, envelope)
+                self._pending.send_late(link, envelope)
         if credit is not None and waiting:
             credit.when_open(self._send_waiting)
 

@@ -118,6 +118,7 @@ class OutgoingConnection(Actor):
         self._pending = PendingCalls(self.actor, self._entropy)
         self._config = ShownConfig(self.settings, self.actor)
         self.mailbox.answer_timeout = self.settings.timeout
+        self.mailbox.obstacle = self._obstacle
         self.progress.measure("pending", self._pending.__len__)
         self._show("connecting" if self.settings.active else "stopped")
 
@@ -328,23 +329,28 @@ class OutgoingConnection(Actor):
         return True
 
     async def _hand_over(self, envelope: Envelope) -> None:
-        call: RemoteCall = envelope.payload
         with trio.CancelScope(deadline=envelope.deadline) as scope:
             if envelope.reply is not None:
                 envelope.reply.on_abandoned(scope.cancel)
             while envelope.is_wanted:
-                call.obstacle, call.last_error = "no link", self._last_error
                 if self._hopeless:
                     if envelope.reply is not None:
                         envelope.reply.fail(LinkDown(f"{self.actor!r}: {self._hopeless}"))
                     return
                 if self._live is not None:
-                    call.obstacle = "no room on the link" if self._pending.has_credit else "no credit for another call"
                     frames = FrameSender(self.actor, self.settings.max_message_size, self._entropy)
                     way = frames if self._dials_websocket else self._pending
                     await way.send(self._live.link, envelope)
                     return
                 await self._changed.wait()
+
+    def _obstacle(self, wait: float) -> str:
+        """Say why a call was not sent in so many seconds."""
+        if self._live is None:
+            return f"no link within {wait:g} s; last error: {self._last_error or 'none'}"
+        if not self._pending.has_credit:
+            return f"the peer took no further call within {wait:g} s"
+        return f"no room on the link within {wait:g} s"
 
     def _conn(self) -> Connection:
         """Return what makes clients for the hooks."""

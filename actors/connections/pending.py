@@ -15,11 +15,12 @@ import msgspec
 import trio
 from msgspec.structs import replace
 
+from actors.connections.answer_times import AnswerTimes
 from actors.connections.pending_streams import put_items, request_of
 from actors.connections.remote_topics import RemoteTopicCall
 from actors.credit import CreditAccount, encoded
 from actors.envelope import Envelope, ReplySlot
-from actors.errors import CallError, LinkClosed, LinkLost, NotSupported, RemoteError
+from actors.errors import CallError, LinkClosed, LinkDown, LinkLost, NotSupported, RemoteError
 from actors.failures import error_of
 from actors.messages import (
     CREDIT,
@@ -64,6 +65,7 @@ class PendingCalls:
         self._prefix = entropy.hex_id()
         self._count = 0
         self._calls: dict[str, _Pending] = {}
+        self._times = AnswerTimes()
         self._now = trio.lowlevel.current_clock().current_time
         self.features: Collection[str] = ()
         """What the peer of the link of the moment says that it can do."""
@@ -77,6 +79,7 @@ class PendingCalls:
         """Take note of what the peer of a new link can do, and of how much it takes."""
         self.features = frozenset(welcome.features)
         self.credit = None
+        self._times = AnswerTimes()
         if CREDIT in welcome.features and welcome.requests is not None:
             self.credit = CreditAccount(welcome.requests)
 
@@ -95,10 +98,11 @@ class PendingCalls:
     async def send(self, link: Link, envelope: Envelope) -> None:
         """Hand a call to a link, waiting for credit and for room there; its slot is settled when the outcome is known.
 
-        A call that is cancelled or abandoned while it waits has not been sent and never is.
+        A call that is cancelled or abandoned while it waits has not been sent and never is; nor is one that has waited
+        so long that no answer can come in time.
         """
         if link.has_room and self.has_credit:
-            self.send_nowait(link, envelope)
+            self.send_late(link, envelope)
             return
         slot = envelope.reply
         try:
@@ -106,7 +110,8 @@ class PendingCalls:
                 if slot is not None:
                     slot.on_abandoned(waiting.cancel)
                 await self._wait_credit()
-                await self._send(link, envelope)
+                if not self._is_too_late(envelope):
+                    await self._send(link, envelope)
         except LinkClosed as closed:
             if slot is not None:
                 slot.fail(self._lost(str(closed), sent=False))
@@ -133,15 +138,37 @@ class PendingCalls:
             if not is_sent:
                 self._give_credit_back(size)
         self._add(invoke.id, envelope, link, size)
+        self._times.sent(invoke.id, self._now())
 
-    def send_nowait(self, link: Link, envelope: Envelope) -> None:
-        """Hand a call to a link that has room, to a peer that takes it."""
+    def send_late(self, link: Link, envelope: Envelope) -> None:
+        """Hand a call that has waited for its turn to a link that has room, to a peer that takes it.
+
+        One that the peer cannot answer any more in the time that is left is failed instead.
+        """
+        if not self._is_too_late(envelope) and (call_id := self.send_nowait(link, envelope)):
+            self._times.sent(call_id, self._now())
+
+    def send_nowait(self, link: Link, envelope: Envelope) -> str:
+        """Hand a call to a link that has room, to a peer that takes it; return its id, "" where it has been failed."""
         invoke, size = self._invoke_of(envelope, link)
-        if invoke is not None:
-            if self.credit is not None:
-                self.credit.take(size)
-            link.send_nowait(invoke)
-            self._add(invoke.id, envelope, link, size)
+        if invoke is None:
+            return ""
+        if self.credit is not None:
+            self.credit.take(size)
+        link.send_nowait(invoke)
+        self._add(invoke.id, envelope, link, size)
+        return invoke.id
+
+    def _is_too_late(self, envelope: Envelope) -> bool:
+        """Fail a call that no answer can come to in time; tell whether that was so."""
+        now = self._now()
+        left, least = envelope.deadline - now, self._times.least(now)
+        if left >= least:
+            return False
+        if envelope.reply is not None:
+            why = f"an answer takes about {least:.3g} s, and {max(0.0, left):.3g} s were left when its turn came"
+            envelope.reply.fail(LinkDown(f"{self._connection!r}: never sent: {why}"))
+        return True
 
     def _give_credit_back(self, size: int) -> None:
         if self.credit is not None:
@@ -185,6 +212,7 @@ class PendingCalls:
 
     def answer(self, message: Reply | Failure) -> bool:
         """Settle the call that the message answers; tell whether there was one."""
+        self._note_answer(message.in_reply_to)
         if isinstance(message, Failure):
             return self._settle(message.in_reply_to, error_of(message))
         response = CallResponse(message.id, message.timestamp, message.in_reply_to, message.data)
@@ -193,6 +221,7 @@ class PendingCalls:
     def confirm(self, confirmed: Confirmed, timestamp: str = "") -> bool:
         """Settle the call about topics that is confirmed; tell whether there was one."""
         call_id = confirmed.in_reply_to
+        self._note_answer(call_id)
         pending = self._calls.get(call_id)
         if pending is None or not isinstance(pending.call, RemoteTopicCall):
             return False
@@ -202,11 +231,16 @@ class PendingCalls:
             return self._settle(call_id, RemoteError(text))
         return self._settle(call_id, CallResponse("", timestamp, call_id, data))
 
+    def _note_answer(self, call_id: str) -> None:
+        if self._times.is_awaiting:
+            self._times.answered(call_id, self._now())
+
     def put_items(self, message: StreamItems) -> bool:
         """Give items to whoever iterates over the stream that they are of; tell whether there is one.
 
         A peer that sends more than it was granted ends the stream with an error.
         """
+        self._note_answer(message.in_reply_to)
         pending = self._calls.get(message.in_reply_to)
         if pending is None or not isinstance(pending.call, RemoteStream):
             return False
@@ -255,4 +289,6 @@ class PendingCalls:
         call.was_sent = not pending.link.withdraw(call_id)
         if call.was_sent:
             pending.link.send_nowait(Cancel(call_id))
+        else:
+            self._times.forget(call_id)
         self._give_credit_back(pending.size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actors.errors import ActorError, ActorNotFound, CallError, InvokeTimeout, LinkDown, MailboxFull, Overloaded
+from actors.mailbox import Mailbox
 from actors.services.call import RemoteCall
 
 __all__ = ["not_carried", "too_late"]
@@ -17,8 +18,8 @@ def not_carried(error: ActorError, connection: str) -> CallError:
     return LinkDown(f"{connection!r}: never sent: {error}")
 
 
-def too_late(call: RemoteCall, connection: str, missing: str, wait: float) -> CallError:
+def too_late(call: RemoteCall, connection: str, mailbox: Mailbox, missing: str, wait: float) -> CallError:
     """Return the error of a call whose time is over: without what is missing, or without ever having been sent."""
     if call.was_sent:
         return InvokeTimeout(f"{connection!r}: {missing} within {wait:g} s")
-    return LinkDown(f"{connection!r}: {call.obstacle} within {wait:g} s; last error: {call.last_error or 'none'}")
+    return LinkDown(f"{connection!r}: never sent: {mailbox.obstacle(wait)}")

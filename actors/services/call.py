@@ -185,8 +185,6 @@ class RemoteCall(msgspec.Struct, eq=False):
     data: Any
     frame: Any = None
     was_sent: bool = False
-    obstacle: str = "no link"
-    last_error: str = ""
     trace: str = ""
 
 

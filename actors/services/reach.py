@@ -330,9 +330,9 @@ class Client:
             mailbox.put_nowait(Envelope(call, cid, deadline, slot))
             response: CallResponse | None = await slot.wait(deadline, wait)
         except AskTimeout:
-            if not slot.is_late:
+            if not slot.is_late or mailbox is None:
                 raise
-            raise too_late(call, self.connection, "sent, and no answer", wait) from None
+            raise too_late(call, self.connection, mailbox, "sent, and no answer", wait) from None
         except ActorError as error:
             raise not_carried(error, self.connection) from None
         return response

@@ -13,6 +13,7 @@ from actors.errors import (
     CallError,
     InvokeTimeout,
 )
+from actors.mailbox import Mailbox
 from actors.ports import Threads
 from actors.ref import ActorRef
 from actors.services.call import RemoteStream
@@ -73,19 +74,21 @@ def remote_stream(
     """Return the stream of a service at the other end of an outgoing connection; see `Client.stream`."""
     data = {"service": message, "request": request} if isinstance(message, str) else message
     call: RemoteStream | None = None
+    mailbox: Mailbox | None = None
 
     def send(inlet: Inlet, slot: ReplySlot, deadline: float) -> None:
-        nonlocal call
+        nonlocal call, mailbox
         call = RemoteStream(data, trace=way.trace(), inlet=inlet)
         envelope = Envelope(call, cid=way.position()[0], deadline=deadline, reply=slot)
         try:
-            way.ref("outgoing", connection).send_nowait(envelope)
+            mailbox = way.ref("outgoing", connection).mailbox()
+            mailbox.put_nowait(envelope)
         except ActorError as error:
             raise not_carried(error, connection) from None
 
     def late(wait: float) -> CallError:
-        if call is None:
+        if call is None or mailbox is None:
             return InvokeTimeout(f"{connection!r}: no further item within {wait:g} s")
-        return too_late(call, connection, "no further item", wait)
+        return too_late(call, connection, mailbox, "no further item", wait)
 
     return open_stream(way, send, late, timeout, total_timeout)

@@ -10,9 +10,10 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.connections.pending import PendingCalls
 from actors.connections.remote_topics import RemotePublish, RemoteSubscribe, RemoteUnsubscribe
+from actors.credit import CreditAccount
 from actors.envelope import Envelope, ReplySlot
-from actors.errors import LinkLost, RemoteError, ServiceNotFound
-from actors.messages import Cancel, Confirmed, Failure, Invoke, Publication, Reply
+from actors.errors import LinkDown, LinkLost, RemoteError, ServiceNotFound
+from actors.messages import Cancel, Confirmed, CreditLimit, Failure, Invoke, Publication, Reply
 from actors.services.call import CallResponse, RemoteCall
 from runtime.testing import SeededEntropy
 from tests.actors.links import FakeLink
@@ -211,6 +212,31 @@ async def test_answers_come_in_any_order(table: PendingCalls) -> None:
     for number in (3, 0, 4, 2, 1):
         table.answer(Reply(f"r{number}", ids[number], number))
     assert [caller.outcomes[0].data for caller in callers] == [0, 1, 2, 3, 4]
+
+
+async def test_a_call_that_no_answer_can_come_to_in_time_is_not_sent(
+    table: PendingCalls, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Where calls wait for credit and the last answer, late as it was, took longer than this one has left."""
+    table.credit = CreditAccount(CreditLimit(1, 1000))
+    link, given_up, late, early = FakeLink(), Caller(), Caller(), Caller()
+    call_id = await sent(table, link, given_up)
+    in_turn = [(late, trio.current_time() + 1.4), (early, trio.current_time() + 3.0)]
+
+    async def send_in_turn() -> None:
+        for caller, deadline in in_turn:
+            await table.send(link, caller.envelope(deadline=deadline))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send_in_turn)
+        await trio.sleep(1.0)
+        assert table.answer(Reply("r1", call_id, 1))
+    [error] = late.outcomes
+    assert isinstance(error, LinkDown)
+    assert str(error) == "'out': never sent: an answer takes about 1.25 s, and 0.4 s were left when its turn came"
+    assert not late.call.was_sent
+    assert [type(one) for one in link.queued] == [Invoke]
+    assert (len(table), early.outcomes, table.credit.count) == (1, [], 1)
 
 
 async def test_a_call_without_a_reply_slot_leaves_the_table_too(table: PendingCalls) -> None:
