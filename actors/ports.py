@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from math import inf
 from typing import Protocol, TypeVar
 
 from attrs import frozen
@@ -105,10 +106,15 @@ class Link(Protocol):
         """Tell whether a message can be queued by `send_nowait` as `send` would queue it, without waiting."""
         ...
 
-    def send_nowait(self, message: Message) -> None:
-        """Queue an answer or a control message, which never wait for room.
+    def send_nowait(self, message: Message, others: float = inf) -> None:
+        """Queue a message that does not wait for room, such as an answer.
 
         After the link has ended it does nothing: the end shows in `receive`.
+
+        Args:
+            message: The message.
+            others: Of a request, how many others of this end have no answer yet: the fewer these are, the sooner it is
+                sent, so that the peer has something to do.
         """
         ...
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from enum import Enum
+from math import inf
 from typing import Any
 
 import msgspec
@@ -176,8 +177,8 @@ class _LoggedLink:
     def has_room(self) -> bool:
         return self._link.has_room
 
-    def send_nowait(self, message: Message) -> None:
-        self._link.send_nowait(message)
+    def send_nowait(self, message: Message, others: float = inf) -> None:
+        self._link.send_nowait(message, others)
         self._log.note(Direction.SENT, message)
 
     async def until_framed(self, message_id: str) -> None:

@@ -155,7 +155,7 @@ class PendingCalls:
             return ""
         if self.credit is not None:
             self.credit.take(size)
-        link.send_nowait(invoke)
+        link.send_nowait(invoke, len(self._calls))
         self._add(invoke.id, envelope, link, size)
         return invoke.id
 

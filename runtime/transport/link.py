@@ -8,6 +8,7 @@ in a file of its own. Which messages are allowed is the wire's business; diallin
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
@@ -113,10 +114,10 @@ class WebSocketLink:
         """Tell whether `send` would not wait; see `Link.has_room`."""
         return self._ending.end is None and len(self._outbox.waiting) < self._outbox.room
 
-    def send_nowait(self, message: Message) -> None:
+    def send_nowait(self, message: Message, others: float = inf) -> None:
         """Queue the message; see `Link.send_nowait`."""
         if self._ending.end is None:
-            self._outbox.append(message)
+            self._outbox.append(message, others)
 
     def _check_end(self) -> None:
         end = self._ending.end

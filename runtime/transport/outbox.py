@@ -21,6 +21,9 @@ MAX_OUTBOX = 256
 MANY = 64
 """How many messages are written at once: the peer begins with them while this end goes on."""
 
+FEW = 4
+"""How many requests are written at once at least, where the peer has no more than these to do."""
+
 NEGLIGIBLE = 0.005
 """Seconds in the outbox that are not taken off the time that a request has left."""
 
@@ -40,7 +43,8 @@ class Outbox:
 
     A message that goes alone is written by whoever sends it: the first one after the peer has said a single thing, or
     after the writer had but one to write. Where there are more, the writer's task is woken, and by its turn more have
-    gathered; but those that make `MANY` do not wait for it.
+    gathered; but those that make `MANY` do not wait for it, nor as many requests as the peer has of this end: else both
+    ends would take turns, each idle while the other works.
 
     Args:
         parts: What the wire sends in parts, if it does.
@@ -73,13 +77,19 @@ class Outbox:
         """Tell whether so much waits that the peer's frames are to be left in the socket."""
         return len(self.waiting) >= self._limit
 
-    def append(self, message: Message) -> None:
-        """Queue a message, or write it at once; what is confirmed right after one another goes as one message."""
+    def append(self, message: Message, others: float = inf) -> None:
+        """Queue a message, or write it at once; what is confirmed right after one another goes as one message.
+
+        Args:
+            message: The message.
+            others: Of a request, how many others have no answer yet, those included that wait here.
+        """
         if type(message) is Confirm and self._is_joined(message.confirmed):
             return
         self.waiting.append((message, self._now() if isinstance(message, Invoke) else 0.0))
         count = len(self.waiting)
-        if count % MANY == 0 or (count == 1 and self.is_light):
+        is_enough = count % MANY == 0 or (count >= FEW and 2 * count > others)
+        if is_enough or (count == 1 and self.is_light):
             self.is_light = False
             if self.write_now():
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 
 import trio
 
@@ -69,7 +70,7 @@ class FakeLink:
             raise LinkClosed(self.ended.code, self.ended.reason, self.ended.origin)
         self.queued.append(message)
 
-    def send_nowait(self, message: Message) -> None:
+    def send_nowait(self, message: Message, others: float = inf) -> None:
         if self.ended is None:
             self.queued.append(message)
 

@@ -13,7 +13,7 @@ from runtime.testing import MemoryNetwork
 from runtime.transport import LinkOptions
 from runtime.transport.buffered import BufferedStream
 from runtime.transport.direct import direct_way
-from runtime.transport.outbox import MANY
+from runtime.transport.outbox import FEW, MANY
 from tests.runtime.transport.support import goes_on, pair, receive_invokes
 
 KIB = 1024
@@ -108,3 +108,17 @@ async def test_many_messages_go_before_the_writer_has_its_turn(network: MemoryNe
         assert not client.withdraw(f"a{MANY - 1}")
         assert client.withdraw(f"a{MANY}")
         assert await receive_invokes(server, MANY + 1) == [*range(MANY), MANY + 1]
+
+
+@pytest.mark.parametrize(("at_the_peer", "piece"), [(0, FEW), (FEW - 1, FEW), (20, 20), (40, 40), (1000, MANY)])
+async def test_requests_go_once_as_many_wait_as_the_peer_has(
+    at_the_peer: int, piece: int, network: MemoryNetwork
+) -> None:
+    """So that it has something to do while more gather here; a few go together even where it has nothing."""
+    async with pair(network, LinkOptions(ping_interval=600.0)) as (client, server):
+        await goes_on(client, server)
+        for number in range(piece + 1):
+            client.send_nowait(Invoke(f"a{number}", number), at_the_peer + number)
+        assert not client.withdraw(f"a{piece - 1}")
+        assert client.withdraw(f"a{piece}")
+        assert await receive_invokes(server, piece) == [*range(piece)]
