@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from attrs import define, field
 
@@ -16,6 +17,18 @@ PERCENTILES = (50, 99)
 
 WARM_UP = 0.5
 """Seconds in which it is found out how many calls a second can be had."""
+
+
+class Moment(Protocol):
+    """An event of an event loop."""
+
+    def set(self) -> object:
+        """Wake whoever waits."""
+        ...
+
+    async def wait(self) -> object:
+        """Wait until it is set."""
+        ...
 
 
 def _payload() -> dict[str, Any]:
@@ -50,20 +63,43 @@ class Calls(Quota):
 
     rate: float = 0.0
     latencies: list[float] = field(factory=list)
-    _taken: int = 0
+    _due: deque[float] = field(factory=deque)
+    _idle: deque[Moment] = field(factory=deque)
+    _is_over: bool = False
 
     @classmethod
     def limited_by(cls, seconds: float, rate: float) -> Self:
         """Return as many calls as there can be in so many seconds."""
         return cls(sys.maxsize, seconds, rate=rate)
 
-    def next_due(self) -> float | None:
-        """Return when the next call is due; None when there are no more."""
+    async def pace(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Have calls become due in time, on any event loop, as long as there are to be some; at no rate do nothing.
+
+        One task does so for all callers: where each sleeps until its call is due, that costs more than the call.
+        """
+        count = 0
+        while self.rate and (offset := count / self.rate) < self.seconds:
+            wait = self.began_at + offset - time.monotonic()
+            if wait > 0:
+                await sleep(wait)
+            self._due.append(self.began_at + offset)
+            count += 1
+            if self._idle:
+                self._idle.popleft().set()
+        self._is_over = True
+        for moment in self._idle:
+            moment.set()
+
+    async def next_due(self, moment: Callable[[], Moment]) -> float | None:
+        """Wait until a call is due and return when it was; None when there are no more."""
         if not self.rate:
             return self.began_at if self.take() else None
-        due = self.began_at + self._taken / self.rate
-        self._taken += 1
-        return due if due < self.began_at + self.seconds else None
+        while not self._due:
+            if self._is_over:
+                return None
+            self._idle.append(own := moment())
+            await own.wait()
+        return self._due.popleft()
 
     def note_answer(self, due: float) -> None:
         """Count a call that was answered."""
@@ -109,13 +145,8 @@ class HalfLoad:
         return self._left.pop(str(percentile))
 
 
-async def keep_calling(
-    calls: Calls, call: Callable[[], Awaitable[Any]], sleep: Callable[[float], Awaitable[None]]
-) -> None:
-    """Be one of the callers, on any event loop, until there are no more calls."""
-    while (due := calls.next_due()) is not None:
-        wait = due - time.monotonic()
-        if wait > 0:
-            await sleep(wait)
+async def keep_calling(calls: Calls, call: Callable[[], Awaitable[Any]], moment: Callable[[], Moment]) -> None:
+    """Be one of the callers, on any event loop, until there are no more calls; `moment` is its kind of event."""
+    while (due := await calls.next_due(moment)) is not None:
         await call()
         calls.note_answer(due)

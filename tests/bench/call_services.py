@@ -71,8 +71,9 @@ class Caller(Service):
             check_answer(_bare((await ways[0]()).data))
             calls = Calls.limited_by(order["seconds"], order["rate"])
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(calls.pace, trio.sleep)
                 for number in range(order["callers"]):
-                    nursery.start_soon(keep_calling, calls, ways[number % len(ways)], trio.sleep)
+                    nursery.start_soon(keep_calling, calls, ways[number % len(ways)], trio.Event)
         return calls.outcome()
 
 

@@ -45,7 +45,8 @@ async def call(*, callers: int, seconds: float, rate: float) -> dict[str, float]
 
         check_answer(await request())
         calls = Calls.limited_by(seconds, rate)
-        await asyncio.gather(*(keep_calling(calls, request, asyncio.sleep) for _ in range(callers)))
+        callers_of_all = (keep_calling(calls, request, asyncio.Event) for _ in range(callers))
+        await asyncio.gather(calls.pace(asyncio.sleep), *callers_of_all)
         return calls.outcome()
 
 

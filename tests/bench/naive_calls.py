@@ -65,8 +65,9 @@ async def call(*, callers: int, seconds: float, rate: float) -> dict[str, float]
         check_answer(await client.call())
         calls = Calls.limited_by(seconds, rate)
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(calls.pace, trio.sleep)
             for _ in range(callers):
-                nursery.start_soon(keep_calling, calls, client.call, trio.sleep)
+                nursery.start_soon(keep_calling, calls, client.call, trio.Event)
         outcome = calls.outcome()
         receiving.cancel_scope.cancel()
     return outcome

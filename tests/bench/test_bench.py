@@ -218,9 +218,32 @@ async def test_a_latency_counts_from_when_the_call_was_due(monkeypatch: pytest.M
         now += seconds
 
     calls = Calls(0, 0.2, began_at=0.0, rate=100.0)
-    await keep_calling(calls, lambda: sleep(0.03), sleep)
+    await calls.pace(sleep)
+    now = 0.0
+    await keep_calling(calls, lambda: sleep(0.03), trio.Event)
     assert calls.confirmed == len(calls.latencies) == 20
     assert calls.latencies[-1] == pytest.approx(20 * 0.03 - 0.19)
+
+
+async def test_calls_at_a_rate_wait_until_they_are_due(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Each goes when it is due and a caller is free; when the time is over, all callers end."""
+    monkeypatch.setattr("time.monotonic", trio.current_time)
+    began_at = trio.current_time()
+    calls = Calls(0, 0.5, began_at=began_at, rate=10.0)
+    gone: list[float] = []
+
+    async def call() -> None:
+        gone.append(trio.current_time() - began_at)
+        await trio.sleep(0.25 if len(gone) < 3 else 0.05)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(calls.pace, trio.sleep)
+        for _ in range(2):
+            nursery.start_soon(keep_calling, calls, call, trio.Event)
+    assert gone == pytest.approx([0.0, 0.1, 0.25, 0.3, 0.4])
+    assert sorted(calls.latencies) == pytest.approx([0.05, 0.05, 0.1, 0.25, 0.25])
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux pins processes")
