@@ -6,6 +6,8 @@ the mailbox anew at each use, so it stays good over restarts and may be made bef
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from math import inf
 from typing import Any, Protocol
 
 import trio
@@ -16,7 +18,7 @@ from actors.envelope import AwaitedReply, Envelope
 from actors.errors import ActorNotFound, AskTimeout, MailboxFull
 from actors.mailbox import Mailbox
 
-__all__ = ["DEFAULT_TIMEOUT", "ActorRef", "Directory", "actor_name"]
+__all__ = ["DEFAULT_TIMEOUT", "ActorRef", "Directory", "actor_name", "ask_mailbox"]
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds that `ask` and `tell` wait where nothing else is said."""
@@ -75,43 +77,70 @@ class ActorRef:
         msg = f"the mailbox of {self.name!r} had no room for {timeout} s"
         raise MailboxFull(msg)
 
-    async def ask(
+    def ask(
         self,
         payload: object,
         *,
         timeout: float = DEFAULT_TIMEOUT,
         cid: str = "",
         wait_for_room: bool = True,
-    ) -> Any:
-        """Send and wait for the answer, at most `timeout` seconds in all.
-
-        Cancellation and the time-out tell the actor that nobody waits, which cancels a service's handler.
+    ) -> Coroutine[Any, Any, Any]:
+        """Send and wait for the answer, at most `timeout` seconds in all; see `ask_mailbox`.
 
         Raises:
-            AskTimeout: When there was no answer in time.
-            MailboxFull: When there was no room and `wait_for_room` is false.
-            ActorError: When the actor does not exist, crashed over the message or was stopped.
-            Exception: What the actor failed the message with.
+            ActorNotFound: When there is no such actor.
         """
-        mailbox = self.mailbox()
-        timers = deadlines()
-        slot, deadline = AwaitedReply(timers), timers.now() + timeout
-        envelope = Envelope(payload, cid, deadline, slot)
-        try:
-            if not wait_for_room:
-                mailbox.put_nowait(envelope)
-            elif not mailbox.put_if_room(envelope):
-                with trio.move_on_at(deadline):
-                    await mailbox.put(envelope)
-            return await slot.wait(deadline, timeout)
-        except AskTimeout as error:
-            if slot.is_late:
-                msg = f"{self.name!r} gave {error}"
-                raise AskTimeout(msg) from None
-            raise
-        finally:
-            slot.abandon()
+        return ask_mailbox(self.mailbox(), self.name, payload, timeout, cid=cid, wait_for_room=wait_for_room)
 
     def send_nowait(self, envelope: Envelope) -> None:
         """Send an envelope whose reply slot the sender watches itself; raises as `tell_nowait` does."""
         self.mailbox().put_nowait(envelope)
+
+
+async def ask_mailbox(
+    mailbox: Mailbox,
+    name: str,
+    payload: object,
+    timeout: float,
+    *,
+    latest: float = inf,
+    cid: str = "",
+    wait_for_room: bool = True,
+) -> Any:
+    """Send to a mailbox and wait for the answer, at most `timeout` seconds in all, and not beyond a point in time.
+
+    Cancellation and the time-out tell the actor that nobody waits, which cancels a service's handler.
+
+    Args:
+        mailbox: The actor's.
+        name: The actor's name, for errors.
+        payload: What is sent.
+        timeout: Seconds.
+        latest: Until when at most, in Trio's time.
+        cid: The correlation id.
+        wait_for_room: Whether to wait where the mailbox is full.
+
+    Raises:
+        AskTimeout: When there was no answer in time.
+        MailboxFull: When there was no room and `wait_for_room` is false.
+        ActorError: When the actor crashed over the message or was stopped.
+        Exception: What the actor failed the message with.
+    """
+    timers = deadlines()
+    slot, now = AwaitedReply(timers), timers.now()
+    deadline = min(now + timeout, latest)
+    envelope = Envelope(payload, cid, deadline, slot)
+    try:
+        if not wait_for_room:
+            mailbox.put_nowait(envelope)
+        elif not mailbox.put_if_room(envelope):
+            with trio.move_on_at(deadline):
+                await mailbox.put(envelope)
+        return await slot.wait(deadline, max(0.0, deadline - now))
+    except AskTimeout as error:
+        if slot.is_late:
+            msg = f"{name!r} gave {error}"
+            raise AskTimeout(msg) from None
+        raise
+    finally:
+        slot.abandon()

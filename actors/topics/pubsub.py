@@ -77,15 +77,20 @@ class PubSub:
             Conflict: When the msg_id was used before, with other data.
             Overloaded: When the topic is full or not active.
         """
-        if data_list is None and not confirm:
-            return self._reach.bridge(self._hand_over, name, data, options)
-        return self._reach.bridge(lambda: self._publish(name, data, data_list, options, confirm=confirm))
+        if data_list is None:
+            return self._reach.bridge(self._publish if confirm else self._hand_over, name, data, options)
+        return self._reach.bridge(lambda: self._publish_list(name, data, data_list, options, confirm=confirm))
 
-    async def _publish(
+    async def _publish(self, name: ServiceName, data: object, options: dict[str, Any]) -> Any:
+        reach, topic = self._reach, self._topic_of(name)
+        allowed, cid = may_publish(reach, topic, None), reach.position()[0]
+        return await publish(reach, topic, Publish.of(data, options, cid=cid, **allowed))
+
+    async def _publish_list(
         self,
         name: ServiceName,
         data: object,
-        data_list: Sequence[Mapping[str, Any]] | None,
+        data_list: Sequence[Mapping[str, Any]],
         options: dict[str, Any],
         *,
         confirm: bool,
@@ -93,8 +98,6 @@ class PubSub:
         topic = self._topic_of(name)
         allowed = may_publish(self._reach, topic, None)
         cid = self._reach.position()[0]
-        if data_list is None:
-            return await publish(self._reach, topic, Publish.of(data, options, cid=cid, **allowed))
         messages = publishes_of(listed(data, data_list, options), is_list=True, cid=cid, **allowed)
         if not messages:
             return [] if confirm else None

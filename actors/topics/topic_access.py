@@ -6,7 +6,7 @@ endpoint lets it. Whoever may not is told the same whether a topic exists or not
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ import trio
 from actors.audit import AuditEvent, AuditResult
 from actors.envelope import Envelope
 from actors.errors import NOT_ALLOWED, ActorNotFound, BadInput, Forbidden, NotFound, Overloaded
-from actors.ref import actor_name
+from actors.ref import actor_name, ask_mailbox
 from actors.services.call import Caller, who_calls
 from actors.services.reach import LOCAL_TIMEOUT, Reach
 from actors.settings import Compat, TopicSettings
@@ -56,7 +56,7 @@ NEEDS_A_PEER = "Only a peer with a session can subscribe"
 MAX_HANDED_OUT = 1000
 MAX_HANDED_OUT_BYTES = 512 * 1024
 
-TURN = 256
+TURN = 500
 """How many messages wait for a topic before it gets a turn, where nobody waits for it."""
 
 _log = structlog.get_logger(kind="pubsub")
@@ -142,8 +142,13 @@ def may_subscribe(reach: Reach, topic: str, caller: Caller | None) -> str:
     return pattern
 
 
-def _ask(reach: Reach, kind: str, name: str, message: object) -> Awaitable[Any]:
-    return reach.ref(kind, name).ask(message, timeout=reach.time_left(LOCAL_TIMEOUT), cid=reach.position()[0])
+def _ask(reach: Reach, kind: str, name: str, message: object) -> Coroutine[Any, Any, Any]:
+    cid, latest = reach.position()
+    name = actor_name(kind, name)
+    mailbox = reach.directory.find_mailbox(name)
+    if mailbox is None:
+        raise ActorNotFound(name)
+    return ask_mailbox(mailbox, name, message, LOCAL_TIMEOUT, latest=latest, cid=cid)
 
 
 async def find_topic(reach: Reach, topic: str) -> TopicSettings | None:
