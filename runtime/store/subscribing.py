@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+
+from msgspec.structs import replace
 
 from actors.settings import DeliverFrom
 from actors.topics.publication import SubscriptionRecord
 from runtime.store.ledger import FIRST, Ledger
 from runtime.store.places import Places
 from runtime.store.queue import QueueHead
-from runtime.store.schema import MAX_PLACE
+from runtime.store.schema import MAX_PLACE, key_of
 from runtime.store.state import Fate, SubscriptionState, TopicState
 
 __all__ = ["drop", "subscribe", "unsubscribe"]
@@ -54,6 +57,8 @@ def subscribe(ledger: Ledger, record: SubscriptionRecord) -> None:
     ledger.database.executemany(
         "INSERT INTO done VALUES (?, ?, ?)", [(record.sub_key, first, last) for first, last in one.done]
     )
+    if rests:
+        _readdress(ledger, topic, {rest.record.sub_key for rest in rests}, record.sub_key)
     for rest in rests:
         drop(ledger, rest)
     ledger.remember(one)
@@ -96,6 +101,25 @@ def _begin(one: SubscriptionState, start: int, rests: list[SubscriptionState]) -
     done.discard_upto(one.acked_upto)
     one.done = done
     one.sent_upto = one.marked_upto = max(one.sent_upto, one.acked_upto)
+
+
+def _readdress(ledger: Ledger, topic: TopicState, left: set[str], heir: str) -> None:
+    """Have messages that only certain subscriptions were to get go to the one that takes up what these have left."""
+
+    def readdressed(deliver_to: Iterable[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(heir if key in left else key for key in deliver_to))
+
+    rows = ledger.database.execute(
+        "SELECT key, extra FROM messages WHERE key > ? AND key <= ? AND extra LIKE '%\"deliver_to\"%'",
+        (key_of(topic.id, 0), key_of(topic.id, MAX_PLACE)),
+    ).fetchall()
+    for key, extra in rows:
+        kept = json.loads(extra)
+        kept["deliver_to"] = readdressed(kept["deliver_to"])
+        ledger.database.execute("UPDATE messages SET extra = ? WHERE key = ?", (json.dumps(kept), key))
+    for place, stored in topic.volatile.items():
+        if stored.deliver_to:
+            topic.volatile[place] = replace(stored, deliver_to=readdressed(stored.deliver_to))
 
 
 def unsubscribe(ledger: Ledger, one: SubscriptionState, *, leave_rest: bool) -> None:

@@ -178,6 +178,27 @@ async def test_what_a_session_leaves_goes_to_the_next_of_its_security_definition
     assert await opened.store.missed(OWNER) == 4
 
 
+@pytest.mark.parametrize("has_gd", [True, False])
+async def test_what_only_a_session_was_to_get_goes_to_whoever_takes_up_what_it_left(
+    has_gd: bool, opened: Opened
+) -> None:
+    """A message that names the subscriptions it is for is not lost with one of them; others still do not get it."""
+    for sub_key in ("a", "b"):
+        await opened.subscribe(sub_key, is_lasting=False)
+    await opened.subscribe("lasting")
+    for data, names in (("a", ["a"]), ("both", ["a", "lasting"]), ("other", ["lasting"]), ("all", None)):
+        await opened.publish(data, deliver_to_sk=names, has_gd=has_gd)
+    await opened.store.settle("b", range(1, 5))
+    await opened.store.unsubscribe("a", leave_rest=True)
+    await opened.subscribe("heir", is_lasting=False)
+    assert await opened.waiting("heir") == ["a", "both", "all"]
+    assert await opened.waiting("lasting") == ["both", "other", "all"]
+    if has_gd:
+        opened.reopen()
+        assert await opened.waiting("heir") == ["a", "both", "all"]
+        assert await opened.waiting("lasting") == ["both", "other", "all"]
+
+
 async def test_messages_end_when_all_are_done_with_them(opened: Opened) -> None:
     """A message is stored once, and deleted when the last subscription is done with it."""
     await opened.subscribe("a")
