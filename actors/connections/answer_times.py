@@ -14,8 +14,8 @@ __all__ = ["AnswerTimes"]
 _KNOWN = 16
 """How many of the last answers count."""
 
-_MARGIN = 1.25
-"""How much longer than the quickest of them a call needs at least: few are so quick."""
+_MARGIN, _LONGEST_MARGIN = 0.25, 0.5
+"""How much more than the quickest of them took a call needs, as a part of that and in seconds: few are so quick."""
 
 _MAX_AGE = 10.0
 """Seconds after which an answer says nothing any more: calls are sent then to learn anew how long it takes."""
@@ -58,4 +58,5 @@ class AnswerTimes:
         known = self._known
         while known and known[0][0] < now - _MAX_AGE:
             known.popleft()
-        return _MARGIN * min((took for _at, took in known), default=0.0)
+        quickest = min((took for _at, took in known), default=0.0)
+        return quickest + min(_MARGIN * quickest, _LONGEST_MARGIN)
