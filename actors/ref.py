@@ -18,7 +18,7 @@ from actors.envelope import AwaitedReply, Envelope
 from actors.errors import ActorNotFound, AskTimeout, MailboxFull
 from actors.mailbox import Mailbox
 
-__all__ = ["DEFAULT_TIMEOUT", "ActorRef", "Directory", "actor_name", "ask_mailbox"]
+__all__ = ["DEFAULT_TIMEOUT", "ActorRef", "Directory", "actor_name", "ask_mailbox", "mailbox_of"]
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds that `ask` and `tell` wait where nothing else is said."""
@@ -41,6 +41,15 @@ class Directory(Protocol):
         ...
 
 
+def mailbox_of(directory: Directory, name: str) -> Mailbox:
+    """Return the mailbox of the actor of that name, or raise `ActorNotFound`."""
+    mailbox = directory.find_mailbox(name)
+    if mailbox is None:
+        msg = f"there is no actor {name!r}"
+        raise ActorNotFound(msg)
+    return mailbox
+
+
 @frozen
 class ActorRef:
     """An actor, by name."""
@@ -50,11 +59,7 @@ class ActorRef:
 
     def mailbox(self) -> Mailbox:
         """Return the mailbox of the moment, or raise `ActorNotFound`."""
-        mailbox = self._directory.find_mailbox(self.name)
-        if mailbox is None:
-            msg = f"there is no actor {self.name!r}"
-            raise ActorNotFound(msg)
-        return mailbox
+        return mailbox_of(self._directory, self.name)
 
     def tell_nowait(self, payload: object, *, cid: str = "", size: int = 0) -> None:
         """Send without waiting and without an answer.

@@ -16,7 +16,7 @@ import trio
 from actors.audit import AuditEvent, AuditResult
 from actors.envelope import Envelope
 from actors.errors import NOT_ALLOWED, ActorNotFound, BadInput, Forbidden, NotFound, Overloaded
-from actors.ref import actor_name, ask_mailbox
+from actors.ref import actor_name, ask_mailbox, mailbox_of
 from actors.services.call import Caller, who_calls
 from actors.services.reach import LOCAL_TIMEOUT, Reach
 from actors.settings import Compat, TopicSettings
@@ -145,10 +145,7 @@ def may_subscribe(reach: Reach, topic: str, caller: Caller | None) -> str:
 def _ask(reach: Reach, kind: str, name: str, message: object) -> Coroutine[Any, Any, Any]:
     cid, latest = reach.position()
     name = actor_name(kind, name)
-    mailbox = reach.directory.find_mailbox(name)
-    if mailbox is None:
-        raise ActorNotFound(name)
-    return ask_mailbox(mailbox, name, message, LOCAL_TIMEOUT, latest=latest, cid=cid)
+    return ask_mailbox(mailbox_of(reach.directory, name), name, message, LOCAL_TIMEOUT, latest=latest, cid=cid)
 
 
 async def find_topic(reach: Reach, topic: str) -> TopicSettings | None:
