@@ -30,6 +30,10 @@ class Clock(Protocol):
         """Return the time now, naive, in UTC."""
         ...
 
+    def timestamp(self) -> str:
+        """Return it as messages say it: ISO 8601 to the microsecond, without an offset."""
+        ...
+
 
 class Entropy(Protocol):
     """Randomness and ids; a test's is seeded, the real one comes from `secrets`."""

@@ -79,7 +79,7 @@ class Cluster:
         self._settings = settings
         self._ports = ports
         self._identity = LinkIdentity(name, SERVER, ports.entropy.hex_id())
-        self._message_logs = MessageLogs(self._timestamp)
+        self._message_logs = MessageLogs(ports.clock.timestamp)
         stores = ports.stores
         self._catalogue = stores.catalogue
         self._own_classes: tuple[type[Actor], ...] = (
@@ -286,7 +286,7 @@ class Cluster:
 
     def _outgoing(self, name: str, settings: OutgoingSettings) -> ChildSpec:
         ports = self._ports
-        dialers = dialers_of(settings, ports.network, entropy=ports.entropy, timestamp=self._timestamp)
+        dialers = dialers_of(settings, ports.network, entropy=ports.entropy, timestamp=ports.clock.timestamp)
         handling = self._handlings.setdefault(name, Handling(self._ports.stores.handled))
         return ChildSpec(
             OutgoingConnection.kind,
@@ -329,7 +329,7 @@ class Cluster:
     ) -> ChildSpec:
         ports = self._ports
         listener = listener_of(
-            name, settings, network, entropy=ports.entropy, timestamp=self._timestamp, audit=ports.audit
+            name, settings, network, entropy=ports.entropy, timestamp=ports.clock.timestamp, audit=ports.audit
         )
         in_use = self._listeners.get(name)
         if in_use is not None and in_use.address == listener.address:
@@ -360,6 +360,3 @@ class Cluster:
         [(key, name)] = attached_to.items()
         endpoints = self._settings.endpoints.items()
         return next((Endpoint.of(own, one) for own, one in endpoints if getattr(one, key) == name), None)
-
-    def _timestamp(self) -> str:
-        return self._ports.clock.utc_now().isoformat(timespec="microseconds")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import datetime
 import secrets
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from random import SystemRandom  # noqa: TID251 - the one place that jitter comes from
@@ -25,9 +26,21 @@ IDS_AT_ONCE = 256
 class SystemClock:
     """This machine's clock."""
 
+    def __init__(self) -> None:
+        self._second = (0, "")  # and how it reads, which every frame of a second begins with
+
     def utc_now(self) -> datetime.datetime:
         """Return the time now, naive, in UTC."""
         return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)  # noqa: TID251 - this is the port
+
+    def timestamp(self) -> str:
+        """Return it as messages say it; see `Clock.timestamp`."""
+        second, rest = divmod(time.time_ns(), 1_000_000_000)
+        known, text = self._second
+        if second != known:
+            text = datetime.datetime.fromtimestamp(second, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+            self._second = (second, text)
+        return f"{text}{rest // 1000:06d}"
 
 
 class SystemEntropy:

@@ -99,7 +99,7 @@ async def connect(data_dir: Path) -> AsyncGenerator[AdminClient, None]:
         _ADDRESS,
         lambda _subprotocol, _is_local: NativeWire(
             Role.CLIENT,
-            timestamp=lambda: clock.utc_now().isoformat(timespec="microseconds"),
+            timestamp=clock.timestamp,
             max_message_size=_MAX_MESSAGE,
         ),
         LinkOptions(max_message_size=_MAX_MESSAGE),

@@ -178,7 +178,7 @@ class _Talk:
         Raises:
             DialFailed: When there is no session.
         """
-        [dialer] = dialers_of(self.settings, TcpNetwork(), entropy=self._entropy, timestamp=self._timestamp)
+        [dialer] = dialers_of(self.settings, TcpNetwork(), entropy=self._entropy, timestamp=self._clock.timestamp)
         failure: Exception | None = None
         async with dialer.dial() as link:
             welcome, more = await create_session(link, self._hello(), address=dialer.address, timeout=self.timeout)
@@ -198,9 +198,6 @@ class _Talk:
         if failure is not None:
             raise failure
         return 1 if self.failures else 0
-
-    def _timestamp(self) -> str:
-        return self._clock.utc_now().isoformat(timespec="microseconds")
 
     def _hello(self) -> Hello:
         password = self.settings.password

@@ -90,7 +90,7 @@ class AuditTrail:
         if len(self._waiting) >= MAX_WAITING:
             self.lost += 1
             return
-        at = self._clock.utc_now().isoformat(timespec="microseconds") + "Z"
+        at = self._clock.timestamp() + "Z"
         known = {key: _shortened(fact) for key, fact in facts.items() if fact not in (None, "")}
         entry = {"time": at, **self._place, "event": event, "result": result, **known}
         self._waiting.append(msgspec.json.encode(entry, enc_hook=repr) + b"\n")

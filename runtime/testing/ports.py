@@ -29,6 +29,10 @@ class SimulatedClock:
         """Return the time now, naive, in UTC: a fixed day, and as many seconds as the run has had."""
         return EPOCH + datetime.timedelta(seconds=trio.current_time())
 
+    def timestamp(self) -> str:
+        """Return it as messages say it; see `Clock.timestamp`."""
+        return self.utc_now().isoformat(timespec="microseconds")
+
 
 class RecordedAudit:
     """An audit log in memory.

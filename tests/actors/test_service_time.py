@@ -15,6 +15,9 @@ class FixedClock:
     def utc_now(self) -> datetime.datetime:
         return datetime.datetime(2026, 3, 1, 23, 30, 5, 42)
 
+    def timestamp(self) -> str:
+        return self.utc_now().isoformat()
+
 
 TIME = ServiceTime(FixedClock())
 

@@ -31,6 +31,9 @@ class SetClock:
     def utc_now(self) -> datetime.datetime:
         return self.now
 
+    def timestamp(self) -> str:
+        return self.now.isoformat(timespec="microseconds")
+
     def advance(self, seconds: float) -> None:
         self.now += datetime.timedelta(seconds=seconds)
 
