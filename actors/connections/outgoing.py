@@ -32,14 +32,14 @@ from actors.connections.link_subscriptions import LinkSubscriptions
 from actors.connections.live_link import LiveLink
 from actors.connections.login import LinkIdentity, create_session, hello_of
 from actors.connections.pending import PendingCalls
-from actors.envelope import Envelope, ask_by
-from actors.errors import AskTimeout, DialFailed, InvokeTimeout, LinkClosed, LinkDown
+from actors.envelope import Envelope
+from actors.errors import DialFailed, LinkClosed, LinkDown
 from actors.messages import NATIVE, Message
 from actors.ports import Clock, Dialer, Entropy, Link, Threads
 from actors.pulse import Pulse
 from actors.retry import BackoffState
 from actors.secret import masked_address
-from actors.services.call import Call, CallResponse, RemoteCall
+from actors.services.call import Call, RemoteCall
 from actors.services.reach import Connection, Reach
 from actors.settings import OutgoingSettings, Remote
 from actors.topics.handling import Handling
@@ -263,7 +263,7 @@ class OutgoingConnection(Actor):
             is_resumed=began.resumed,
             skipped=self._skipped,
             retry_interval=settings.backoff.longest,
-            invoke=lambda call: self._call_over(link, call),
+            invoke=lambda call: self._pending.ask(link, call, timeout=self.settings.timeout),
             ask=None if on_subscribe is None else lambda: self._ask_for_topics(on_subscribe),
             log=self._log,
         )
@@ -355,16 +355,6 @@ class OutgoingConnection(Actor):
     def _conn(self) -> Connection:
         """Return what makes clients for the hooks."""
         return Connection(Reach(self.directory, self._threads, self._entropy, signals=self.signals), self.actor)
-
-    async def _call_over(self, link: Link, call: RemoteCall) -> CallResponse:
-        """Make a call of the connection's own over a given link."""
-        try:
-            response: CallResponse = await ask_by(
-                lambda envelope: self._pending.send(link, envelope), call, timeout=self.settings.timeout
-            )
-        except AskTimeout as error:
-            raise InvokeTimeout(str(error)) from None
-        return response
 
     @property
     def _dials_websocket(self) -> bool:

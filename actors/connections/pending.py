@@ -19,8 +19,17 @@ from actors.connections.answer_times import AnswerTimes
 from actors.connections.pending_streams import put_items, request_of
 from actors.connections.remote_topics import RemoteTopicCall
 from actors.credit import CreditAccount, encoded
-from actors.envelope import Envelope, ReplySlot
-from actors.errors import CallError, LinkClosed, LinkDown, LinkLost, NotSupported, RemoteError
+from actors.envelope import Envelope, ReplySlot, ask_by
+from actors.errors import (
+    AskTimeout,
+    CallError,
+    InvokeTimeout,
+    LinkClosed,
+    LinkDown,
+    LinkLost,
+    NotSupported,
+    RemoteError,
+)
 from actors.failures import error_of
 from actors.messages import (
     CREDIT,
@@ -115,6 +124,19 @@ class PendingCalls:
         except LinkClosed as closed:
             if slot is not None:
                 slot.fail(self._lost(str(closed), sent=False))
+
+    async def ask(self, link: Link, call: RemoteCall, *, timeout: float) -> CallResponse:
+        """Make a call over a given link and wait for its answer, at most `timeout` seconds in all.
+
+        Raises:
+            InvokeTimeout: There was no answer in time.
+            CallError: What it was answered with, or that it was not sent.
+        """
+        try:
+            response: CallResponse = await ask_by(lambda envelope: self.send(link, envelope), call, timeout=timeout)
+        except AskTimeout as error:
+            raise InvokeTimeout(str(error)) from None
+        return response
 
     async def _wait_credit(self) -> None:
         """Wait until the peer takes another call, or its link has ended."""
