@@ -88,6 +88,17 @@ class Launched:
             watchdog.join()
         pytest.fail(f"no line matches {pattern!r}:\n{''.join(self.lines)}")
 
+    def until_all(self, *patterns: str) -> None:
+        """Read on until each pattern has matched a line, in whatever order, as actors that know nothing of each other log."""
+        left = set(patterns)
+        while left:
+            line = self.until("|".join(left)).string
+            left -= {one for one in left if re.search(one, line)}
+
+    def until_linked(self) -> None:
+        """Read on until the link of the sample is there, its hook has told its story, and messages will come."""
+        self.until_all(r"on_connect", r"Response is `\{'elem1': 'value1'\}`", r"subscribed")
+
     def run(
         self, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL, **environment: str
     ) -> subprocess.CompletedProcess[str]:

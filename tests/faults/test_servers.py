@@ -30,20 +30,12 @@ def sample(tmp_path: Path) -> Iterator[Sample]:
 
 def link_of(sample: Sample) -> dict[str, int]:
     """Wait for the first link, and return the pid of each server."""
-    sample.until(r"on_connect")
+    sample.until_linked()
     return {
         found[1]: int(found[2])
         for line in sample.lines
         if (found := re.search(r"launcher (\w+) .*server started +pid=(\d+)", line))
     }
-
-
-def until_all(sample: Sample, *patterns: str) -> None:
-    """Read on until each pattern has matched a line, in whatever order."""
-    left = set(patterns)
-    while left:
-        line = sample.until("|".join(left)).string
-        left -= {one for one in left if re.search(one, line)}
 
 
 def test_a_stopped_listener_is_found_by_pings_and_comes_back(sample: Sample) -> None:
@@ -53,7 +45,7 @@ def test_a_stopped_listener_is_found_by_pings_and_comes_back(sample: Sample) -> 
     try:
         sample.until(r"apac .*pings missed")
         reason = r"code=4002 +reason='Pings missed' +origin=network"
-        until_all(sample, rf"apac .*link lost +{reason}", rf"apac .*on_close .*{reason}", r"apac .*next attempt")
+        sample.until_all(rf"apac .*link lost +{reason}", rf"apac .*on_close .*{reason}", r"apac .*next attempt")
     finally:
         os.kill(pid, signal.SIGCONT)
     sample.until(r"link ready")
@@ -72,7 +64,7 @@ def test_a_stopped_dialler_is_found_by_pings_and_comes_back(sample: Sample) -> N
     finally:
         os.kill(pid, signal.SIGCONT)
     sample.until(r"apac .*link lost")
-    until_all(sample, r"apac .*on_close", r"apac .*link ready", r"apac .*on_connect")
+    sample.until_all(r"apac .*on_close", r"apac .*link ready", r"apac .*on_connect")
     assert sum("on_close" in line for line in sample.lines) == 1
     assert not any("server died" in line for line in sample.lines)
 

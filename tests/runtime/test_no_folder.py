@@ -71,8 +71,7 @@ def test_a_cluster_without_a_folder_keeps_its_links(tmp_path: Path) -> None:
     launched = Launched(tmp_path)
     try:
         assert "file/apac cannot be used" in launched.until(r"guaranteed messages are refused.*")[0]
-        launched.until(r"on_connect")
-        launched.until(r"Response is `\{'elem1': 'value1'\}`")
+        launched.until_linked()
         assert launched.run("publish", "emea", "/customer/new", "arrives").returncode == 0
         launched.until(r"on_message.*arrives")
     finally:

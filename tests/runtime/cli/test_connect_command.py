@@ -242,4 +242,4 @@ def test_the_end_of_the_link_ends_it(running: RunningSample) -> None:
         status, output, errors = command.end()
     assert (status, output) == (1, "")
     assert errors.startswith("link closed by network: 1006")
-    running.until(r"on_connect")  # it is back
+    running.until_linked()  # it is back

@@ -157,4 +157,4 @@ def test_what_is_under_way_when_the_server_goes_away_is_named(running: RunningSa
     assert (status, report["published"]) == (1, 1)
     assert report["ended_early"].startswith("cluster 'emea' went away: ")
     assert "; the last that was sent is line " in errors
-    running.until(r"on_connect")  # it is back
+    running.until_linked()  # it is back

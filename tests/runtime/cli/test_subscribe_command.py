@@ -108,4 +108,4 @@ def test_a_server_that_goes_away_ends_it_with_a_sentence(running: RunningSample)
         status, output, errors = command.end()
     assert (status, output) == (1, "")
     assert errors.startswith("cluster 'emea' went away: ")
-    running.until(r"on_connect")  # it is back
+    running.until_linked()  # it is back
