@@ -184,7 +184,8 @@ class Envelope(msgspec.Struct, eq=False):
     """A payload on its way to an actor.
 
     `deadline` is a point in Trio's time after which nobody waits; `size` what the payload counts against the
-    mailbox's bytes; `reply` is None where no answer is wanted; `run` is told when a service begins and ends.
+    mailbox's bytes; `reply` is None where no answer is wanted; `run` is told when a service begins and ends; `sent_at`
+    is since when it has been waited for, also in Trio's time, where somebody waits with a deadline.
     """
 
     payload: Any
@@ -193,6 +194,7 @@ class Envelope(msgspec.Struct, eq=False):
     reply: ReplySlot | None = None
     size: int = 0
     run: HandlerRun | None = None
+    sent_at: float = float("-inf")
 
     @property
     def is_wanted(self) -> bool:

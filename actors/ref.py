@@ -134,7 +134,7 @@ async def ask_mailbox(
     timers = deadlines()
     slot, now = AwaitedReply(timers), timers.now()
     deadline = min(now + timeout, latest)
-    envelope = Envelope(payload, cid, deadline, slot)
+    envelope = Envelope(payload, cid, deadline, slot, sent_at=now)
     try:
         if not wait_for_room:
             mailbox.put_nowait(envelope)

@@ -100,7 +100,7 @@ class _Gateway(Service):
         try:
             if target is None:
                 raise ActorNotFound(name)
-            target.put_nowait(Envelope(further, envelope.cid, deadline, slot, 0, envelope.run))
+            target.put_nowait(Envelope(further, envelope.cid, deadline, slot, 0, envelope.run, envelope.sent_at))
         except ActorError as error:
             slot.fail(not_taken(error, name))
         self.progress.count("handled")

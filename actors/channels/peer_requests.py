@@ -91,11 +91,12 @@ class PeerRequests:
         elif len(self._under_way) >= limit:
             slot.fail(Overloaded(f"more than {limit} requests of this session are under way"))
         else:
-            deadline = float("inf") if invoke.timeout is None else self._now() + invoke.timeout
+            now = self._now()
+            deadline = float("inf") if invoke.timeout is None else now + invoke.timeout
             self._under_way[invoke.id] = slot
             is_plain = type(invoke) is Invoke
             call = Call(invoke.data, caller, trace=invoke.trace) if is_plain else self._call_of(invoke, caller)
-            self._turns.add(Envelope(call, cid=invoke.cid, deadline=deadline, reply=slot))
+            self._turns.add(Envelope(call, invoke.cid, deadline, slot, sent_at=now))
         return True
 
     def _call_of(self, request: Invoke, caller: Caller) -> Call:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import trio
+
 from actors.envelope import Envelope, ReplySlot
 from actors.errors import ActorError, CallError, InvokeTimeout, IsthmusError
 from actors.services.call import StreamCall
@@ -64,7 +66,7 @@ def _local_stream(reach: Reach, name: str, data: Any, timeout: float, total_time
         call = StreamCall(data, outlet=LocalOutlet(inlet))
         try:
             reach.ref("service", name).send_nowait(
-                Envelope(call, cid=reach.position()[0], deadline=deadline, reply=slot)
+                Envelope(call, reach.position()[0], deadline, slot, sent_at=trio.current_time())
             )
         except ActorError as error:
             raise not_taken(error, name) from None

@@ -10,16 +10,21 @@ import trio
 from actors.actor import Progress
 from actors.deadlines import deadlines
 from actors.envelope import Envelope
-from actors.errors import ActorError, AskTimeout, CallError
+from actors.errors import ActorError, AskTimeout, CallError, Overloaded
 from actors.failures import single
 from actors.mailbox import Mailbox
 from actors.pulse import Latch, Pulse
+from actors.services.overload import Overload
 
 __all__ = ["Workers"]
 
 
 _AT_ONCE = 64
 """How many requests a worker may answer without a handler that waits, before others get their turn."""
+
+
+_WAITED = 0.1
+"""The part of its time that a request has waited at least which is refused for that."""
 
 
 class _Scope:
@@ -79,6 +84,7 @@ class Workers:
         self._idle = 0
         self._became_idle = Pulse()
         self._timers = deadlines()
+        self._overload = Overload()
 
     async def run(self, nursery: trio.Nursery) -> None:
         """Answer requests until the service is to stop and those in hand are answered; then cancel the nursery."""
@@ -115,7 +121,12 @@ class Workers:
             if self._stopping.is_set():
                 return  # what came together with the wish to stop is the next instance's
             envelope = mailbox.take_nowait()
-            if envelope is not None and envelope.is_wanted and not (self._pass_on and self._pass_on(envelope)):
+            if (
+                envelope is not None
+                and envelope.is_wanted
+                and not (self._pass_on and self._pass_on(envelope))
+                and not (self._overload.is_on and self._is_too_late(envelope))
+            ):
                 self._idle -= 1
                 if not self._idle and self._count < self._concurrency:
                     self._add_worker(nursery)
@@ -129,6 +140,20 @@ class Workers:
                 at_once = 0
                 await trio.lowlevel.checkpoint()
 
+    def _is_too_late(self, envelope: Envelope) -> bool:
+        """Refuse a request that waited for its turn until it has too little time left; tell whether that was so."""
+        now = self._timers.now()
+        left, waited, least = envelope.deadline - now, now - envelope.sent_at, self._overload.least(now)
+        if left >= least or waited < _WAITED * (waited + left):
+            return False
+        self._overload.refused(now)
+        self._progress.count("refused")
+        self._log.warning("overloaded: a request is refused that came to its turn too late", takes=round(least, 3))
+        if envelope.reply is not None:
+            why = f"a request takes about {least:.3g} s, and {max(0.0, left):.3g} s were left when its turn came"
+            envelope.reply.fail(Overloaded(f"never begun: {why}"))
+        return True
+
     async def _answer(self, envelope: Envelope, scope: _Scope) -> None:
         """Handle one request and settle its slot; the scope is cancelled when nobody waits any more."""
         slot, run = envelope.reply, envelope.run
@@ -138,11 +163,17 @@ class Workers:
             slot.on_abandoned(scope.cancel)
         timer = self._timers.call_at(envelope.deadline, scope.cancel)
         self._under_way[envelope] = scope
+        overload = self._overload
+        began_at = self._timers.now() if overload.is_on else None
         try:
             await self._handle(envelope)
+            if began_at is not None:
+                overload.handled(self._timers.now() - began_at)
         except BaseException as error:  # nobody waits any more, or the service is being stopped, or worse
             if slot is not None:
                 is_over = scope.is_cancelled and _is_cancellation(error)
+                if is_over:
+                    overload.cancelled(self._timers.now(), envelope.deadline, began_at)
                 slot.fail(AskTimeout("the time for the answer is over") if is_over else self._ended_over(error))
             raise
         finally:

@@ -62,6 +62,7 @@ def collect(watched: Watched, log_events: Mapping[str, int], depths: Collection[
     families = Families()
     families.add("isthmus_info", 1, watched.cluster, watched.server, _VERSION)
     _actors(families, watched.registry)
+    _services(families, watched.registry)
     _links(families, watched.registry)
     _channels(families, watched.registry)
     _topics(families, watched)
@@ -89,6 +90,12 @@ def _actors(families: Families, registry: Registry) -> None:
 def _of_mailbox(families: Families, counts: Counter[str], *labels: str) -> None:
     families.add("isthmus_actor_restarts_total", counts["restarts"], *labels)
     families.add("isthmus_mailbox_dropped_messages_total", counts["dropped_from_mailbox"], *labels)
+
+
+def _services(families: Families, registry: Registry) -> None:
+    for entry in registry.entries("service"):
+        if entry.counts["handled"]:  # most services of a cluster are never invoked
+            families.add("isthmus_service_requests_refused_total", entry.counts["refused"], entry.name)
 
 
 def _links(families: Families, registry: Registry) -> None:

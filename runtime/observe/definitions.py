@@ -66,6 +66,11 @@ _ALL = (
         "outcome",
     ),
     _histogram("isthmus_service_duration_seconds", "Time that a service took for a request.", "service"),
+    _counter(
+        "isthmus_service_requests_refused_total",
+        "Requests that came to their turn too late, and were refused for the service is overloaded.",
+        "service",
+    ),
     _gauge("isthmus_actors", "Actors by what they are and the state they are in.", "kind", "state"),
     _counter("isthmus_actor_restarts_total", "Restarts of actors after crashes.", "kind", "actor"),
     _gauge("isthmus_mailbox_messages", "Messages that wait in mailboxes.", "kind", "actor"),

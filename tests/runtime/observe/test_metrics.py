@@ -5,10 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+import pytest
 import trio
+import trio.testing
 from attrs import evolve
 
-from actors import CallError, Service
+from actors import AskTimeout, CallError, Service
+from actors.errors import Overloaded
 from actors.settings import TopicSettings
 from runtime.config.schema import ClusterSettings
 from runtime.config.signals import MonitoringSettings
@@ -102,6 +105,37 @@ async def test_a_call_without_a_link_is_counted(network: MemoryNetwork, nursery:
     assert back["isthmus_link_state", CONNECTION, "ready"] == 1
     assert back["isthmus_link_reconnects_total", CONNECTION] == 1
     assert back["isthmus_link_failed_attempts_total", CONNECTION] >= 1
+
+
+class OneSecond(Service):
+    """Takes a second, one request at a time."""
+
+    name = "test.one-second"
+    concurrency = 1
+
+    async def handle(self, data: Any) -> None:
+        await trio.sleep(1)
+
+
+async def test_what_an_overloaded_service_refuses_is_counted(network: MemoryNetwork, nursery: trio.Nursery) -> None:
+    """From when it was cut off twice, a request that had to wait for its turn is refused, which none was before."""
+    settings = watched(ClusterSettings())
+    emea = await start(nursery, network, "emea", settings, [OneSecond])
+    refused = ("isthmus_service_requests_refused_total", "test.one-second")
+    for _ in range(2):
+        with pytest.raises(AskTimeout):
+            await emea.invoke("test.one-second", timeout=0.5)
+    assert (await samples(emea))[refused] == 0
+    async with trio.open_nursery() as callers:
+        for timeout, error in ((0.5, AskTimeout), (0.9, Overloaded)):
+
+            async def fail(timeout: float = timeout, error: type[Exception] = error) -> None:
+                with pytest.raises(error):
+                    await emea.invoke("test.one-second", timeout=timeout)
+
+            callers.start_soon(fail)
+            await trio.testing.wait_all_tasks_blocked()
+    assert (await samples(emea))[refused] == 1
 
 
 async def test_messages_are_counted_on_their_way(network: MemoryNetwork, nursery: trio.Nursery) -> None:
