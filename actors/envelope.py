@@ -212,10 +212,11 @@ async def ask_by(send: Callable[[Envelope], Awaitable[None]], payload: object, *
         Exception: What `send` raised, or what the message was failed with.
     """
     timers = deadlines()
-    slot, deadline = AwaitedReply(timers), timers.now() + timeout
+    slot, now = AwaitedReply(timers), timers.now()
+    deadline = now + timeout
     try:
         with trio.move_on_at(deadline):
-            await send(Envelope(payload, cid=cid, deadline=deadline, reply=slot))
+            await send(Envelope(payload, cid, deadline, slot, sent_at=now))
         return await slot.wait(deadline, timeout)
     finally:
         slot.abandon()
