@@ -78,7 +78,7 @@ class ChannelSettings:
     max_sessions: int = 10_000  # peers at a time
     # peers at a time from one address, of IPv6 from one /64; behind `trusted_proxies` each client has its own
     max_sessions_per_address: int = 1000
-    max_handshakes: int = 64  # peers that are logging in at a time
+    max_handshakes: int = 64  # peers that are logging in at a time, at most half of them from one address
     # log-ins that may fail within `failed_login_period`, of one address and of one user; then further ones are refused
     max_failed_logins: int = 20
     failed_login_period: float = 60.0  # seconds after which failed log-ins are forgotten

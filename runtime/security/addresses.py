@@ -91,8 +91,11 @@ class AccessList:
 
     def refuses_at_once(self, host: str) -> bool:
         """Tell whether whoever connects from an address may not, whatever he says: it is no proxy, and not allowed."""
-        address = address_from(host)
-        return not _is_in(address, self.trusted) and not self._allows(address)
+        return not self.trusts(host) and not self._allows(address_from(host))
+
+    def trusts(self, host: str) -> bool:
+        """Tell whether a proxy at an address is believed."""
+        return _is_in(address_from(host), self.trusted)
 
     def client_behind(self, host: str, forwarded: Sequence[str]) -> str:
         """Return the address of the client that came through trusted proxies; empty where it came through none.
@@ -104,7 +107,7 @@ class AccessList:
             host: The address that the connection comes from.
             forwarded: The values of the X-Forwarded-For headers, in their order.
         """
-        if not _is_in(address_from(host), self.trusted):
+        if not self.trusts(host):
             return ""
         client: IPAddress | None = None
         hops = [one for value in forwarded for one in value.split(",")]

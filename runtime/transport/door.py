@@ -105,6 +105,21 @@ class Door:
             self._note("its address is not allowed", comer)
         return is_refused
 
+    def group_of(self, comer: Comer) -> str:
+        """Return what an address is counted under before a word was said; empty where many may be behind it."""
+        return "" if self.access.trusts(comer.host) else group_of(comer.host)
+
+    def is_crowded(self, comer: Comer, inside: Inside, *, waiting: int, of_group: int) -> bool:
+        """Tell whether so many wait at the door, in all or of one address, that another would not be let in anyway."""
+        group = self.group_of(comer)
+        if waiting and inside.count + waiting >= self.max_links:
+            self._note("too many connections", comer)
+        elif group and of_group and inside.by_address[group] + of_group >= self.max_links_per_address:
+            self._note("too many connections of this address", comer)
+        else:
+            return False
+        return True
+
     def client_behind(self, request: WebSocketRequest, host: str) -> str:
         """Return the address of a client that came through a trusted proxy; empty where it came through none."""
         said = [value.decode("latin-1") for name, value in request.headers if name.lower() == b"x-forwarded-for"]

@@ -18,6 +18,7 @@ from runtime.transport.buffered import BufferedStream
 from runtime.transport.door import Comer, Door, Inside
 from runtime.transport.network import Address, Network
 from runtime.transport.options import LinkOptions
+from runtime.transport.places import Places
 from runtime.transport.tls import certificate_of
 from runtime.transport.unix import local_user_of
 from runtime.transport.websocket import RECEIVE_BUFFER, MakeWire, host_of, open_link, peer_of, until_ended
@@ -38,7 +39,7 @@ class WebSocketListener:
         options: Limits and intervals.
         entropy: Unique payloads for pings.
         allowed_origins: Further browser origins that may connect.
-        max_handshakes: How many peers may be between their arrival and their admission at once.
+        max_handshakes: How many peers may shake hands and log in at once, at most half of them from one address.
         **door: What else decides who may connect; see `runtime.transport.door.Door`.
     """
 
@@ -61,13 +62,13 @@ class WebSocketListener:
         self._entropy = entropy
         origins = frozenset((*allowed_origins, _origin_of(address)))
         self._door = Door(address.path, allowed_origins=origins, **door)
-        self._handshakes = trio.CapacityLimiter(max_handshakes)
+        self._places: Places[_WebSocketArrival] = Places(max_handshakes)
         self._inside = Inside()
 
     def adopt(self, newer: WebSocketListener) -> None:
         """Go on with what another listener of the same address was made with, for peers that come from now on."""
-        self._handshakes.total_tokens = newer._handshakes.total_tokens
-        self.__dict__.update(vars(newer) | {"_handshakes": self._handshakes, "_inside": self._inside})
+        self._places.total = newer._places.total
+        self.__dict__.update(vars(newer) | {"_places": self._places, "_inside": self._inside})
 
     async def listen(self, on_arrival: Callable[[Arrival], None], on_listening: Callable[[], None]) -> None:
         """Accept peers until cancelled; see `Listener.listen`."""
@@ -76,6 +77,7 @@ class WebSocketListener:
         unopened: dict[_WebSocketArrival, None] = {}
         try:
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._let_in_for_ever, on_arrival)
                 for listener in listeners:
                     nursery.start_soon(self._accept_for_ever, listener, on_arrival, unopened)
         finally:
@@ -88,28 +90,38 @@ class WebSocketListener:
         on_arrival: Callable[[Arrival], None],
         unopened: dict[_WebSocketArrival, None],
     ) -> None:
-        """Accept one peer after the other, as long as there is room for a handshake."""
+        """Accept one peer after the other, and have each wait for its place."""
         async with listener:
             while True:
-                place = object()
-                await self._handshakes.acquire_on_behalf_of(place)
                 try:
                     transport = await listener.accept()
                 except OSError as error:
-                    self._handshakes.release_on_behalf_of(place)
                     _log.error("cannot accept", address=str(self.address), error=str(error))
                     await trio.sleep(0.1)
                     continue
-                except BaseException:
-                    self._handshakes.release_on_behalf_of(place)
-                    raise
-                if self._door.shuts_at_once(Comer(peer_of(transport), host_of(transport))):
-                    self._handshakes.release_on_behalf_of(place)
+                comer = Comer(peer_of(transport), host_of(transport))
+                if self._door.shuts_at_once(comer) or self._is_crowded(comer):
                     await trio.aclose_forcefully(transport)
                     continue
-                arrival = _WebSocketArrival(self, transport, place, unopened)
+                arrival = _WebSocketArrival(self, transport, unopened)
                 unopened[arrival] = None
-                on_arrival(arrival)
+                self._places.queue(arrival, self._door.group_of(comer))
+                self._let_in(on_arrival)
+
+    def _is_crowded(self, comer: Comer) -> bool:
+        places = self._places
+        of_group = places.waiting_of(self._door.group_of(comer))
+        return self._door.is_crowded(comer, self._inside, waiting=places.waiting, of_group=of_group)
+
+    async def _let_in_for_ever(self, on_arrival: Callable[[Arrival], None]) -> None:
+        while True:
+            await self._places.changed()
+            self._let_in(on_arrival)
+
+    def _let_in(self, on_arrival: Callable[[Arrival], None]) -> None:
+        """Have peers shake hands for whom there are places."""
+        while (arrival := self._places.next()) is not None:
+            on_arrival(arrival)
 
     @asynccontextmanager
     async def open_link(self, arrival: _WebSocketArrival) -> AsyncGenerator[Link, None]:
@@ -135,9 +147,9 @@ class WebSocketListener:
             arrival.admitted()
             await trio.aclose_forcefully(transport)
 
-    def leave_handshakes(self, place: object) -> None:
-        """Free a place among those who are shaking hands."""
-        self._handshakes.release_on_behalf_of(place)
+    def leave_handshakes(self, arrival: _WebSocketArrival) -> None:
+        """Free an arrival's place among those who are shaking hands."""
+        self._places.leave(arrival)
 
     async def _upgrade(
         self, arrival: _WebSocketArrival, nursery: trio.Nursery, stream: BufferedStream
@@ -176,12 +188,10 @@ class _WebSocketArrival:
         self,
         listener: WebSocketListener,
         transport: trio.abc.Stream,
-        place: object,
         unopened: dict[_WebSocketArrival, None],
     ) -> None:
         self._listener = listener
         self.transport = transport
-        self._place: object | None = place
         self._unopened = unopened
         self.presented = Presented()
         """What the peer showed; see `Arrival.presented`."""
@@ -203,9 +213,7 @@ class _WebSocketArrival:
 
     def admitted(self) -> None:
         """Leave its place among those who are shaking hands; see `Arrival.admitted`."""
-        if self._place is not None:
-            self._listener.leave_handshakes(self._place)
-            self._place = None
+        self._listener.leave_handshakes(self)
 
     async def discard(self) -> None:
         """End what nobody opened."""

@@ -154,6 +154,50 @@ async def test_only_so_many_sessions_come_from_one_address(nursery: trio.Nursery
                 await trio.sleep(0.01)
 
 
+async def silent_ones(nursery: trio.Nursery, gateway: Channel, source: str, number: int) -> list[trio.SocketStream]:
+    """Connect so often from one address, and say nothing."""
+    address = gateway.address
+    return [await trio.open_tcp_stream(address.host, address.port, local_address=source) for _ in range(number)]
+
+
+async def test_one_address_cannot_keep_all_places_for_handshakes(nursery: trio.Nursery) -> None:
+    """However many connect from it and say nothing, somebody else logs in at once; it does as they leave."""
+    async with channel(nursery, max_handshakes=8, handshake_timeout=60.0) as gateway:
+        silent = await silent_ones(nursery, gateway, OTHER, 50)
+        with trio.fail_after(30):
+            for _ in range(20):
+                async with gateway.client() as one:
+                    await one.log_in()
+        with trio.move_on_after(0.5) as patience:
+            await gateway.status(OTHER)
+        assert patience.cancelled_caught
+        for stream in silent:
+            await stream.aclose()
+        with trio.fail_after(30):
+            assert await gateway.status(OTHER) == 101
+
+
+async def test_a_proxy_may_have_all_places_for_handshakes(nursery: trio.Nursery) -> None:
+    """There are many behind it."""
+    async with channel(nursery, max_handshakes=2, trusted_proxies=(PROXY,)) as gateway:
+        [silent] = await silent_ones(nursery, gateway, PROXY, 1)
+        with trio.fail_after(30):
+            async with gateway.client(PROXY, "192.0.2.7") as one:
+                await one.log_in()
+        await silent.aclose()
+
+
+async def test_only_so_many_wait_for_a_place(nursery: trio.Nursery) -> None:
+    """As many as may have sessions: others are turned away without a word, and without a place others come in."""
+    async with channel(nursery, max_handshakes=2, max_sessions_per_address=3, handshake_timeout=60.0) as gateway:
+        silent = await silent_ones(nursery, gateway, OTHER, 4)  # one has its place, three wait
+        assert await gateway.status(OTHER) == 0
+        assert gateway.refused == [(OTHER, "too many connections of this address")]
+        assert await gateway.status() == 101
+        for stream in silent:
+            await stream.aclose()
+
+
 async def test_clients_behind_a_proxy_are_counted_each(nursery: trio.Nursery) -> None:
     """Not the proxy, which all come from."""
     async with (
