@@ -22,6 +22,9 @@ COMMAND = [sys.executable, "-P", "-m", "runtime.cli"]
 HANGS_AFTER = 60.0
 """Seconds without the line waited for, after which a test ends instead of hanging."""
 
+LINKED = (r"on_connect", r"Response is `\{'elem1': 'value1'\}`", r"subscribed")
+"""What apac says when it has its link, in whatever order."""
+
 HOLDS = """
 from pathlib import Path
 
@@ -95,9 +98,13 @@ class Launched:
             line = self.until("|".join(left)).string
             left -= {one for one in left if re.search(one, line)}
 
+    def until_up(self) -> None:
+        """Read on until the sample is linked for the first time, and apac can be told what to do."""
+        self.until_all(*LINKED, r"apac +listener admin +listening")
+
     def until_linked(self) -> None:
         """Read on until the link of the sample is there, its hook has told its story, and messages will come."""
-        self.until_all(r"on_connect", r"Response is `\{'elem1': 'value1'\}`", r"subscribed")
+        self.until_all(*LINKED)
 
     def run(
         self, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL, **environment: str

@@ -15,7 +15,7 @@ import trio
 
 from actors.errors import CallError, LinkClosed
 from runtime.admin.client import AdminClient, NotRunning, connect
-from tests.processes import Sample
+from tests.processes import HANGS_AFTER, Sample
 from tests.support import CONNECTION
 
 CALLERS = 8
@@ -30,7 +30,7 @@ def sample(tmp_path: Path) -> Iterator[Sample]:
 
 def link_of(sample: Sample) -> dict[str, int]:
     """Wait for the first link, and return the pid of each server."""
-    sample.until_linked()
+    sample.until_up()
     return {
         found[1]: int(found[2])
         for line in sample.lines
@@ -110,8 +110,9 @@ class Callers:
     async def until_answered(self, count: int) -> None:
         """Wait until so many more calls have been answered."""
         wanted = self.outcomes["answered"] + count
-        while self.outcomes["answered"] < wanted:
-            await self._changed.wait()
+        with trio.fail_after(HANGS_AFTER):
+            while self.outcomes["answered"] < wanted:
+                await self._changed.wait()
 
 
 @pytest.mark.parametrize("cluster", ["apac", "emea"])

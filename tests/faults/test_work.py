@@ -50,7 +50,7 @@ def test_computation_in_a_worker_leaves_the_link_ready_and_inline_it_is_named(tm
     """Ten seconds in a worker process miss no heartbeat; in a handler the watchdog logs the service and its stack."""
     sample = Sample(tmp_path, {"heavy.py": HEAVY}, ping_interval=0.5, ping_timeout=1.0)
     try:
-        sample.until_linked()
+        sample.until_up()
         invoked = sample.run("invoke", "apac", "heavy.in-worker", "10.0")
         assert invoked.stdout == "10.0\n", invoked.stderr
         status = json.loads(sample.run("status", "--json").stdout)

@@ -27,7 +27,7 @@ def sample(tmp_path: Path) -> Iterator[Sample]:
 def test_the_sample_tells_its_story(sample: Sample) -> None:
     """Link, hooks, calls, messages; a killed server comes back, and the link with it; Ctrl-C ends all, status 0."""
     pid = int(sample.until(r"launcher emea .*pid=(\d+)")[1])
-    sample.until_linked()
+    sample.until_up()
     invoked = sample.run("invoke", "apac", "demo.remote-echo", '{"elem1": "value1", "elem2": "value2"}')
     assert json.loads(invoked.stdout) == {"elem1": "value1", "elem2": "value2"}
     via = sample.run("invoke", "apac", "demo.echo", "[1]", "--via", "My WSX Outconn")
@@ -53,13 +53,13 @@ def test_the_sample_tells_its_story(sample: Sample) -> None:
 
 def test_a_killed_launcher_leaves_nothing_and_run_works_again_at_once(sample: Sample) -> None:
     """Servers end in order when their launcher is gone, and the next start waits for them."""
-    sample.until_linked()
+    sample.until_up()
     sample.process.kill()
     sample.process.wait()
     assert sample.process.stderr is not None
     old = sample.process.stderr
     sample.start()
-    sample.until_linked()
+    sample.until_up()
     old.read()
     old.close()
 
@@ -75,7 +75,7 @@ def test_clusters_in_two_folders_tell_the_same_story(tmp_path: Path) -> None:
             halves[cluster] = Launched(folder, environment)
             stack.callback(halves[cluster].stop)
         emea, apac = halves["emea"], halves["apac"]
-        apac.until_linked()
+        apac.until_up()
         apac.until(r"on_message.*Customer 1")
         invoked = apac.run("invoke", "apac", "demo.remote-echo", '{"elem1": "value1"}')
         assert json.loads(invoked.stdout) == {"elem1": "value1"}

@@ -13,6 +13,6 @@ from tests.runtime.cli.running_sample import RunningSample
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSample]:
     """The sample, up and linked."""
     sample = RunningSample(tmp_path_factory.mktemp("sample"))
-    sample.until_linked()
+    sample.until_up()
     yield sample
     sample.stop()

@@ -55,7 +55,7 @@ def _json(done: subprocess.CompletedProcess[str]) -> Any:
 def test_what_a_change_does_not_concern_goes_on_across_processes(sample: Sample, tmp_path: Path) -> None:
     """A call over the link and its sockets outlive a change of both clusters; then there is nothing left to change."""
     file = File(tmp_path)
-    sample.until_linked()
+    sample.until_up()
     assert sample.run("plan").stdout.splitlines() == ["emea: nothing to change", "apac: nothing to change"]
     before = _links(sample)
     file.change('"examples/emea.py"', '"examples/emea.py", "holds.py"')
@@ -99,7 +99,7 @@ def test_what_a_change_does_not_concern_goes_on_across_processes(sample: Sample,
 def test_what_cannot_be_done_is_said_and_changes_nothing(sample: Sample, tmp_path: Path) -> None:
     """A wrong file, a module that does not load, an address in use and clusters that do not run: each its sentence."""
     file = File(tmp_path)
-    sample.until_linked()
+    sample.until_up()
     before = _links(sample)
     file.change('services_allowed = ["demo.*"]', 'services_alowed = ["demo.*"]')
     wrong = sample.run("apply", "--yes")

@@ -113,7 +113,7 @@ def kill_emea(sample: Sample) -> None:
 
 def test_as_json_each_transition_is_a_line_with_why_and_what_comes_next(sample: Sample) -> None:
     """A lost link says its reason and when it is tried again, a dial its attempt, and in the end it is ready."""
-    sample.until_linked()
+    sample.until_up()
     with Watching(sample.folder, "--json") as watching:
         ready = watching.until_json(state="ready")
         watching.until_json(cluster="emea", actor="", state="running")
@@ -137,7 +137,7 @@ def test_as_json_each_transition_is_a_line_with_why_and_what_comes_next(sample: 
 
 def test_on_a_terminal_of_80_columns_the_link_s_story_is_easy_to_read(sample: Sample) -> None:
     """It begins with the links, says in words why and when, fits the width, and leaves out its own session."""
-    sample.until_linked()
+    sample.until_up()
     with Watching(sample.folder, "apac", on_terminal=True) as watching:
         watching.until(lambda line: line.endswith("ready           outgoing My WSX Outconn"))
         first = watching.lines.copy()

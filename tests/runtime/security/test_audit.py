@@ -207,7 +207,7 @@ def audit_of(folder: Path, cluster: str) -> list[dict[str, Any]]:
 
 def test_a_real_cluster_and_its_commands_write_one_log(sample: Launched, tmp_path: Path) -> None:
     """Log-ins of peers and, by their uid, of those at the admin socket; what commands change, with a server or without."""
-    sample.until_linked()
+    sample.until_up()
     assert sample.run("invoke", "emea", "demo.echo", '{"password": "planted"}').returncode == 0
     assert sample.run("publish", "emea", "/customer/new", "private").returncode == 0
     assert sample.run("messages", "delete", "emea", "/customer/new", "--all").returncode == 0
