@@ -7,13 +7,9 @@ the next one fares the same: the peer would work without pause, and nobody would
 
 from __future__ import annotations
 
+from actors.lately import note, with_margin
+
 __all__ = ["AnswerTimes"]
-
-_KNOWN = 16
-"""How many of the last answers count."""
-
-_MARGIN, _LONGEST_MARGIN = 0.25, 0.5
-"""How much more than the quickest of them took a call needs, as a part of that and in seconds: few are so quick."""
 
 _MAX_AGE = 10.0
 """Seconds after which an answer says nothing any more: calls are sent then to learn anew how long it takes."""
@@ -28,7 +24,7 @@ class AnswerTimes:
 
     def __init__(self) -> None:
         self._sent: dict[str, float] = {}
-        self._known: list[tuple[float, float]] = []  # a deque of few takes three quarters of a KiB
+        self._known: list[tuple[float, float]] = []
 
     @property
     def is_awaiting(self) -> bool:
@@ -45,8 +41,7 @@ class AnswerTimes:
         """Note that the peer has answered, maybe too late for whoever called."""
         sent_at = self._sent.pop(call_id, None)
         if sent_at is not None:
-            self._known[: 1 - _KNOWN] = []
-            self._known.append((now, now - sent_at))
+            note(self._known, (now, now - sent_at))
 
     def forget(self, call_id: str) -> None:
         """Await no answer to a call that was taken back."""
@@ -54,5 +49,4 @@ class AnswerTimes:
 
     def least(self, now: float) -> float:
         """Return the seconds without which a call gets no answer; 0 where there is nothing to go by."""
-        quickest = min((took for at, took in self._known if at >= now - _MAX_AGE), default=0.0)
-        return quickest + min(_MARGIN * quickest, _LONGEST_MARGIN)
+        return with_margin(min((took for at, took in self._known if at >= now - _MAX_AGE), default=0.0))

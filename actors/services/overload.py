@@ -9,13 +9,9 @@ from __future__ import annotations
 
 from statistics import median
 
+from actors.lately import note, with_margin
+
 __all__ = ["Overload"]
-
-_KNOWN = 16
-"""How many of the last requests count."""
-
-_MARGIN, _LONGEST_MARGIN = 0.25, 0.5
-"""How much more than the median of them a request needs, as a part of that and in seconds."""
 
 _LASTS = 10.0
 """Seconds for which no request must come too late before the service is as it was."""
@@ -38,8 +34,7 @@ class Overload:
 
     def handled(self, seconds: float) -> None:
         """Note how long a request took, while it is on."""
-        self._known[: 1 - _KNOWN] = []
-        self._known.append(seconds)
+        note(self._known, seconds)
 
     def cancelled(self, now: float, deadline: float, began_at: float | None) -> None:
         """Note that nobody waits any more for a request that was begun, where that is because its time was over.
@@ -67,5 +62,4 @@ class Overload:
         if now > self._until:
             self.is_on = False
             self._known.clear()
-        usual = median(self._known) if self._known else 0.0
-        return usual + min(_MARGIN * usual, _LONGEST_MARGIN)
+        return with_margin(median(self._known)) if self._known else 0.0

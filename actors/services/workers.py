@@ -22,7 +22,6 @@ __all__ = ["Workers"]
 _AT_ONCE = 64
 """How many requests a worker may answer without a handler that waits, before others get their turn."""
 
-
 _WAITED = 0.1
 """The part of its time that a request has waited at least which is refused for that."""
 

@@ -109,9 +109,8 @@ class Door:
         """Return what an address is counted under before a word was said; empty where many may be behind it."""
         return "" if self.access.trusts(comer.host) else group_of(comer.host)
 
-    def is_crowded(self, comer: Comer, inside: Inside, *, waiting: int, of_group: int) -> bool:
+    def is_crowded(self, comer: Comer, inside: Inside, group: str, *, waiting: int, of_group: int) -> bool:
         """Tell whether so many wait at the door, in all or of one address, that another would not be let in anyway."""
-        group = self.group_of(comer)
         if waiting and inside.count + waiting >= self.max_links:
             self._note("too many connections", comer)
         elif group and of_group and inside.by_address[group] + of_group >= self.max_links_per_address:

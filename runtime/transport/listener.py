@@ -100,18 +100,16 @@ class WebSocketListener:
                     await trio.sleep(0.1)
                     continue
                 comer = Comer(peer_of(transport), host_of(transport))
-                if self._door.shuts_at_once(comer) or self._is_crowded(comer):
+                group, places = self._door.group_of(comer), self._places
+                if self._door.shuts_at_once(comer) or self._door.is_crowded(
+                    comer, self._inside, group, waiting=places.waiting, of_group=places.waiting_of(group)
+                ):
                     await trio.aclose_forcefully(transport)
                     continue
                 arrival = _WebSocketArrival(self, transport, unopened)
                 unopened[arrival] = None
-                self._places.queue(arrival, self._door.group_of(comer))
+                places.queue(arrival, group)
                 self._let_in(on_arrival)
-
-    def _is_crowded(self, comer: Comer) -> bool:
-        places = self._places
-        of_group = places.waiting_of(self._door.group_of(comer))
-        return self._door.is_crowded(comer, self._inside, waiting=places.waiting, of_group=of_group)
 
     async def _let_in_for_ever(self, on_arrival: Callable[[Arrival], None]) -> None:
         while True:
